@@ -1,0 +1,91 @@
+//! The typed document: one struct for each thing a person writes, in the words of the product.
+
+mod api;
+mod application;
+mod listener;
+mod policy;
+mod records;
+mod upstream;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use api::{Aggregate, Api, Match, Part, RecordBody, Route, Unlisted, Version};
+pub use application::{ApiKey, Application, Certificate, Password, SignatureKey};
+pub use listener::{
+    Admin, CertifiedName, Http2, Listener, ListenerTimeouts, ListenerTls, Node as NodeSettings,
+};
+pub use policy::{Mode, OnError, PolicyEntry, Purpose};
+pub use records::{AccessLog, AccessLogTarget, Recording, TruncateAddress};
+pub use upstream::{
+    Balance, Circuit, Health, HostHeader, HttpVersion, Retries, RetryOn, Target, Timeouts,
+    Upstream, UpstreamTls,
+};
+
+use crate::decode::{Each, Entries};
+
+/// A whole gateway.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Document {
+    /// The version of this contract; `1`.
+    pub lockgate: u64,
+    /// Further files or folders (their `.yaml`, `.yml` and `.json` files in name order) whose sections are added to these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub include: Vec<String>,
+    /// The listener for metrics, health and statistics; loopback by default.
+    #[serde(default)]
+    pub admin: Admin,
+    /// Settings of the process.
+    #[serde(default)]
+    pub node: NodeSettings,
+    /// Where callers connect.
+    #[serde(default)]
+    pub listeners: Entries<Listener>,
+    /// The services behind the gateway.
+    #[serde(default)]
+    pub upstreams: Entries<Upstream>,
+    /// Who may call: applications and the hashes of their credentials.
+    #[serde(default)]
+    pub applications: Entries<Application>,
+    /// Policies of the whole gateway.
+    #[serde(default)]
+    pub policies: Each<PolicyEntry>,
+    /// The APIs.
+    #[serde(default)]
+    pub apis: Entries<Api>,
+    /// What is recorded of each request, and where.
+    pub recording: Option<Recording>,
+    /// One line of JSON for each request.
+    pub access_log: Option<AccessLog>,
+    /// Whether each policy must say its `purpose`.
+    #[serde(default)]
+    pub purposes: Purposes,
+}
+
+/// Whether each policy must say why it exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Purposes {
+    /// A policy without a purpose is refused.
+    Required,
+    /// A policy without a purpose gives a warning.
+    #[default]
+    Advised,
+    /// Nothing is said.
+    Optional,
+}
+
+/// Whether `id` can name a thing: 1 to 128 letters, digits, `-`, `_` or `.`, starting with a letter or digit.
+pub(crate) fn check_id(id: &str) -> Result<(), String> {
+    let starts_well = id.starts_with(|c: char| c.is_ascii_alphanumeric());
+    let all_well = id
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
+    if starts_well && all_well && id.len() <= 128 {
+        return Ok(());
+    }
+    Err(format!(
+        "`{id}` is not a name; write letters, digits, `-`, `_` or `.`, at most 128, starting with a letter or digit"
+    ))
+}
