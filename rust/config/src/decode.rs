@@ -11,7 +11,7 @@ use serde::de::value::StrDeserializer;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, forward_to_deserialize_any};
 
 use crate::node::{Key, Node, Span, Value};
-use crate::problem::{Problem, nearest};
+use crate::problem::Problem;
 
 /// The name by which [`Raw`] asks the decoder for the node itself.
 const RAW: &str = "$lockgate::Raw";
@@ -318,11 +318,7 @@ impl de::Error for DecodeError {
     }
 
     fn invalid_value(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        Self::custom(format_args!(
-            "expected {}, found {}",
-            in_words(&expected.to_string()),
-            found_in_words(&found)
-        ))
+        Self::invalid_type(found, expected)
     }
 
     fn unknown_variant(found: &str, valid: &'static [&'static str]) -> Self {
@@ -331,7 +327,7 @@ impl de::Error for DecodeError {
 
     fn unknown_field(found: &str, valid: &'static [&'static str]) -> Self {
         let mut error = Self::loose(Problem::unknown(&Span::default(), "field", found, valid));
-        if nearest(found, valid).is_none() && valid.is_empty() {
+        if valid.is_empty() {
             error.problem = error.problem.help("no field is expected here");
         }
         error.name = Some(found.to_owned());
