@@ -546,6 +546,14 @@ impl<T> std::ops::Deref for Each<T> {
     }
 }
 
+impl<T> IntoIterator for Each<T> {
+    type Item = T;
+    type IntoIter = std::vec::IntoIter<T>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
 impl<'de, T: for<'a> Deserialize<'a>> Deserialize<'de> for Each<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Raw(node) = Raw::deserialize(deserializer)?;

@@ -1,0 +1,336 @@
+//! The policies of a route, one after the other.
+
+use std::sync::Arc;
+
+use lockgate_config::{Mode, OnError};
+use serde::Serialize;
+use smallvec::SmallVec;
+
+use crate::env::Env;
+use crate::identity::Identity;
+use crate::policy::{BoundPolicy, Phase};
+use crate::reason;
+use crate::request::{Body, RequestView, ResponseView};
+use crate::verdict::{Effect, Need, Refusal, Reply, ResponseEdit, ResponseVerdict, Verdict};
+
+/// The effective policies of a route: by phase, then by declaration from the outer scope to the inner.
+#[derive(Debug, Default)]
+pub struct Chain {
+    policies: Vec<Arc<BoundPolicy>>,
+    on_response: Vec<usize>,
+}
+
+/// How far a request has come and what was found out on the way.
+#[derive(Debug, Default)]
+pub struct Progress {
+    next: usize,
+    /// Who calls.
+    pub identity: Option<Identity>,
+    unidentified: Option<Box<Refusal>>,
+    /// What happens to the forwarded request.
+    pub effects: SmallVec<[Effect; 4]>,
+    /// What happens to the answer.
+    pub edits: SmallVec<[ResponseEdit; 4]>,
+    /// What each policy said, in order.
+    pub verdicts: SmallVec<[VerdictRecord; 12]>,
+}
+
+/// What one policy said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VerdictRecord {
+    /// The place of the policy in the chain.
+    pub policy: u16,
+    /// What it said.
+    pub word: Word,
+    /// The reason code, when it refused or answered.
+    pub code: Option<&'static str>,
+}
+
+/// What a policy said, in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Word {
+    /// The request may go on.
+    Allow,
+    /// It is refused.
+    Deny,
+    /// The gateway answers itself.
+    Respond,
+    /// The policy has nothing to say.
+    Pass,
+    /// The policy does not apply: its share, its condition or its end.
+    Skip,
+    /// The policy could not decide.
+    Undecided,
+}
+
+/// What the driver does next.
+#[derive(Debug)]
+pub enum Step {
+    /// Get this, then advance again.
+    Need(Need),
+    /// It is decided.
+    Decided(Outcome),
+}
+
+/// What becomes of a request.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It is forwarded.
+    Forward,
+    /// The gateway answers.
+    Respond(Box<Reply>),
+    /// It is refused.
+    Refuse(Box<Refusal>),
+}
+
+/// Turns to the next policy, or ends.
+enum Turn {
+    Next,
+    Stop(Step),
+}
+
+impl Chain {
+    /// A chain of policies that are already in order.
+    pub fn new(policies: Vec<Arc<BoundPolicy>>) -> Self {
+        let on_response = policies
+            .iter()
+            .enumerate()
+            .filter(|(_, bound)| bound.policy.sees_responses())
+            .map(|(at, _)| at)
+            .collect();
+        Self {
+            policies,
+            on_response,
+        }
+    }
+
+    /// The policies in the order of evaluation.
+    pub fn policies(&self) -> &[Arc<BoundPolicy>] {
+        &self.policies
+    }
+
+    /// Whether some policy sees answers.
+    pub fn sees_responses(&self) -> bool {
+        !self.on_response.is_empty()
+    }
+
+    /// Evaluates policies until one decides, one needs something, or all have allowed.
+    pub fn advance(
+        &self,
+        request: &RequestView<'_>,
+        route: &str,
+        progress: &mut Progress,
+        env: &mut Env<'_>,
+    ) -> Step {
+        while let Some(bound) = self.policies.get(progress.next) {
+            if bound.kind.phase > Phase::Identify
+                && let Some(refusal) = progress.unidentified.take()
+            {
+                return Step::Decided(Outcome::Refuse(refusal));
+            }
+            match evaluate(bound, request, route, progress, env) {
+                Turn::Next => progress.next += 1,
+                Turn::Stop(step) => return step,
+            }
+        }
+        match progress.unidentified.take() {
+            Some(refusal) => Step::Decided(Outcome::Refuse(refusal)),
+            None => Step::Decided(Outcome::Forward),
+        }
+    }
+
+    /// Whether some policy needs the body of an answer, and the most bytes of it.
+    ///
+    /// # Errors
+    /// The refusal to send in place of the answer.
+    pub fn judge_response(
+        &self,
+        request: &RequestView<'_>,
+        response: &ResponseView<'_>,
+        progress: &mut Progress,
+        env: &mut Env<'_>,
+    ) -> Result<Option<usize>, Box<Refusal>> {
+        let mut needed = None;
+        for at in &self.on_response {
+            let Some(bound) = self.policies.get(*at) else {
+                continue;
+            };
+            let caller = caller(request, progress);
+            if bound.mode == Mode::Off
+                || bound.expires.is_some_and(|end| env.now >= end)
+                || !bound.concerns(&caller)
+            {
+                continue;
+            }
+            let acts = bound.mode == Mode::Enforce;
+            let view = RequestView {
+                identity: progress.identity.as_ref(),
+                ..*request
+            };
+            match bound.policy.judge_response(&view, response, env) {
+                ResponseVerdict::Pass => {}
+                ResponseVerdict::Edit(edits) if acts => progress.edits.extend(edits),
+                ResponseVerdict::Edit(_) => {}
+                ResponseVerdict::NeedBody(limit) => {
+                    needed = Some(needed.map_or(limit, |most: usize| most.max(limit)))
+                }
+                ResponseVerdict::Deny(refusal) => {
+                    note(progress, *at, Word::Deny, Some(refusal.reason.code));
+                    if acts {
+                        return Err(refusal);
+                    }
+                }
+                ResponseVerdict::Undecided(_) => {
+                    note(progress, *at, Word::Undecided, Some(reason::UNDECIDED.code));
+                    if acts && bound.on_error == OnError::Deny {
+                        return Err(undecided());
+                    }
+                }
+            }
+        }
+        Ok(needed)
+    }
+}
+
+fn note(progress: &mut Progress, policy: usize, word: Word, code: Option<&'static str>) {
+    let policy = u16::try_from(policy).unwrap_or(u16::MAX);
+    progress.verdicts.push(VerdictRecord { policy, word, code });
+}
+
+fn undecided() -> Box<Refusal> {
+    Box::new(Refusal::new(
+        &reason::UNDECIDED,
+        "a policy could not decide about this request",
+    ))
+}
+
+fn caller<'a>(request: &RequestView<'_>, progress: &'a Progress) -> std::borrow::Cow<'a, str> {
+    let identified = progress.identity.as_ref().and_then(Identity::key);
+    identified.unwrap_or_else(|| request.client.to_string().into())
+}
+
+/// Whether a policy applies: its end, its share of callers, its condition.
+fn applies(
+    bound: &BoundPolicy,
+    request: &RequestView<'_>,
+    route: &str,
+    progress: &Progress,
+    env: &Env<'_>,
+) -> Result<bool, String> {
+    if bound.mode == Mode::Off || bound.expires.is_some_and(|end| env.now >= end) {
+        return Ok(false);
+    }
+    if bound.share < 10_000 && !bound.concerns(&caller(request, progress)) {
+        return Ok(false);
+    }
+    match &bound.when {
+        None => Ok(true),
+        Some(condition) => condition.holds(
+            &RequestView {
+                identity: progress.identity.as_ref(),
+                ..*request
+            },
+            route,
+        ),
+    }
+}
+
+fn evaluate(
+    bound: &BoundPolicy,
+    request: &RequestView<'_>,
+    route: &str,
+    progress: &mut Progress,
+    env: &mut Env<'_>,
+) -> Turn {
+    let acts = bound.mode == Mode::Enforce;
+    let at = progress.next;
+    if acts && bound.kind.phase == Phase::Identify && progress.identity.is_some() {
+        note(progress, at, Word::Skip, None);
+        return Turn::Next;
+    }
+    let verdict = match applies(bound, request, route, progress, env) {
+        Ok(true) => {
+            let view = RequestView {
+                identity: progress.identity.as_ref(),
+                ..*request
+            };
+            bound.policy.evaluate(&view, env)
+        }
+        Ok(false) => {
+            note(progress, at, Word::Skip, None);
+            return Turn::Next;
+        }
+        Err(why) => Verdict::Undecided(why.into()),
+    };
+    match verdict {
+        Verdict::Pass => note(progress, at, Word::Pass, None),
+        Verdict::Allow(effects) => {
+            note(progress, at, Word::Allow, None);
+            take_effects(progress, effects, acts);
+        }
+        Verdict::Identified(identity, effects) => {
+            note(progress, at, Word::Allow, None);
+            take_effects(progress, effects, acts);
+            if acts {
+                progress.unidentified = None;
+                progress.identity = Some(*identity);
+            }
+        }
+        Verdict::NoCredential(refusal) => {
+            note(progress, at, Word::Deny, Some(refusal.reason.code));
+            if acts {
+                missing(progress, refusal);
+            }
+        }
+        Verdict::Deny(refusal) => {
+            note(progress, at, Word::Deny, Some(refusal.reason.code));
+            if acts {
+                return Turn::Stop(Step::Decided(Outcome::Refuse(refusal)));
+            }
+        }
+        Verdict::Respond(reply) => {
+            note(progress, at, Word::Respond, Some(reply.code));
+            if acts {
+                return Turn::Stop(Step::Decided(Outcome::Respond(reply)));
+            }
+        }
+        Verdict::Need(Need::Body(_)) if request.body == Body::TooLarge => {
+            note(progress, at, Word::Deny, Some(reason::BODY_TOO_LARGE.code));
+            if acts {
+                let refusal = Refusal::new(
+                    &reason::BODY_TOO_LARGE,
+                    "the body is larger than the policies of this API can look at",
+                );
+                return Turn::Stop(Step::Decided(Outcome::Refuse(Box::new(refusal))));
+            }
+        }
+        Verdict::Need(need) => return Turn::Stop(Step::Need(need)),
+        Verdict::Undecided(_) => {
+            note(progress, at, Word::Undecided, Some(reason::UNDECIDED.code));
+            if acts && bound.on_error == OnError::Deny {
+                return Turn::Stop(Step::Decided(Outcome::Refuse(undecided())));
+            }
+        }
+    }
+    Turn::Next
+}
+
+/// Remembers that a credential was not there. Challenges of all policies that looked are sent together (RFC 9110 §11.6.1).
+fn missing(progress: &mut Progress, refusal: Box<Refusal>) {
+    match &mut progress.unidentified {
+        None => progress.unidentified = Some(refusal),
+        Some(first) => first.headers.extend(refusal.headers),
+    }
+}
+
+/// A shadow policy only holds what it counts.
+fn take_effects(progress: &mut Progress, effects: crate::verdict::Effects, acts: bool) {
+    for effect in effects {
+        match effect {
+            Effect::Response(edit) if acts => progress.edits.push(edit),
+            effect if acts || matches!(effect, Effect::Hold(_)) => progress.effects.push(effect),
+            _ => {}
+        }
+    }
+}

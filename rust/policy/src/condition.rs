@@ -1,0 +1,187 @@
+//! `when`: conditions in the Common Expression Language, checked before they run.
+
+use cel::{Context, Program};
+use serde::Serialize;
+
+use lockgate_config::{Problem, Spanned};
+
+use crate::request::RequestView;
+
+/// The names an expression may start from.
+pub const ROOTS: &[&str] = &["request", "route", "application", "claims", "client"];
+/// The functions an expression may call.
+const FUNCTIONS: &[&str] = &[
+    "contains",
+    "startsWith",
+    "endsWith",
+    "matches",
+    "size",
+    "has",
+    "in",
+    "int",
+    "double",
+    "string",
+    "bool",
+    "max",
+    "min",
+    "exists",
+    "all",
+    "exists_one",
+    "filter",
+    "map",
+    "timestamp",
+    "duration",
+    "lowerAscii",
+    "upperAscii",
+    "toLowerAscii",
+    "toUpperAscii",
+];
+
+/// A checked expression.
+#[derive(Debug)]
+pub struct Condition {
+    program: Program,
+    source: String,
+}
+
+#[derive(Serialize)]
+struct RequestFields<'a> {
+    method: &'a str,
+    scheme: &'a str,
+    host: &'a str,
+    path: &'a str,
+    query: std::collections::BTreeMap<String, String>,
+    headers: std::collections::BTreeMap<String, String>,
+}
+
+impl Condition {
+    /// Reads and checks an expression: its syntax, the names it starts from, the functions it calls.
+    ///
+    /// # Errors
+    /// What is wrong, at the expression.
+    pub fn compile(text: &Spanned<String>) -> Result<Self, Problem> {
+        let program = Program::compile(text).map_err(|error| {
+            let first = error
+                .to_string()
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .to_owned();
+            Problem::new(&text.span, format!("this is not a CEL expression: {first}"))
+        })?;
+        let references = program.references();
+        for name in references.variables() {
+            if !ROOTS.contains(&name) {
+                return Err(Problem::unknown(&text.span, "name", name, ROOTS));
+            }
+        }
+        for name in references.functions() {
+            let operator = !name.starts_with(|c: char| c.is_ascii_alphabetic());
+            if !operator && !FUNCTIONS.contains(&name) {
+                return Err(Problem::unknown(&text.span, "function", name, FUNCTIONS));
+            }
+        }
+        Ok(Self {
+            program,
+            source: text.value.clone(),
+        })
+    }
+
+    /// The expression as it was written.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Whether the condition holds.
+    ///
+    /// # Errors
+    /// Why it has no truth value: a field is missing, or the result is not `true` or `false`.
+    pub fn holds(&self, request: &RequestView<'_>, route: &str) -> Result<bool, String> {
+        match self.value(request, route)? {
+            cel::Value::Bool(value) => Ok(value),
+            other => Err(format!(
+                "`{}` gives {other:?}, not `true` or `false`",
+                self.source
+            )),
+        }
+    }
+
+    /// The value of the expression as text, for keys.
+    ///
+    /// # Errors
+    /// Why it has no value that can be a key.
+    pub fn text(&self, request: &RequestView<'_>, route: &str) -> Result<String, String> {
+        match self.value(request, route)? {
+            cel::Value::String(text) => Ok(text.to_string()),
+            cel::Value::Int(number) => Ok(number.to_string()),
+            cel::Value::UInt(number) => Ok(number.to_string()),
+            cel::Value::Bool(value) => Ok(value.to_string()),
+            other => Err(format!(
+                "`{}` gives {other:?}, which cannot be a key",
+                self.source
+            )),
+        }
+    }
+
+    fn value(&self, request: &RequestView<'_>, route: &str) -> Result<cel::Value, String> {
+        let mut context = Context::default();
+        let references = self.program.references();
+        for root in ROOTS.iter().filter(|root| references.has_variable(root)) {
+            let value = root_value(root, request, route);
+            context
+                .add_variable(*root, value)
+                .map_err(|error| error.to_string())?;
+        }
+        self.program
+            .execute(&context)
+            .map_err(|error| format!("`{}`: {error}", self.source))
+    }
+}
+
+fn root_value(root: &str, request: &RequestView<'_>, route: &str) -> serde_json::Value {
+    let identity = request.identity;
+    match root {
+        "request" => {
+            let names = request.headers.keys();
+            let headers = names
+                .filter_map(|name| {
+                    Some((
+                        name.to_string(),
+                        request.header(name.as_str())?.into_owned(),
+                    ))
+                })
+                .collect();
+            let query = request
+                .query_pairs()
+                .map(|(name, value)| (name.into_owned(), value.into_owned()))
+                .collect();
+            let fields = RequestFields {
+                method: request.method.as_str(),
+                scheme: request.scheme,
+                host: request.host,
+                path: request.path,
+                query,
+                headers,
+            };
+            serde_json::to_value(fields).unwrap_or_default()
+        }
+        "route" => serde_json::json!({ "id": route }),
+        "application" => identity
+            .and_then(|identity| identity.application.as_ref())
+            .map_or_else(
+                || serde_json::json!({ "id": "", "plan": "", "scopes": [], "roles": [] }),
+                |application| {
+                    serde_json::json!({
+                        "id": &*application.id,
+                        "plan": application.plan.as_deref().unwrap_or_default(),
+                        "scopes": &*application.scopes,
+                        "roles": &*application.roles,
+                    })
+                },
+            ),
+        "claims" => identity
+            .and_then(|identity| identity.claims.as_deref().cloned())
+            .unwrap_or_else(|| serde_json::json!({})),
+        _ => serde_json::json!({ "address": request.client.to_string() }),
+    }
+}

@@ -1,0 +1,264 @@
+//! The directory: applications and the hashes of their credentials.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use lockgate_config::{Document, Problem, Spanned};
+use sha2::{Digest, Sha256};
+
+use crate::env::Timestamp;
+use crate::identity::Application;
+
+/// Who may call.
+#[derive(Debug, Default)]
+pub struct Directory {
+    applications: HashMap<Arc<str>, Arc<Application>>,
+    keys: HashMap<[u8; 32], Credential>,
+    passwords: HashMap<String, (String, Arc<Application>)>,
+    certificates: HashMap<[u8; 32], Arc<Application>>,
+    names: HashMap<String, Arc<Application>>,
+    clients: HashMap<String, Arc<Application>>,
+}
+
+#[derive(Debug, Clone)]
+struct Credential {
+    application: Arc<Application>,
+    expires: Option<Timestamp>,
+}
+
+/// What a look-up of an API key found.
+#[derive(Debug, Clone)]
+pub enum KeyLookup {
+    /// A live key.
+    Live(Arc<Application>),
+    /// A key whose time is over.
+    Expired,
+    /// The application is suspended.
+    Suspended,
+    /// No such key.
+    Unknown,
+}
+
+impl Directory {
+    /// Builds the directory of a document.
+    pub fn compile(document: &Document, problems: &mut Vec<Problem>) -> Self {
+        let mut directory = Self::default();
+        for entry in &document.applications {
+            let settings = &entry.value;
+            let application = Arc::new(Application {
+                id: Arc::from(entry.id.as_str()),
+                plan: settings.plan.as_deref().map(Arc::from),
+                scopes: settings.scopes.clone().into(),
+                roles: settings.roles.clone().into(),
+                suspended: settings.suspended,
+            });
+            directory
+                .applications
+                .insert(application.id.clone(), application.clone());
+            for key in &settings.keys {
+                directory.add_key(key, &application, problems);
+            }
+            for password in &settings.passwords {
+                if !password.argon2.starts_with("$argon2id$") {
+                    let problem =
+                        Problem::new(&password.argon2.span, "this is not an argon2id hash");
+                    problems.push(problem.help("write the PHC form, `$argon2id$v=19$m=…$salt$hash`; `lockgate keys password` makes one"));
+                }
+                let value = (password.argon2.value.clone(), application.clone());
+                if directory
+                    .passwords
+                    .insert(password.username.value.clone(), value)
+                    .is_some()
+                {
+                    problems.push(taken(&password.username, "user name"));
+                }
+            }
+            for certificate in &settings.certificates {
+                directory.add_certificate(certificate, &entry.span, &application, problems);
+            }
+            for client in &settings.client_ids {
+                if directory
+                    .clients
+                    .insert(client.clone(), application.clone())
+                    .is_some()
+                {
+                    problems.push(Problem::new(
+                        &entry.span,
+                        format!("the client id `{client}` belongs to two applications"),
+                    ));
+                }
+            }
+        }
+        directory
+    }
+
+    fn add_key(
+        &mut self,
+        key: &lockgate_config::ApiKey,
+        application: &Arc<Application>,
+        problems: &mut Vec<Problem>,
+    ) {
+        let expires = match key.expires.as_ref().map(|text| (text, read_time(text))) {
+            Some((_, Some(time))) => Some(time),
+            Some((text, None)) => {
+                problems.push(Problem::new(&text.span, format!("`{}` is not a time", text.value))
+                    .help("write a date such as `2027-01-31` or an RFC 3339 time such as `2027-01-31T12:00:00Z`"));
+                None
+            }
+            None => None,
+        };
+        let Some(hash) = read_hash(&key.sha256) else {
+            problems.push(
+                Problem::new(
+                    &key.sha256.span,
+                    "expected a SHA-256 hash: 64 hexadecimal digits",
+                )
+                .help("`lockgate keys new` prints a key and its hash"),
+            );
+            return;
+        };
+        let credential = Credential {
+            application: application.clone(),
+            expires,
+        };
+        if self.keys.insert(hash, credential).is_some() {
+            problems.push(taken(&key.sha256, "key"));
+        }
+    }
+
+    fn add_certificate(
+        &mut self,
+        certificate: &lockgate_config::Certificate,
+        span: &lockgate_config::Span,
+        application: &Arc<Application>,
+        problems: &mut Vec<Problem>,
+    ) {
+        match (&certificate.sha256, &certificate.san) {
+            (Some(hash), None) => match read_hash(hash) {
+                Some(bytes)
+                    if self
+                        .certificates
+                        .insert(bytes, application.clone())
+                        .is_some() =>
+                {
+                    problems.push(taken(hash, "certificate"));
+                }
+                Some(_) => {}
+                None => problems.push(Problem::new(
+                    &hash.span,
+                    "expected a SHA-256 hash: 64 hexadecimal digits",
+                )),
+            },
+            (None, Some(name))
+                if !["dns:", "uri:", "email:"]
+                    .iter()
+                    .any(|start| name.starts_with(start)) =>
+            {
+                problems.push(
+                    Problem::new(
+                        &name.span,
+                        format!("`{}` is not a subject alternative name", name.value),
+                    )
+                    .help("write `dns:host`, `uri:spiffe://…` or `email:…`"),
+                )
+            }
+            (None, Some(name)) => {
+                if self
+                    .names
+                    .insert(name.value.clone(), application.clone())
+                    .is_some()
+                {
+                    problems.push(taken(name, "certificate name"));
+                }
+            }
+            _ => problems.push(Problem::new(
+                span,
+                "a certificate needs exactly one of `sha256` and `san`",
+            )),
+        }
+    }
+
+    /// Looks up an API key by its SHA-256. The time it takes does not depend on how much of a key is right: the hash of a
+    /// wrong key shares nothing with that of a right one.
+    pub fn key(&self, key: &[u8], now: Timestamp) -> KeyLookup {
+        let hash: [u8; 32] = Sha256::digest(key).into();
+        match self.keys.get(&hash) {
+            None => KeyLookup::Unknown,
+            Some(credential) if credential.application.suspended => KeyLookup::Suspended,
+            Some(credential) if credential.expires.is_some_and(|end| now >= end) => {
+                KeyLookup::Expired
+            }
+            Some(credential) => KeyLookup::Live(credential.application.clone()),
+        }
+    }
+
+    /// The argon2 hash and the application of a user name.
+    pub fn password(&self, username: &str) -> Option<(&str, &Arc<Application>)> {
+        self.passwords
+            .get(username)
+            .map(|(hash, application)| (hash.as_str(), application))
+    }
+
+    /// The application of a client certificate, by fingerprint first, then by name.
+    pub fn certificate(
+        &self,
+        certificate: &crate::request::ClientCertificate,
+    ) -> Option<&Arc<Application>> {
+        self.certificates.get(&certificate.sha256).or_else(|| {
+            certificate
+                .names
+                .iter()
+                .find_map(|name| self.names.get(name))
+        })
+    }
+
+    /// The application that a token issuer knows as `client`, by its listed client ids, else by its own id.
+    pub fn client(&self, client: &str) -> Option<&Arc<Application>> {
+        self.clients
+            .get(client)
+            .or_else(|| self.applications.get(client))
+    }
+
+    /// An application by id.
+    pub fn application(&self, id: &str) -> Option<&Arc<Application>> {
+        self.applications.get(id)
+    }
+
+    /// How many applications there are.
+    pub fn len(&self) -> usize {
+        self.applications.len()
+    }
+
+    /// Whether there is no application.
+    pub fn is_empty(&self) -> bool {
+        self.applications.is_empty()
+    }
+}
+
+fn taken(value: &Spanned<String>, what: &str) -> Problem {
+    Problem::new(
+        &value.span,
+        format!("this {what} belongs to two applications"),
+    )
+    .help("keep it in one of them")
+}
+
+fn read_hash(text: &str) -> Option<[u8; 32]> {
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    let mut hash = [0u8; 32];
+    for (at, byte) in hash.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(at * 2..at * 2 + 2)?, 16).ok()?;
+    }
+    Some(hash)
+}
+
+/// A date (its first moment in UTC) or an RFC 3339 time.
+pub fn read_time(text: &str) -> Option<Timestamp> {
+    let instant = text.parse::<jiff::Timestamp>().ok().or_else(|| {
+        let date = text.parse::<jiff::civil::Date>().ok()?;
+        Some(date.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
+    })?;
+    u64::try_from(instant.as_microsecond()).ok().map(Timestamp)
+}

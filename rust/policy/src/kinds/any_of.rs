@@ -1,0 +1,123 @@
+//! # What it does
+//! Identifies callers in one of several ways: the first whose credential is in the request decides.
+//!
+//! # When to use
+//! An API takes tokens and keys, for example while callers move from one to the other.
+//!
+//! # Example
+//! ```yaml
+//! - id: identify
+//!   kind: any_of
+//!   of: [{ id: token, kind: jwt, issuer: https://id.example.com }, { id: key, kind: api_key }]
+//! ```
+//!
+//! # On failure
+//! A credential that is there and bad is refused at once: another way is not tried. When none is there, it is 401 with the
+//! challenges of all.
+
+use lockgate_config::{Each, OnError, PolicyEntry, Problem, decode};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::Deserialize;
+
+use crate::env::Env;
+use crate::policy::{BoundPolicy, Compiled, Compiling, Kind, Phase, Policy};
+use crate::request::RequestView;
+use crate::verdict::{Refusal, Verdict};
+
+/// The catalogue entry.
+pub static KIND: Kind = Kind {
+    name: "any_of",
+    phase: Phase::Identify,
+    about: "Identifies callers in one of several ways; the first whose credential is there decides.",
+    on_error: OnError::Deny,
+    needs_identity: false,
+    reasons: &[],
+    schema,
+    compile,
+};
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    /// The ways, in the order in which they are tried: policies of the phase `identify`.
+    of: Each<PolicyEntry>,
+}
+
+#[derive(Debug)]
+struct AnyOf(Vec<BoundPolicy>);
+
+fn schema(generator: &mut SchemaGenerator) -> Schema {
+    Settings::json_schema(generator)
+}
+
+fn compile(entry: &PolicyEntry, compiling: &Compiling<'_>) -> Compiled {
+    let settings: Settings = decode(&entry.settings)?;
+    let mut problems = Vec::new();
+    let mut ways = Vec::new();
+    for inner in settings.of {
+        let named = Problem::new(
+            &inner.span,
+            "a way to identify has only `id`, `kind` and settings",
+        );
+        let plain = PolicyEntry {
+            mode: entry.mode,
+            percent: entry.percent,
+            when: None,
+            on_error: None,
+            purpose: entry.purpose.clone(),
+            expires: None,
+            emergency: false,
+            is_final: false,
+            ..inner.clone()
+        };
+        let written = PolicyEntry {
+            mode: inner.mode,
+            percent: inner.percent,
+            purpose: inner.purpose.clone(),
+            ..plain.clone()
+        };
+        let default_shared = inner.mode == lockgate_config::Mode::Enforce
+            && inner.percent == lockgate_config::Percent::ALL;
+        if written != inner || !default_shared {
+            problems.push(
+                named.help("write `mode`, `percent`, `when` and the rest on the `any_of` policy"),
+            );
+            continue;
+        }
+        match crate::revision::bind(&plain, compiling) {
+            Ok(bound) if bound.kind.phase != Phase::Identify => problems.push(
+                Problem::new(
+                    &inner.kind.span,
+                    format!("`{}` does not identify callers", inner.kind.value),
+                )
+                .help("list kinds such as `jwt` and `api_key`"),
+            ),
+            Ok(bound) => ways.push(bound),
+            Err(mut found) => problems.append(&mut found),
+        }
+    }
+    if problems.is_empty() {
+        Ok(Box::new(AnyOf(ways)))
+    } else {
+        Err(problems)
+    }
+}
+
+impl Policy for AnyOf {
+    fn evaluate(&self, request: &RequestView<'_>, env: &mut Env<'_>) -> Verdict {
+        let mut missing: Option<Box<Refusal>> = None;
+        for way in &self.0 {
+            match (way.policy.evaluate(request, env), &mut missing) {
+                (Verdict::NoCredential(refusal), None) => missing = Some(refusal),
+                (Verdict::NoCredential(refusal), Some(first)) => {
+                    first.headers.extend(refusal.headers)
+                }
+                (verdict, _) => return verdict,
+            }
+        }
+        missing.map_or(
+            Verdict::Undecided("no way to identify".into()),
+            Verdict::NoCredential,
+        )
+    }
+}

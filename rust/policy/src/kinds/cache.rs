@@ -1,0 +1,96 @@
+//! # What it does
+//! Keeps answers and gives them again, as a shared cache (RFC 9111). Requests for the same answer wait for one call to the
+//! service. Answers to identified callers are kept apart by application.
+//!
+//! # When to use
+//! Answers are read far more often than they change.
+//!
+//! # Example
+//! ```yaml
+//! - { id: fresh, kind: cache, for: 30s, stale_while_revalidate: 1m, tags: [orders] }
+//! ```
+//!
+//! # On failure
+//! It never refuses. What the service forbids to store (`no-store`, `private`, `Set-Cookie`) is not stored.
+
+use std::sync::Arc;
+
+use http::Method;
+use lockgate_config::{ByteSize, Duration, Each, OnError, PolicyEntry, decode};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::env::Env;
+use crate::policy::{Compiled, Compiling, Kind, Phase, Policy};
+use crate::request::RequestView;
+use crate::verdict::{Effect, Verdict};
+
+/// The catalogue entry.
+pub static KIND: Kind = Kind {
+    name: "cache",
+    phase: Phase::Mediate,
+    about: "Keeps answers as a shared cache (RFC 9111), apart for each application.",
+    on_error: OnError::Allow,
+    needs_identity: false,
+    reasons: &[],
+    schema: Settings::json_schema,
+    compile,
+};
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    /// How long an answer is fresh when the service does not say. What the service says counts first.
+    #[serde(rename = "for")]
+    fresh: Option<Duration>,
+    /// How long an answer may still be given while a new one is fetched.
+    stale_while_revalidate: Option<Duration>,
+    /// The largest answer that is kept.
+    #[serde(default = "up_to")]
+    up_to: ByteSize,
+    /// Names by which answers can be purged together.
+    tags: Option<Each<String>>,
+}
+
+const fn up_to() -> ByteSize {
+    ByteSize::new(1024 * 1024)
+}
+
+/// How the answers of a route are kept.
+#[derive(Debug, PartialEq, Eq)]
+pub struct CacheRule {
+    /// How long an answer is fresh when the service does not say.
+    pub fresh: std::time::Duration,
+    /// How long an answer may still be given while a new one is fetched.
+    pub stale: std::time::Duration,
+    /// The largest answer that is kept, in bytes.
+    pub up_to: usize,
+    /// Names by which answers can be purged together.
+    pub tags: Vec<String>,
+}
+
+#[derive(Debug)]
+struct Cache(Arc<CacheRule>);
+
+fn compile(entry: &PolicyEntry, _: &Compiling<'_>) -> Compiled {
+    let settings: Settings = decode(&entry.settings)?;
+    Ok(Box::new(Cache(Arc::new(CacheRule {
+        fresh: settings.fresh.map(Duration::get).unwrap_or_default(),
+        stale: settings
+            .stale_while_revalidate
+            .map(Duration::get)
+            .unwrap_or_default(),
+        up_to: settings.up_to.as_usize(),
+        tags: settings.tags.map(|tags| tags.to_vec()).unwrap_or_default(),
+    }))))
+}
+
+impl Policy for Cache {
+    fn evaluate(&self, request: &RequestView<'_>, _: &mut Env<'_>) -> Verdict {
+        if matches!(*request.method, Method::GET | Method::HEAD) {
+            Verdict::Allow(smallvec::smallvec![Effect::Cache(self.0.clone())])
+        } else {
+            Verdict::Pass
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! One file for each kind of policy. A kind is registered by its line in [`crate::KINDS`] and nowhere else.
+
+pub mod any_of;
+pub mod api_key;
+pub mod cache;
+pub mod json_limits;
+pub mod rate_limit;
+pub mod require;

@@ -1,0 +1,229 @@
+//! # What it does
+//! Lets each caller send only so many requests in a time, counted over a sliding window.
+//!
+//! # When to use
+//! One caller must not take the service from the others. `burst` bounds what may come within one second.
+//!
+//! # Example
+//! ```yaml
+//! - { id: fair-use, kind: rate_limit, limit: 300, per: 1m, burst: 50, by: application }
+//! ```
+//!
+//! # On failure
+//! 429 with `Retry-After` and the `RateLimit` fields (draft-ietf-httpapi-ratelimit-headers-11). A refused request is not
+//! counted. A changed limit keeps the usage already counted.
+
+use std::borrow::Cow;
+use std::num::NonZeroU64;
+
+use http::{HeaderName, HeaderValue, header};
+use lockgate_config::{Duration, OnError, PolicyEntry, Problem, Spanned, decode};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::caller::{By, CallerKey};
+use crate::counters::{Usage, Window};
+use crate::env::Env;
+use crate::policy::{Compiled, Compiling, Kind, Phase, Policy};
+use crate::reason::Reason;
+use crate::request::RequestView;
+use crate::verdict::{Effect, Effects, Refusal, ResponseEdit, Verdict};
+
+/// The catalogue entry.
+pub static KIND: Kind = Kind {
+    name: "rate_limit",
+    phase: Phase::Limit,
+    about: "Lets each caller send only so many requests in a time.",
+    on_error: OnError::Deny,
+    needs_identity: false,
+    reasons: &[&EXCEEDED],
+    schema: Settings::json_schema,
+    compile,
+};
+
+static EXCEEDED: Reason = Reason::new(
+    "rate_limit.exceeded",
+    429,
+    "Too many requests",
+    "wait as long as `Retry-After` says, then go on more slowly",
+)
+.under("https://iana.org/assignments/http-problem-types#quota-exceeded");
+
+const SECOND: u64 = 1_000_000;
+const POLICY_FIELD: HeaderName = HeaderName::from_static("ratelimit-policy");
+const USAGE_FIELD: HeaderName = HeaderName::from_static("ratelimit");
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    /// The most requests in `per`.
+    limit: NonZeroU64,
+    /// The length of the window, such as `1m`.
+    per: Spanned<Duration>,
+    /// The most requests in any one second.
+    burst: Option<Spanned<NonZeroU64>>,
+    /// Who is counted: `application` (the default; the address of callers who are not identified), `address`, `route`,
+    /// `claim:NAME` or `cel:EXPRESSION`.
+    by: Option<Spanned<String>>,
+    /// Whether answers also carry `X-RateLimit-Limit`, `-Remaining` and `-Reset`.
+    #[serde(default)]
+    legacy_headers: bool,
+}
+
+#[derive(Debug)]
+struct RateLimit {
+    uid: u64,
+    name: String,
+    windows: Vec<Window>,
+    by: By,
+    policy_field: HeaderValue,
+    legacy: bool,
+}
+
+fn compile(entry: &PolicyEntry, compiling: &Compiling<'_>) -> Compiled {
+    let settings: Settings = decode(&entry.settings)?;
+    let length = u64::try_from(settings.per.get().as_micros()).unwrap_or(u64::MAX);
+    let limit = settings.limit.get();
+    let mut problems = Vec::new();
+    if length < SECOND {
+        problems.push(
+            Problem::new(&settings.per.span, "the window is shorter than one second")
+                .help("write `per: 1s` or longer"),
+        );
+    }
+    let by = By::read(settings.by.as_ref())
+        .map_err(|problem| problems.push(problem))
+        .ok();
+    let mut windows = vec![Window { limit, length }];
+    if let Some(burst) = &settings.burst {
+        if burst.get() > limit {
+            problems.push(
+                Problem::new(
+                    &burst.span,
+                    format!(
+                        "the burst {burst} is larger than the limit {limit}",
+                        burst = burst.value
+                    ),
+                )
+                .help(format!("write at most {limit}, or leave `burst` out")),
+            );
+        }
+        windows.push(Window {
+            limit: burst.get(),
+            length: SECOND,
+        });
+    }
+    let name = entry.id.value.clone();
+    let mut field = format!("\"{name}\";q={limit};w={}", length / SECOND);
+    if let Some(burst) = &settings.burst {
+        field.push_str(&format!(", \"{name}-burst\";q={};w=1", burst.value));
+    }
+    match (by, HeaderValue::from_str(&field)) {
+        (Some(by), Ok(policy_field)) if problems.is_empty() => Ok(Box::new(RateLimit {
+            uid: compiling.uid(&entry.id),
+            name,
+            windows,
+            by,
+            policy_field,
+            legacy: settings.legacy_headers,
+        })),
+        _ => Err(problems),
+    }
+}
+
+impl RateLimit {
+    /// The window that is closest to its end, which is the one a caller must know.
+    fn tightest(usage: &[Usage]) -> Option<(usize, Usage)> {
+        usage
+            .iter()
+            .copied()
+            .enumerate()
+            .min_by_key(|(_, usage)| (usage.allowed, usage.remaining, u64::MAX - usage.reset_after))
+    }
+
+    fn window_name(&self, at: usize) -> Cow<'_, str> {
+        if at == 0 {
+            Cow::Borrowed(&self.name)
+        } else {
+            format!("{}-burst", self.name).into()
+        }
+    }
+
+    fn fields(&self, at: usize, usage: Usage) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+        let seconds = usage.reset_after.div_ceil(SECOND);
+        let limit = self.windows.get(at).map_or(0, |window| window.limit);
+        let value = HeaderValue::from_str(&format!(
+            "\"{}\";r={};t={seconds}",
+            self.window_name(at),
+            usage.remaining
+        ));
+        let legacy = self.legacy.then(|| {
+            [
+                (
+                    HeaderName::from_static("x-ratelimit-limit"),
+                    HeaderValue::from(limit),
+                ),
+                (
+                    HeaderName::from_static("x-ratelimit-remaining"),
+                    HeaderValue::from(usage.remaining),
+                ),
+                (
+                    HeaderName::from_static("x-ratelimit-reset"),
+                    HeaderValue::from(seconds),
+                ),
+            ]
+        });
+        let draft = [
+            (POLICY_FIELD, Some(self.policy_field.clone())),
+            (USAGE_FIELD, value.ok()),
+        ];
+        let draft = draft
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)));
+        draft.chain(legacy.into_iter().flatten())
+    }
+}
+
+impl Policy for RateLimit {
+    fn evaluate(&self, request: &RequestView<'_>, env: &mut Env<'_>) -> Verdict {
+        let caller = match self.by.key(request) {
+            Ok(CallerKey(caller)) => caller,
+            Err(why) => return Verdict::Undecided(why),
+        };
+        let usage = env.counters.take(self.uid, caller, &self.windows, env.now);
+        let Some((at, tightest)) = Self::tightest(&usage) else {
+            return Verdict::Undecided("no window".into());
+        };
+        if tightest.allowed {
+            let edits = self
+                .fields(at, tightest)
+                .map(|(name, value)| Effect::Response(ResponseEdit::Add(name, value)));
+            return Verdict::Allow(edits.collect::<Effects>());
+        }
+        // Every exhausted window must have room again before a retry can succeed.
+        let exhausted = || usage.iter().enumerate().filter(|(_, usage)| !usage.allowed);
+        let wait = exhausted()
+            .map(|(_, usage)| usage.reset_after)
+            .max()
+            .unwrap_or(SECOND)
+            .div_ceil(SECOND);
+        let names: Vec<String> = exhausted()
+            .map(|(at, _)| self.window_name(at).into_owned())
+            .collect();
+        let mut refusal = Refusal::new(
+            &EXCEEDED,
+            format!("the limit `{}` is used up", names.join("`, `")),
+        )
+        .member("violated-policies", names)
+        .header(header::RETRY_AFTER, &wait.to_string());
+        refusal.headers.extend(self.fields(
+            at,
+            Usage {
+                remaining: 0,
+                reset_after: wait * SECOND,
+                ..tightest
+            },
+        ));
+        Verdict::Deny(Box::new(refusal))
+    }
+}

@@ -1,0 +1,57 @@
+//! The pure policy engine of Lockgate: compile a document, decide about a request, explain the decision.
+//!
+//! Nothing here does I/O while deciding, and time comes from [`Env`]: live traffic, shadow, replay, tests and `explain` run this
+//! same code and cannot disagree.
+//!
+//! The way through it: a [`lockgate_config::Document`] is compiled into a [`Revision`]; its [`Router`] finds the [`Route`] of a
+//! request; the route's [`Chain`] is advanced with a [`RequestView`], an [`Env`] and a [`Progress`] until it is decided.
+
+mod caller;
+pub mod canonical;
+mod catalogue;
+mod chain;
+mod condition;
+mod counters;
+mod diff;
+mod directory;
+mod env;
+mod explain;
+mod facts;
+mod identity;
+pub mod keys;
+pub mod kinds;
+mod payload;
+mod policy;
+mod problem_details;
+mod reason;
+mod request;
+mod revision;
+mod router;
+mod verdict;
+
+pub use catalogue::{KINDS, catalogue, document_schema, kind, reasons};
+pub use chain::{Chain, Outcome, Progress, Step, VerdictRecord, Word};
+pub use condition::Condition;
+pub use counters::{CounterKey, Counters, Permit, Usage, Window};
+pub use diff::{Difference, diff};
+pub use directory::{Directory, KeyLookup, read_time};
+pub use env::{Env, Timestamp};
+pub use explain::{ExplainRequest, Trace, explain};
+pub use facts::{Fact, FactRequest, Facts};
+pub use identity::{Application, Identity};
+pub use policy::{BoundPolicy, Compiling, Kind, Origin, Phase, Policy, Secrets};
+pub use problem_details::{Form, problem_response};
+pub use reason::{GATEWAY_REASONS, Reason};
+pub use request::{Body, ClientCertificate, RequestView, ResponseView};
+pub use revision::{Part, Revision, Route, RouteTarget};
+pub use router::{Conditions, Found, Router, Template};
+pub use verdict::{Effect, Effects, Need, Refusal, Reply, ResponseEdit, ResponseVerdict, Verdict};
+
+/// The reasons that belong to the gateway itself, by name.
+pub mod gateway_reasons {
+    pub use crate::reason::{
+        BAD_PATH, BODY_TIMEOUT, BODY_TOO_LARGE, DRAINING, MALFORMED, NO_ROUTE, PART_FAILED,
+        UNDECIDED, UPSTREAM_BUSY, UPSTREAM_FAILED, UPSTREAM_TIMEOUT, UPSTREAM_UNAVAILABLE,
+        WRONG_METHOD,
+    };
+}

@@ -1,0 +1,253 @@
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use lockgate_config::{Document, Mode, OnError, PolicyEntry, Problem, Secret};
+use schemars::{Schema, SchemaGenerator};
+use serde::Serialize;
+
+use crate::condition::Condition;
+use crate::directory::Directory;
+use crate::env::{Env, Timestamp};
+use crate::reason::Reason;
+use crate::request::{RequestView, ResponseView};
+use crate::router::Template;
+use crate::verdict::{ResponseVerdict, Verdict};
+
+/// When a policy is evaluated. The order of the variants is the order of evaluation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// Who calls.
+    Identify,
+    /// Whether they may.
+    Authorize,
+    /// How much they may.
+    Limit,
+    /// What they may send.
+    Payload,
+    /// What becomes of the request.
+    Mediate,
+    /// What becomes of the answer.
+    Response,
+}
+
+/// A compiled policy. It does no I/O; what it does not know it asks for with [`Verdict::Need`].
+pub trait Policy: Send + Sync + fmt::Debug {
+    /// Judges a request.
+    fn evaluate(&self, request: &RequestView<'_>, env: &mut Env<'_>) -> Verdict;
+
+    /// Whether [`Policy::judge_response`] has anything to say.
+    fn sees_responses(&self) -> bool {
+        false
+    }
+
+    /// Judges the service's answer to a request that was allowed.
+    fn judge_response(
+        &self,
+        _: &RequestView<'_>,
+        _: &ResponseView<'_>,
+        _: &mut Env<'_>,
+    ) -> ResponseVerdict {
+        ResponseVerdict::Pass
+    }
+}
+
+/// The result of compiling one policy.
+pub type Compiled = Result<Box<dyn Policy>, Vec<Problem>>;
+
+/// A kind of policy: its place in the catalogue.
+pub struct Kind {
+    /// The name that documents use.
+    pub name: &'static str,
+    /// When it is evaluated.
+    pub phase: Phase,
+    /// What it does, in one sentence.
+    pub about: &'static str,
+    /// What happens when it cannot decide and the document does not say.
+    pub on_error: OnError,
+    /// Whether it makes sense only after someone was identified.
+    pub needs_identity: bool,
+    /// Why it may refuse.
+    pub reasons: &'static [&'static Reason],
+    /// The JSON Schema of its settings.
+    pub schema: fn(&mut SchemaGenerator) -> Schema,
+    /// Reads its settings.
+    pub compile: fn(&PolicyEntry, &Compiling<'_>) -> Compiled,
+}
+
+impl fmt::Debug for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// Whether compiling may read secrets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Secrets {
+    /// A check: references are taken as given, and no secret is read (F23).
+    Skip,
+    /// A node that is about to serve.
+    Read,
+}
+
+/// What a policy may know while it is compiled.
+#[derive(Clone, Copy)]
+pub struct Compiling<'a> {
+    /// The whole document.
+    pub document: &'a Document,
+    /// The folder that files are relative to.
+    pub base: &'a Path,
+    /// Whether secrets may be read.
+    pub secrets: Secrets,
+    /// Who may call.
+    pub directory: &'a Directory,
+    /// The scope the policy stands in.
+    pub origin: &'a Origin,
+    /// The OpenAPI document of the version, as a path relative to `base`.
+    pub openapi: Option<&'a str>,
+    /// The path under which the version is served.
+    pub version_base: Option<&'a str>,
+    /// The path template of the route, with the version's base.
+    pub template: Option<&'a Template>,
+}
+
+impl Compiling<'_> {
+    /// Reads a file that a policy refers to.
+    ///
+    /// # Errors
+    /// A problem at `span` when the file cannot be read or is larger than 16 MiB.
+    pub fn read_file(&self, name: &lockgate_config::Spanned<String>) -> Result<Vec<u8>, Problem> {
+        const MOST: u64 = 16 * 1024 * 1024;
+        let path = self.base.join(&name.value);
+        let unreadable = |error: std::io::Error| {
+            Problem::new(
+                &name.span,
+                format!("the file `{}` cannot be read: {error}", name.value),
+            )
+        };
+        if std::fs::metadata(&path).map_err(unreadable)?.len() > MOST {
+            return Err(Problem::new(
+                &name.span,
+                format!("the file `{}` is larger than 16MiB", name.value),
+            ));
+        }
+        std::fs::read(&path).map_err(unreadable)
+    }
+
+    /// The value behind a reference; `None` in a check, which reads no secret.
+    ///
+    /// # Errors
+    /// A problem at `span` when the value cannot be read.
+    pub fn secret(
+        &self,
+        secret: &Secret,
+        span: &lockgate_config::Span,
+    ) -> Result<Option<Vec<u8>>, Problem> {
+        match self.secrets {
+            Secrets::Skip => Ok(None),
+            Secrets::Read => secret
+                .read(self.base)
+                .map(Some)
+                .map_err(|error| Problem::new(span, format!("the secret `{secret}`: {error}"))),
+        }
+    }
+
+    /// A stable number for a policy of this scope; counters use it so that usage survives a new revision.
+    pub fn uid(&self, id: &str) -> u64 {
+        stable_hash(&[&self.origin.to_string(), id])
+    }
+}
+
+/// Where a policy was declared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "scope", rename_all = "lowercase")]
+pub enum Origin {
+    /// The whole gateway.
+    Gateway,
+    /// An API.
+    Api {
+        /// The API.
+        api: Arc<str>,
+    },
+    /// A version.
+    Version {
+        /// The API.
+        api: Arc<str>,
+        /// The version.
+        version: Arc<str>,
+    },
+    /// A route.
+    Route {
+        /// The API.
+        api: Arc<str>,
+        /// The version.
+        version: Arc<str>,
+        /// The route.
+        route: Arc<str>,
+    },
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gateway => f.write_str("gateway"),
+            Self::Api { api } => write!(f, "api {api}"),
+            Self::Version { api, version } => write!(f, "version {api}/{version}"),
+            Self::Route {
+                api,
+                version,
+                route,
+            } => write!(f, "route {api}/{version} {route}"),
+        }
+    }
+}
+
+/// A policy in its place: what every kind has, and the compiled settings.
+#[derive(Debug)]
+pub struct BoundPolicy {
+    /// Its id within its scope.
+    pub id: Arc<str>,
+    /// Its kind.
+    pub kind: &'static Kind,
+    /// Where it was declared.
+    pub origin: Origin,
+    /// Whether it acts.
+    pub mode: Mode,
+    /// The share of callers it applies to, in hundredths of a percent.
+    pub share: u32,
+    /// When it applies.
+    pub when: Option<Condition>,
+    /// What happens when it cannot decide.
+    pub on_error: OnError,
+    /// When it stops.
+    pub expires: Option<Timestamp>,
+    /// Whether inner scopes may not override it.
+    pub is_final: bool,
+    /// The declaration as JSON, for comparison.
+    pub declared: serde_json::Value,
+    /// Where it stands in the document.
+    pub span: lockgate_config::Span,
+    /// The compiled settings.
+    pub policy: Box<dyn Policy>,
+}
+
+impl BoundPolicy {
+    /// Whether `caller` is in the share this policy applies to. The same caller always gets the same answer.
+    pub fn concerns(&self, caller: &str) -> bool {
+        self.share >= 10_000 || stable_hash(&[&self.id, caller]) % 10_000 < u64::from(self.share)
+    }
+}
+
+/// A hash that is the same on every node and in every release (FNV-1a, 64 bit, with a final mix).
+pub fn stable_hash(parts: &[&str]) -> u64 {
+    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
+    for part in parts {
+        for byte in part.bytes().chain([0xff]) {
+            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+    hash ^= hash >> 32;
+    hash = hash.wrapping_mul(0xd6e8_feb8_6659_fd93);
+    hash ^ (hash >> 32)
+}

@@ -1,0 +1,642 @@
+//! The engine from outside: a document is compiled, requests are decided and explained.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests"
+)]
+
+use std::sync::Arc;
+
+use lockgate_config::{Problem, Source, sha256_hex};
+use lockgate_policy::{
+    Body, Counters, Env, ExplainRequest, Facts, Form, Found, Outcome, Progress, RequestView,
+    Revision, Step, Timestamp, Trace, diff, explain, problem_response,
+};
+
+const KEY: &str = "lg_example_key";
+const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+
+/// A gateway with one API whose version has these policies and routes (YAML, indented by 10).
+fn document(policies: &str, routes: &str) -> String {
+    let hash = sha256_hex(KEY.as_bytes());
+    format!(
+        "lockgate: 1
+purposes: optional
+upstreams:
+  orders: {{ targets: [\"http://127.0.0.1:9001\"] }}
+  other: {{ targets: [\"http://127.0.0.1:9002\"] }}
+applications:
+  shop: {{ plan: gold, scopes: [orders:read], keys: [{{ sha256: {hash} }}] }}
+  old:
+    keys: [{{ sha256: {old}, expires: 2020-01-01 }}]
+apis:
+  orders:
+    versions:
+      v1:
+        base: /orders
+        upstream: orders
+{policies}{routes}",
+        old = sha256_hex(b"lg_old"),
+    )
+}
+
+fn section(name: &str, lines: &[&str]) -> String {
+    if lines.is_empty() {
+        return String::new();
+    }
+    let lines: String = lines
+        .iter()
+        .map(|line| format!("          - {line}\n"))
+        .collect();
+    format!("        {name}:\n{lines}")
+}
+
+fn with(policies: &[&str]) -> String {
+    document(&section("policies", policies), "")
+}
+
+fn compile(text: &str) -> Revision {
+    Revision::check(&Source::text("gateway.yaml", text))
+        .unwrap_or_else(|problems| panic!("{problems:#?}"))
+        .0
+}
+
+fn problems(text: &str) -> Vec<Problem> {
+    Revision::check(&Source::text("gateway.yaml", text))
+        .err()
+        .unwrap_or_default()
+}
+
+fn messages(text: &str) -> String {
+    problems(text)
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+fn call(method: &str, url: &str, headers: &[(&str, &str)]) -> ExplainRequest {
+    ExplainRequest {
+        method: method.into(),
+        url: url.into(),
+        headers: headers
+            .iter()
+            .map(|(name, value)| ((*name).into(), (*value).into()))
+            .collect(),
+        body: None,
+        client: None,
+        at: None,
+        facts: Vec::new(),
+    }
+}
+
+fn trace(document: &str, request: &ExplainRequest) -> Trace {
+    explain(&compile(document), request, NOW).unwrap()
+}
+
+fn code(trace: &Trace) -> &str {
+    trace.code.as_deref().unwrap_or_default()
+}
+
+const API_KEY: &str = "{ id: key, kind: api_key }";
+
+#[test]
+fn a_live_key_passes_and_is_not_forwarded() {
+    let trace = trace(
+        &with(&[API_KEY]),
+        &call("GET", "/orders/7", &[("X-Api-Key", KEY)]),
+    );
+    assert_eq!(trace.decision, "forward");
+    let forwarded = trace.forwarded.unwrap();
+    assert_eq!(forwarded.path, "/7");
+    assert_eq!(forwarded.headers, [("x-api-key".to_owned(), None)]);
+}
+
+#[test]
+fn a_missing_wrong_old_or_repeated_key_is_refused() {
+    let gateway = with(&[API_KEY]);
+    for (headers, expected) in [
+        (vec![], "api_key.missing"),
+        (vec![("X-Api-Key", "")], "api_key.missing"),
+        (vec![("X-Api-Key", "guess")], "api_key.invalid"),
+        (vec![("X-Api-Key", "' OR 1=1 --")], "api_key.invalid"),
+        (vec![("X-Api-Key", "lg_old")], "api_key.expired"),
+        (
+            vec![("X-Api-Key", KEY), ("X-Api-Key", "guess")],
+            "api_key.invalid",
+        ),
+    ] {
+        let trace = trace(&gateway, &call("GET", "/orders/7", &headers));
+        assert_eq!(
+            (trace.decision, trace.status, code(&trace)),
+            ("refuse", Some(401), expected),
+            "{headers:?}"
+        );
+        assert!(
+            trace
+                .headers
+                .iter()
+                .any(|(name, _)| name == "www-authenticate")
+        );
+    }
+}
+
+#[test]
+fn a_key_in_query_or_cookie_is_taken_out_of_there() {
+    let query = with(&["{ id: key, kind: api_key, in: { query: api_key } }"]);
+    assert_eq!(
+        trace(&query, &call("GET", &format!("/orders?api_key={KEY}"), &[])).decision,
+        "forward"
+    );
+    assert_eq!(
+        code(&trace(
+            &query,
+            &call("GET", &format!("/orders?api_key={KEY}&api%5Fkey=x"), &[])
+        )),
+        "api_key.invalid"
+    );
+    let cookie = with(&["{ id: key, kind: api_key, in: { cookie: session } }"]);
+    let header = format!("a=b; session={KEY}");
+    assert_eq!(
+        trace(&cookie, &call("GET", "/orders", &[("Cookie", &header)])).decision,
+        "forward"
+    );
+}
+
+#[test]
+fn require_names_what_is_missing() {
+    for (demand, expected) in [
+        ("scopes: [orders:read]", ""),
+        ("scopes: [orders:write]", "require.scope"),
+        ("roles: [admin]", "require.role"),
+        ("plans: [silver]", "require.plan"),
+        ("claims: { department: support }", "require.claim"),
+        ("any_of: [{ roles: [admin] }, { plans: [gold] }]", ""),
+        (
+            "all_of: [{ plans: [gold] }, { roles: [admin] }]",
+            "require.role",
+        ),
+    ] {
+        let gateway = with(&[API_KEY, &format!("{{ id: may, kind: require, {demand} }}")]);
+        assert_eq!(
+            code(&trace(
+                &gateway,
+                &call("GET", "/orders", &[("X-Api-Key", KEY)])
+            )),
+            expected,
+            "{demand}"
+        );
+    }
+}
+
+#[test]
+fn a_requirement_of_nothing_or_of_nobody_does_not_compile() {
+    assert!(
+        messages(&with(&[API_KEY, "{ id: may, kind: require }"]))
+            .contains("the policy `may` requires nothing")
+    );
+    let empty = messages(&with(&[
+        API_KEY,
+        "{ id: may, kind: require, any_of: [{}] }",
+    ]));
+    assert!(
+        empty.contains("an empty demand would let everybody pass"),
+        "{empty}"
+    );
+    let nobody = messages(&with(&["{ id: may, kind: require, plans: [gold] }"]));
+    assert!(
+        nobody
+            .contains("the policy `may` needs to know who calls, and nothing before it finds out"),
+        "{nobody}"
+    );
+    let list = messages(&with(&[API_KEY, "{ id: may, kind: require, scopes: [] }"]));
+    assert!(list.contains("the list is empty"), "{list}");
+}
+
+#[test]
+fn two_ways_to_identify_without_a_condition_are_ambiguous() {
+    let found = messages(&with(&[
+        API_KEY,
+        "{ id: cookie, kind: api_key, in: { cookie: key } }",
+    ]));
+    assert!(found.contains("both identify callers"), "{found}");
+    let gateway = with(&[
+        "{ id: any, kind: any_of, of: [{ id: key, kind: api_key }, { id: cookie, kind: api_key, in: { cookie: key } }] }",
+    ]);
+    let cookie = format!("key={KEY}");
+    assert_eq!(
+        trace(&gateway, &call("GET", "/orders", &[("Cookie", &cookie)])).decision,
+        "forward"
+    );
+    let nothing = trace(&gateway, &call("GET", "/orders", &[]));
+    assert_eq!(
+        nothing
+            .headers
+            .iter()
+            .filter(|(name, _)| name == "www-authenticate")
+            .count(),
+        2
+    );
+    assert_eq!(
+        code(&trace(
+            &gateway,
+            &call(
+                "GET",
+                "/orders",
+                &[("Cookie", &cookie), ("X-Api-Key", "bad")]
+            )
+        )),
+        "api_key.invalid"
+    );
+    let limit = "{ id: any, kind: any_of, of: [{ id: x, kind: rate_limit, limit: 1, per: 1s }] }";
+    assert!(messages(&with(&[limit])).contains("`rate_limit` does not identify callers"));
+}
+
+/// Sends requests one after the other through one set of counters; gives the codes, empty for a forwarded one.
+fn send(
+    revision: &Revision,
+    counters: &Arc<Counters>,
+    times: impl IntoIterator<Item = u64>,
+) -> Vec<String> {
+    times
+        .into_iter()
+        .map(|micros| {
+            let (method, headers, facts) =
+                (http::Method::GET, http::HeaderMap::new(), Facts::default());
+            let Found::Route(at) =
+                revision
+                    .router
+                    .find("localhost", "/orders/7", &method, &headers)
+            else {
+                panic!("no route")
+            };
+            let view = RequestView {
+                method: &method,
+                scheme: "http",
+                host: "localhost",
+                path: "/orders/7",
+                query: None,
+                version: http::Version::HTTP_11,
+                headers: &headers,
+                client: [192, 0, 2, 1].into(),
+                certificate: None,
+                body: Body::Absent,
+                variables: &[],
+                identity: None,
+            };
+            let mut env = Env {
+                now: Timestamp(micros),
+                facts: &facts,
+                directory: &revision.directory,
+                counters,
+            };
+            let route = &revision.routes[at];
+            match route
+                .chain
+                .advance(&view, &route.id, &mut Progress::default(), &mut env)
+            {
+                Step::Decided(Outcome::Forward) => String::new(),
+                Step::Decided(Outcome::Refuse(refusal)) => {
+                    let answer = problem_response(&refusal, "1", Form::Json);
+                    let retry = answer
+                        .headers()
+                        .get("retry-after")
+                        .map_or("", |value| value.to_str().unwrap());
+                    format!("{} {retry}", refusal.reason.code)
+                }
+                other => panic!("{other:?}"),
+            }
+        })
+        .collect()
+}
+
+#[test]
+fn rate_limit_refuses_the_call_after_the_last_and_says_when_to_come_back() {
+    let revision = compile(&with(&[
+        "{ id: fair, kind: rate_limit, limit: 3, per: 1m }",
+    ]));
+    let codes = send(&revision, &Arc::default(), (0..5).map(|n| NOW.0 + n));
+    assert_eq!(
+        codes,
+        [
+            "",
+            "",
+            "",
+            "rate_limit.exceeded 60",
+            "rate_limit.exceeded 60"
+        ]
+    );
+    // The calls of the window that has just ended count by the share of it that still overlaps.
+    let counters = Arc::default();
+    send(&revision, &counters, [NOW.0; 3]);
+    assert_eq!(
+        send(&revision, &counters, [NOW.0 + 60_000_000]),
+        ["rate_limit.exceeded 1"]
+    );
+    let spread = send(
+        &revision,
+        &counters,
+        [61, 62, 79, 81, 99, 101].map(|second| NOW.0 + second * 1_000_000),
+    );
+    assert_eq!(
+        spread,
+        [
+            "",
+            "rate_limit.exceeded 19",
+            "rate_limit.exceeded 2",
+            "",
+            "rate_limit.exceeded 2",
+            ""
+        ]
+    );
+}
+
+#[test]
+fn a_refusal_by_the_burst_does_not_use_up_the_limit() {
+    let revision = compile(&with(&[
+        "{ id: fair, kind: rate_limit, limit: 4, per: 1h, burst: 2 }",
+    ]));
+    let counters = Arc::default();
+    let first = send(&revision, &counters, [NOW.0; 4]);
+    assert_eq!(first.iter().filter(|code| code.is_empty()).count(), 2);
+    let later = send(
+        &revision,
+        &counters,
+        [NOW.0 + 10_000_000, NOW.0 + 20_000_000, NOW.0 + 30_000_000],
+    );
+    assert_eq!(later.iter().filter(|code| code.is_empty()).count(), 2);
+}
+
+#[test]
+fn a_changed_limit_keeps_what_was_counted() {
+    let counters = Arc::default();
+    send(
+        &compile(&with(&[
+            "{ id: fair, kind: rate_limit, limit: 3, per: 1m }",
+        ])),
+        &counters,
+        [NOW.0; 3],
+    );
+    let raised = compile(&with(&[
+        "{ id: fair, kind: rate_limit, limit: 4, per: 1m }",
+    ]));
+    assert_eq!(
+        send(&raised, &counters, [NOW.0; 2])
+            .iter()
+            .filter(|code| code.is_empty())
+            .count(),
+        1
+    );
+}
+
+#[test]
+fn a_shadow_limit_never_refuses() {
+    let revision = compile(&with(&[
+        "{ id: fair, kind: rate_limit, limit: 1, per: 1m, mode: shadow }",
+    ]));
+    assert_eq!(
+        send(&revision, &Arc::default(), [NOW.0; 4]),
+        ["", "", "", ""]
+    );
+}
+
+#[test]
+fn bad_limits_say_what_to_write() {
+    for (settings, expected) in [
+        (
+            "limit: 0, per: 1m",
+            "expected a whole number above zero, found `0`",
+        ),
+        ("limit: 5, per: 10ms", "shorter than one second"),
+        (
+            "limit: 5, per: 1m, burst: 6",
+            "the burst 6 is larger than the limit 5",
+        ),
+        (
+            "limit: 5, per: 1m, by: aplication",
+            "did you mean `application`?",
+        ),
+        ("limit: 5, per: 1 fortnight", "gateway.yaml:"),
+        (
+            "limit: 5, per: 1m, by: 'cel:requst.path'",
+            "did you mean `request`?",
+        ),
+        ("limit: 5", "per"),
+        ("limit: 5, per: 1m, brust: 2", "did you mean `burst`?"),
+    ] {
+        let found = messages(&with(&[&format!(
+            "{{ id: fair, kind: rate_limit, {settings} }}"
+        )]));
+        assert!(found.contains(expected), "{settings}: {found}");
+    }
+}
+
+#[test]
+fn json_is_checked_whatever_the_content_type_says() {
+    let gateway = with(&["{ id: shape, kind: json_limits, depth: 3 }"]);
+    for (body, kind, encoding, expected) in [
+        ("{\"a\":[1]}", "application/json", "identity", ""),
+        ("[[[[1]]]]", "text/plain", "identity", "json_limits.refused"),
+        (
+            "{\"role\":1,\"Role\":2}",
+            "application/json",
+            "identity",
+            "json_limits.refused",
+        ),
+        (
+            "{\"a\":",
+            "application/problem+json",
+            "identity",
+            "json_limits.refused",
+        ),
+        ("plain words", "text/plain", "identity", ""),
+        ("{}", "application/json", "gzip", "payload.encoded"),
+    ] {
+        let mut request = call(
+            "POST",
+            "/orders",
+            &[("Content-Type", kind), ("Content-Encoding", encoding)],
+        );
+        request.body = Some(body.into());
+        assert_eq!(code(&trace(&gateway, &request)), expected, "{body}");
+    }
+    let mut large = call("POST", "/orders", &[]);
+    large.body = Some(" ".repeat(1024 * 1024 + 1));
+    let trace = trace(&gateway, &large);
+    assert_eq!(
+        (trace.status, code(&trace)),
+        (Some(413), "request.body_too_large")
+    );
+}
+
+#[test]
+fn conditions_are_checked_and_without_a_value_refuse() {
+    let when = |text: &str| with(&[&format!("{{ id: key, kind: api_key, when: \"{text}\" }}")]);
+    assert_eq!(
+        trace(
+            &when("request.method == 'POST'"),
+            &call("GET", "/orders", &[])
+        )
+        .decision,
+        "forward"
+    );
+    assert_eq!(
+        code(&trace(
+            &when("request.method == 'GET'"),
+            &call("GET", "/orders", &[])
+        )),
+        "api_key.missing"
+    );
+    assert_eq!(
+        code(&trace(
+            &when("request.headers['x-missing'] == 'a'"),
+            &call("GET", "/orders", &[])
+        )),
+        "policy.undecided"
+    );
+    assert!(messages(&when("request.method ==")).contains("this is not a CEL expression"));
+}
+
+#[test]
+fn a_route_finds_its_way_and_says_what_else_there_is() {
+    let routes = section(
+        "routes",
+        &["{ match: { methods: [GET], path: \"/{id}\" }, upstream: other }"],
+    );
+    let open = document("", &routes);
+    let found = trace(&open, &call("GET", "/orders/7", &[]));
+    assert_eq!(
+        (found.route.unwrap().id.to_string(), found.target.as_deref()),
+        ("GET /{id}".into(), Some("other"))
+    );
+    assert_eq!(
+        trace(&open, &call("DELETE", "/orders/7", &[]))
+            .target
+            .as_deref(),
+        Some("orders")
+    );
+    assert_eq!(
+        code(&trace(&open, &call("GET", "/elsewhere", &[]))),
+        "route.not_found"
+    );
+    assert_eq!(
+        code(&trace(&open, &call("GET", "/orders/%2e%2e/admin", &[]))),
+        "request.bad_path"
+    );
+    let closed = document("        unlisted: refuse\n", &routes);
+    let other = trace(&closed, &call("DELETE", "/orders/7", &[]));
+    assert_eq!(
+        (code(&other), other.detail.as_deref()),
+        ("route.method_not_allowed", Some("this path takes `GET`"))
+    );
+}
+
+#[test]
+fn an_inner_policy_takes_the_place_of_an_outer_one_unless_that_is_final() {
+    let routes = |extra: &str| {
+        let outer = format!("        policies: [{{ id: key, kind: api_key{extra} }}]\n");
+        document(
+            &outer,
+            &section(
+                "routes",
+                &["{ match: { path: /open }, policies: [{ id: key, kind: api_key, mode: off }] }"],
+            ),
+        )
+    };
+    assert_eq!(
+        trace(&routes(""), &call("GET", "/orders/open", &[])).decision,
+        "forward"
+    );
+    assert_eq!(
+        code(&trace(&routes(""), &call("GET", "/orders/7", &[]))),
+        "api_key.missing"
+    );
+    assert!(
+        messages(&routes(", final: true"))
+            .contains("the policy `key` of the version orders/v1 is final")
+    );
+}
+
+#[test]
+fn dangling_names_and_duplicates_are_found_together() {
+    let routes = section(
+        "routes",
+        &[
+            "{ match: { path: /a }, upstream: ordrs }",
+            "{ match: { path: /b } }",
+            "{ match: { path: /b } }",
+        ],
+    );
+    let found = messages(&document(
+        &section("policies", &["{ id: a, kind: api_kee }", API_KEY, API_KEY]),
+        &routes,
+    ));
+    for expected in [
+        "did you mean `orders`?",
+        "did you mean `api_key`?",
+        "the policy `key` exists twice in this scope",
+        "the route `* /b` exists twice",
+    ] {
+        assert!(found.contains(expected), "{expected}: {found}");
+    }
+}
+
+#[test]
+fn diff_names_routes_and_policies() {
+    let base = compile(&with(&[
+        API_KEY,
+        "{ id: fair, kind: rate_limit, limit: 3, per: 1m }",
+    ]));
+    assert!(diff(&base, &base).is_empty());
+    let candidate = compile(&with(&[
+        API_KEY,
+        "{ id: fair, kind: rate_limit, limit: 9, per: 1m }",
+        "{ id: shape, kind: json_limits }",
+    ]));
+    let found = serde_json::to_value(diff(&base, &candidate)).unwrap();
+    assert_eq!(found[0]["change"], "changed");
+    let policies: Vec<(&str, &str)> = found[0]["policies"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|p| (p["id"].as_str().unwrap(), p["change"].as_str().unwrap()))
+        .collect();
+    assert!(
+        policies.contains(&("fair", "changed")) && policies.contains(&("shape", "added")),
+        "{policies:?}"
+    );
+    let routes = section("routes", &["{ match: { path: /new } }"]);
+    let found = serde_json::to_value(diff(
+        &compile(&document("", "")),
+        &compile(&document("", &routes)),
+    ))
+    .unwrap();
+    assert_eq!(
+        (&found[0]["route"], &found[0]["change"]),
+        (&"* /new".into(), &"added".into())
+    );
+}
+
+#[test]
+fn the_catalogue_has_a_remedy_for_every_reason_and_one_code_means_one_thing() {
+    let mut codes: std::collections::HashMap<&str, &lockgate_policy::Reason> =
+        std::collections::HashMap::new();
+    for reason in lockgate_policy::reasons() {
+        assert!(
+            !reason.remedy.is_empty() && (400..600).contains(&reason.status),
+            "{reason:?}"
+        );
+        if let Some(other) = codes.insert(reason.code, reason) {
+            assert_eq!(other, reason);
+        }
+    }
+    let schema = lockgate_policy::document_schema().to_string();
+    for kind in lockgate_policy::KINDS {
+        assert!(
+            schema.contains(&format!("\"const\":\"{}\"", kind.name)),
+            "{}",
+            kind.name
+        );
+    }
+}
