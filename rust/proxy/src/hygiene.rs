@@ -1,0 +1,109 @@
+//! Which fields pass, and which the gateway writes itself (H6, H7).
+
+use std::net::IpAddr;
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+/// Fields that belong to one connection (RFC 9110 §7.6.1) and are never forwarded.
+const HOP_BY_HOP: &[&str] = &[
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "http2-settings",
+];
+
+/// Fields that tell a service who calls. A caller cannot write them: what arrives is removed, and the gateway writes its own.
+const WRITTEN_BY_THE_GATEWAY: &[&str] = &[
+    "forwarded",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-forwarded-port",
+    "x-forwarded-prefix",
+    "x-real-ip",
+    "x-lockgate-application",
+    "x-lockgate-subject",
+    "x-lockgate-request-id",
+];
+
+/// Who calls, as services are told.
+pub struct Caller<'a> {
+    /// The address that policies saw.
+    pub address: IpAddr,
+    /// The host that the caller asked for.
+    pub host: &'a str,
+    /// `http` or `https`.
+    pub scheme: &'static str,
+    /// The application, when it is known.
+    pub application: Option<&'a str>,
+    /// The id of the request.
+    pub request_id: &'a str,
+}
+
+/// Removes what a caller may not send to a service. Runs before any policy adds a field, so that the `Connection` of a caller
+/// cannot name, and so remove, what the gateway writes.
+pub fn clean_request(headers: &mut HeaderMap) {
+    drop_connection_fields(headers);
+    // Many services fold `_` to `-` (CGI, RFC 3875 §4.1.18), so `X_Real_IP` is an alias of `X-Real-IP`.
+    let aliases: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| {
+            let folded = name.as_str().replace('_', "-");
+            WRITTEN_BY_THE_GATEWAY.contains(&folded.as_str())
+                || HOP_BY_HOP.contains(&folded.as_str())
+        })
+        .cloned()
+        .collect();
+    for name in aliases {
+        headers.remove(name);
+    }
+}
+
+/// Writes who calls.
+pub fn write_caller(headers: &mut HeaderMap, caller: &Caller<'_>) {
+    let address = caller.address.to_string();
+    let fields = [
+        ("x-forwarded-for", Some(address.as_str())),
+        ("x-forwarded-host", Some(caller.host)),
+        ("x-forwarded-proto", Some(caller.scheme)),
+        ("x-lockgate-application", caller.application),
+        ("x-lockgate-request-id", Some(caller.request_id)),
+    ];
+    for (name, value) in fields {
+        if let Some(value) = value.and_then(|value| HeaderValue::from_str(value).ok()) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    }
+}
+
+/// Removes the fields of one connection from a message, with those that `Connection` names.
+pub fn drop_connection_fields(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok())
+        // `Connection: Authorization` must not remove the credential that a policy has just judged (H7).
+        .filter(|name| {
+            *name != header::AUTHORIZATION
+                && *name != header::HOST
+                && *name != header::COOKIE
+                && *name != header::CONTENT_LENGTH
+        })
+        .collect();
+    for name in named {
+        headers.remove(name);
+    }
+    for name in HOP_BY_HOP {
+        headers.remove(*name);
+    }
+}
+
+#[cfg(test)]
+#[path = "hygiene_tests.rs"]
+mod tests;
