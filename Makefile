@@ -1,18 +1,40 @@
 .DEFAULT_GOAL := help
-.PHONY: help test quick lint clean
+.PHONY: help setup test quick lint wheel clean
+
+VENV := .venv
+PY := $(VENV)/bin/python
+READY := $(VENV)/.ready
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-test: ## Run every test
+$(READY): requirements/dev.txt
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	touch $@
+
+setup: $(READY) ## Build the package into .venv; .venv/bin/lockgate then runs
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" MATURIN_PEP517_ARGS='--profile dev' pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+
+test: setup ## Run every test
 	cargo test --locked --workspace
+	$(PY) -m pytest
 
-quick: ## Check the code without running the property tests
+quick: $(READY) ## Check the code without running the tests
 	cargo check --locked --workspace --all-targets
+	$(VENV)/bin/ruff check
+	$(PY) -m mypy
 
-lint: ## Format and clippy, warnings are errors
+lint: setup ## Format, clippy, ruff and mypy; warnings are errors
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/ruff check
+	$(PY) -m mypy
+
+wheel: $(READY) ## Build a wheel into target/wheels
+	$(VENV)/bin/maturin build --release --locked
 
 clean: ## Remove what was built
 	cargo clean
+	rm -rf $(VENV) python/lockgate/_engine*.so

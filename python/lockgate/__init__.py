@@ -1,0 +1,11 @@
+"""Lockgate: an API and AI gateway whose security policies can be changed without breaking anybody.
+
+The functions here take documents as paths and give typed results; nothing but `Gateway` opens a port.
+"""
+
+from lockgate._engine import ProblemsError
+from lockgate.documents import check, diff, explain
+from lockgate.gateway import Gateway
+from lockgate.models import Check, Difference, Problem, Trace
+
+__all__ = ["Check", "Difference", "Gateway", "Problem", "ProblemsError", "Trace", "check", "diff", "explain"]

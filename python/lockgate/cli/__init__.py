@@ -1,0 +1,28 @@
+"""The command `lockgate`."""
+
+from __future__ import annotations
+
+import typer
+
+from lockgate.cli import documents, keys, run
+
+app = typer.Typer(
+    name="lockgate",
+    help="An API and AI gateway whose security policies can be changed on a Friday afternoon.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(documents.check)
+app.command()(documents.diff)
+app.command()(documents.explain)
+app.command()(documents.schema)
+app.command()(documents.policies)
+app.command()(run.run)
+app.add_typer(keys.app, name="keys")
+
+
+def main() -> None:
+    """Run the command."""
+    app(prog_name="lockgate")

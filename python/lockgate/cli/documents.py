@@ -1,0 +1,151 @@
+"""Commands about documents: they open no port and read no secret."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lockgate import _engine
+from lockgate import documents as engine
+from lockgate.cli.output import columns, err, fail, out, show_problems, write
+
+Document = Annotated[Path, typer.Argument(help="The gateway document, YAML or JSON.", show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def check(file: Document, *, as_json: Json = False) -> None:
+    """Check a document. Exit code 0: it can be served; 1: it has errors."""
+    result = engine.check(file)
+    if as_json:
+        write(result.model_dump_json(indent=2))
+    else:
+        show_problems(result.problems)
+        if result.ok:
+            out.print(
+                f"{file}: {result.routes} routes, {result.policies} policies, revision {str(result.id)[:12]}"
+            )
+    raise typer.Exit(0 if result.ok else 1)
+
+
+def diff(base: Document, candidate: Document, *, as_json: Json = False) -> None:
+    """Compare the effective policies of two documents by route.
+
+    Exit code 0: same; 1: different; 2: errors.
+    """
+    try:
+        differences = engine.diff(base, candidate)
+    except _engine.ProblemsError as error:
+        show_problems(engine.problems_of(error))
+        raise typer.Exit(2) from None
+    if as_json:
+        write(json.dumps([difference.model_dump() for difference in differences], indent=2))
+    signs = {"added": "+", "removed": "-", "changed": "~", "moved": ">"}
+    for difference in [] if as_json else differences:
+        out.print(
+            f"{signs[difference.change]} {difference.api}/{difference.version}  {difference.route}",
+            markup=False,
+        )
+        for policy in difference.policies:
+            out.print(f"    {signs[policy.change]} {policy.id} ({policy.kind})", markup=False)
+            for side, sign in ((policy.before, "-"), (policy.after, "+")):
+                if side is not None:
+                    out.print(f"        {sign} {json.dumps(side)}", markup=False)
+        if difference.target:
+            out.print(f"    ~ answered by {difference.target[0]} -> {difference.target[1]}", markup=False)
+    if not differences and not as_json:
+        out.print("no route is treated differently")
+    raise typer.Exit(1 if differences else 0)
+
+
+def explain(
+    file: Document,
+    method: Annotated[str, typer.Argument(help="The method, such as GET.", show_default=False)],
+    url: Annotated[str, typer.Argument(help="A path with query, or a whole URL.", show_default=False)],
+    *,
+    header: Annotated[
+        list[str] | None, typer.Option("--header", "-H", help="A field, 'Name: value'.")
+    ] = None,
+    body: Annotated[str | None, typer.Option(help="The body.")] = None,
+    client: Annotated[str | None, typer.Option(help="The caller's address.")] = None,
+    at: Annotated[str | None, typer.Option(help="The time, RFC 3339; now by default.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Explain one request: its route, each policy with its origin and verdict, and the reason.
+
+    Limits start unused.
+    """
+    headers = []
+    for line in header or []:
+        name, colon, value = line.partition(":")
+        if not colon:
+            fail(f"`{line}` is not a field; write 'Name: value'")
+        headers.append((name.strip(), value.strip()))
+    try:
+        trace = engine.explain(file, method, url, headers=headers, body=body, client=client, at=at)
+    except _engine.ProblemsError as error:
+        show_problems(engine.problems_of(error))
+        raise typer.Exit(2) from None
+    except ValueError as error:
+        fail(str(error))
+    if as_json:
+        write(trace.model_dump_json(indent=2))
+        return
+    if trace.route:
+        out.print(
+            f"route     {trace.route.api}/{trace.route.version}  {trace.route.id}  {trace.route.path}",
+            markup=False,
+        )
+    if trace.policies:
+        heading = ("phase", "policy", "kind", "declared at", "mode", "verdict", "reason")
+        rows = [
+            (row.phase, row.id, row.kind, row.origin, row.mode, row.verdict or "not reached", row.code or "")
+            for row in trace.policies
+        ]
+        columns(heading, *rows)
+    out.print(
+        f"decision  {trace.decision}" + (f" {trace.status} {trace.code}" if trace.status else ""),
+        markup=False,
+    )
+    for name, text in (("detail", trace.detail), ("remedy", trace.remedy), ("target", trace.target)):
+        if text and (name != "target" or trace.decision == "forward"):
+            out.print(f"{name:<9} {text}", markup=False)
+    if trace.forwarded and trace.decision == "forward":
+        out.print(f"path      {trace.forwarded.path}", markup=False)
+
+
+def schema() -> None:
+    """Print the JSON Schema of documents, for editors."""
+    write(json.dumps(json.loads(_engine.document_schema()), indent=2))
+
+
+def policies(
+    kind: Annotated[str | None, typer.Argument(help="Show the settings and reasons of this kind.")] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """List the kinds of policies, or show one."""
+    catalogue = json.loads(_engine.policy_catalogue())
+    kinds = {entry["kind"]: entry for entry in catalogue["kinds"]}
+    if kind is not None and kind not in kinds:
+        fail(f"there is no kind `{kind}`; the kinds are `{'`, `'.join(kinds)}`")
+    if as_json:
+        write(json.dumps(kinds[kind] if kind else catalogue, indent=2))
+        return
+    if kind is None:
+        rows = [(entry["phase"], entry["kind"], entry["about"]) for entry in kinds.values()]
+        columns(("phase", "kind", "what it does"), *rows)
+        err.print("lockgate policies KIND shows settings and reasons", style="dim")
+        return
+    entry = kinds[kind]
+    out.print(f"{kind} ({entry['phase']}): {entry['about']}", markup=False)
+    required = entry["settings"].get("required", [])
+    for name, setting in entry["settings"].get("properties", {}).items():
+        note = " (required)" if name in required else ""
+        out.print(f"  {name}{note}: {setting.get('description', '')}", markup=False)
+    for reason in entry["reasons"]:
+        out.print(
+            f"  {reason['status']} {reason['code']}: {reason['title']}; {reason['remedy']}", markup=False
+        )

@@ -1,0 +1,48 @@
+"""A gateway that runs inside this process, on threads of its own."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Self
+
+from lockgate import _engine
+from lockgate.models import Applied
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+
+class Gateway:
+    """Serves a document until it is stopped.
+
+    Raises:
+        ProblemsError: The document has errors.
+        OSError: A listener cannot bind its address.
+    """
+
+    def __init__(self, path: str | PathLike[str]) -> None:
+        self._node = _engine.Node.start(path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def listeners(self) -> dict[str, str]:
+        """The listeners with the addresses that were really bound."""
+        return dict(self._node.listeners())
+
+    def reload(self) -> Applied:
+        """Read the document again; the old one serves on when it has errors."""
+        return Applied.model_validate_json(self._node.apply())
+
+    def stats(self) -> dict[str, Any]:
+        """Counts since the start: requests, answers by class, refusals by code."""
+        stats: dict[str, Any] = json.loads(self._node.stats())
+        return stats
+
+    def stop(self, drain_seconds: float = 30.0) -> bool:
+        """Take no more connections and let requests end; whether all did in time."""
+        return self._node.stop(drain_seconds)

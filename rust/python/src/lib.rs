@@ -1,0 +1,157 @@
+//! `lockgate._engine`: the compiled core as Python sees it. Documents go in as paths, results come out as JSON.
+
+mod error;
+
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use lockgate_config::{Problem, Source, sha256_hex};
+use lockgate_policy::{ExplainRequest, Revision, Timestamp};
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use serde_json::{Value, json};
+
+fn load(path: PathBuf) -> PyResult<(Revision, Vec<Problem>)> {
+    Revision::check(&Source::File(path)).map_err(|found| error::problems(&found))
+}
+
+/// Checks a document; JSON with `id`, `problems`, and the numbers of `routes` and `policies`.
+#[pyfunction]
+fn check(py: Python<'_>, path: PathBuf) -> String {
+    py.detach(|| match Revision::check(&Source::File(path)) {
+        Ok((revision, warnings)) => {
+            let policies: std::collections::HashSet<String> =
+                revision.routes.iter().flat_map(|route| route.chain.policies()).map(|policy| format!("{} {}", policy.origin, policy.id)).collect();
+            json!({
+                "id": revision.id.to_string(),
+                "problems": error::problems_json(&warnings),
+                "routes": revision.routes.len(),
+                "policies": policies.len(),
+            })
+        }
+        Err(found) => json!({ "id": Value::Null, "problems": error::problems_json(&found), "routes": 0, "policies": 0 }),
+    })
+    .to_string()
+}
+
+/// Compares two documents by route; a JSON list.
+#[pyfunction]
+fn diff(py: Python<'_>, base: PathBuf, candidate: PathBuf) -> PyResult<String> {
+    py.detach(|| {
+        let found = lockgate_policy::diff(&load(base)?.0, &load(candidate)?.0);
+        serde_json::to_string(&found).map_err(|error| PyRuntimeError::new_err(error.to_string()))
+    })
+}
+
+/// Explains one request, given as JSON; the trace as JSON.
+#[pyfunction]
+fn explain(py: Python<'_>, path: PathBuf, request: &str) -> PyResult<String> {
+    py.detach(|| {
+        let request: ExplainRequest = serde_json::from_str(request)
+            .map_err(|error| PyValueError::new_err(error.to_string()))?;
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        let now = Timestamp(u64::try_from(since.as_micros()).unwrap_or(u64::MAX));
+        let trace = lockgate_policy::explain(&load(path)?.0, &request, now)
+            .map_err(PyValueError::new_err)?;
+        serde_json::to_string(&trace).map_err(|error| PyRuntimeError::new_err(error.to_string()))
+    })
+}
+
+/// The JSON Schema of documents.
+#[pyfunction]
+fn document_schema() -> String {
+    lockgate_policy::document_schema().to_string()
+}
+
+/// The catalogue of policy kinds as JSON.
+#[pyfunction]
+fn policy_catalogue() -> String {
+    lockgate_policy::catalogue().to_string()
+}
+
+/// A new API key of 256 random bits, and its SHA-256 as hexadecimal digits.
+#[pyfunction]
+fn new_key() -> PyResult<(String, String)> {
+    use base64::Engine as _;
+    let mut bits = [0u8; 32];
+    getrandom::fill(&mut bits)
+        .map_err(|error| PyRuntimeError::new_err(format!("no random numbers: {error}")))?;
+    let key = format!(
+        "lg_{}",
+        base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bits)
+    );
+    let hash = sha256_hex(key.as_bytes());
+    Ok((key, hash))
+}
+
+/// A running gateway.
+#[pyclass(frozen)]
+struct Node(Mutex<Option<lockgate_proxy::Node>>);
+
+impl Node {
+    fn with<T>(&self, use_it: impl FnOnce(&lockgate_proxy::Node) -> T) -> PyResult<T> {
+        let node = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        node.as_ref()
+            .map(use_it)
+            .ok_or_else(|| PyRuntimeError::new_err("the node is stopped"))
+    }
+}
+
+#[pymethods]
+impl Node {
+    /// Serves a document. Raises `ProblemsError`, or `OSError` when an address cannot be bound.
+    #[staticmethod]
+    fn start(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
+        let (node, _) = py
+            .detach(|| lockgate_proxy::Node::start(Source::File(path)))
+            .map_err(|error| error::start(&error))?;
+        Ok(Self(Mutex::new(Some(node))))
+    }
+
+    /// Reads the document again; JSON with `applied`, `id` and `problems`.
+    fn apply(&self, py: Python<'_>) -> PyResult<String> {
+        let applied = py.detach(|| self.with(lockgate_proxy::Node::apply))?;
+        Ok(json!({ "applied": applied.applied, "id": applied.id, "problems": error::problems_json(&applied.problems) }).to_string())
+    }
+
+    /// Counts since the start as JSON.
+    fn stats(&self) -> PyResult<String> {
+        self.with(|node| node.stats().to_string())
+    }
+
+    /// The listeners with the addresses that were really bound.
+    fn listeners(&self) -> PyResult<Vec<(String, String)>> {
+        self.with(|node| {
+            node.listeners()
+                .iter()
+                .map(|(name, address)| (name.clone(), address.to_string()))
+                .collect()
+        })
+    }
+
+    /// Stops; gives whether all requests ended within the time. A second stop does nothing.
+    fn stop(&self, py: Python<'_>, drain_seconds: f64) -> PyResult<bool> {
+        let drain = Duration::try_from_secs_f64(drain_seconds)
+            .map_err(|error| PyValueError::new_err(error.to_string()))?;
+        let node = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        Ok(py.detach(|| node.is_none_or(|node| node.stop(drain))))
+    }
+}
+
+#[pymodule]
+fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add(
+        "ProblemsError",
+        module.py().get_type::<error::ProblemsError>(),
+    )?;
+    module.add_class::<Node>()?;
+    module.add_function(wrap_pyfunction!(check, module)?)?;
+    module.add_function(wrap_pyfunction!(diff, module)?)?;
+    module.add_function(wrap_pyfunction!(explain, module)?)?;
+    module.add_function(wrap_pyfunction!(document_schema, module)?)?;
+    module.add_function(wrap_pyfunction!(policy_catalogue, module)?)?;
+    module.add_function(wrap_pyfunction!(new_key, module)?)
+}

@@ -1,0 +1,118 @@
+"""`lockgate run` as a process, in front of a real service."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import re
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+import lockgate
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "first-policy" / "gateway.yaml"
+KEY = {"X-Api-Key": "lg_try_me"}
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def document(tmp_path: Path) -> Iterator[Path]:
+    served = tmp_path / "served"
+    served.mkdir()
+    (served / "a.txt").write_text("hello")
+    handler = functools.partial(Quiet, directory=str(served))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as service:
+        thread = threading.Thread(target=service.serve_forever)
+        thread.start()
+        path = tmp_path / "config" / "gateway.yaml"
+        path.parent.mkdir()
+        text = EXAMPLE.read_text().replace("127.0.0.1:8080", "127.0.0.1:0")
+        path.write_text(text.replace("127.0.0.1:9001", f"127.0.0.1:{service.server_port}"))
+        yield path
+        service.shutdown()
+        thread.join()
+
+
+def command(*arguments: str | Path) -> list[str]:
+    return [sys.executable, "-m", "lockgate", *(str(argument) for argument in arguments)]
+
+
+def test_run_serves_reloads_and_drains(document: Path) -> None:
+    with subprocess.Popen(
+        command("run", document, "--no-watch"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout is not None
+        found = re.search(r"public listens on (http://\S+)", process.stdout.readline())
+        assert found is not None
+        url = f"{found[1]}/files/a.txt"
+        answer = httpx.get(url, headers=KEY)
+        assert (answer.status_code, answer.text) == (200, "hello")
+        assert "fair-use" in answer.headers["ratelimit"]
+        refused = httpx.get(url)
+        assert (refused.status_code, refused.json()["code"]) == (401, "api_key.missing")
+
+        sound = document.read_text()
+        document.write_text(sound.replace("rate_limit", "rate_limt"))
+        process.send_signal(signal.SIGHUP)
+        assert "unknown policy kind `rate_limt`" in process.stdout.readline()
+        assert "did you mean `rate_limit`?" in process.stdout.readline()
+        assert "serves on" in process.stdout.readline()
+        assert httpx.get(url, headers=KEY).status_code == 200
+
+        document.write_text(sound.replace("kind: api_key", "kind: api_key, in: { header: X-Other }"))
+        process.send_signal(signal.SIGHUP)
+        assert "is served" in process.stdout.readline()
+        assert httpx.get(url, headers=KEY).status_code == 401
+        process.terminate()
+        assert process.wait() == 0
+
+
+def test_run_reloads_by_itself_when_the_document_changes(document: Path) -> None:
+    with subprocess.Popen(command("run", document), stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        document.write_text(document.read_text().replace("limit: 10", "limit: 500"))
+        assert "is served" in process.stdout.readline()
+        process.terminate()
+        assert process.wait() == 0
+
+
+def test_run_says_why_it_does_not_start(document: Path) -> None:
+    bad = document.with_name("bad.yaml")
+    bad.write_text("lockgate: 1\n")
+    result = subprocess.run(command("run", bad), capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert "there is no listener" in result.stderr
+    with lockgate.Gateway(document) as gateway:
+        taken = document.with_name("taken.yaml")
+        taken.write_text(document.read_text().replace("127.0.0.1:0", gateway.listeners["public"]))
+        result = subprocess.run(command("run", taken), capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert "the listener `public` cannot bind" in result.stderr
+
+
+def test_a_gateway_runs_inside_python(document: Path) -> None:
+    with lockgate.Gateway(document) as gateway:
+        url = f"http://{gateway.listeners['public']}/files/a.txt"
+        statuses = [httpx.get(url, headers=KEY).status_code for _ in range(11)]
+        assert statuses == [200] * 10 + [429]
+        assert gateway.stats()["refusals"] == {"rate_limit.exceeded": 1}
+        document.write_text("lockgate: 1\nlistners: {}\n")
+        applied = gateway.reload()
+        assert not applied.applied
+        assert applied.problems[0].help == "did you mean `listeners`?"
+    with pytest.raises(RuntimeError, match="the node is stopped"):
+        gateway.stats()
