@@ -1,0 +1,222 @@
+//! The record of one request.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::headers::Headers;
+
+/// The version of the schema that this code writes.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// A text that the revision shares with its events, or that belongs to one request.
+pub type Text = Arc<str>;
+
+/// A word of a closed set: a literal on the writing side, so that it costs nothing there.
+pub type Word = Cow<'static, str>;
+
+/// One request with what the gateway decided and why: all that replay needs.
+///
+/// Until the writer thread has redacted it, an event holds credentials; only what the writer thread writes holds none.
+/// Absent fields are not written. Readers accept events of older versions (missing fields take the values of
+/// [`Event::default`]) and of newer ones (unknown fields are ignored).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Event {
+    /// Schema version, [`SCHEMA_VERSION`].
+    pub v: u32,
+    /// When the request's head had arrived: microseconds since the Unix epoch.
+    pub at: u64,
+    /// The id of the request, unique per node.
+    pub id: Text,
+    /// The node that served it.
+    pub node: Text,
+    /// The revision that decided: its SHA-256 in hexadecimal.
+    pub revision: Text,
+    /// The listener that accepted it.
+    pub listener: Text,
+    /// The caller's address, as the gateway trusts it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<IpAddr>,
+    /// The method.
+    pub method: Word,
+    /// `http` or `https`.
+    pub scheme: Word,
+    /// The host that was asked for, with its port when it was sent.
+    pub host: Text,
+    /// The path in the form that was routed.
+    pub path: Text,
+    /// What stood after `?`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub query: Option<Text>,
+    /// The version of HTTP: `1.0`, `1.1` or `2`.
+    pub version: Word,
+    /// The header fields as they arrived.
+    #[serde(skip_serializing_if = "Headers::is_empty")]
+    pub headers: Headers,
+    /// The API.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api: Option<Text>,
+    /// The version of the API.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_version: Option<Text>,
+    /// The route.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub route: Option<Text>,
+    /// The application that called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub application: Option<Text>,
+    /// The subject that was identified.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<Text>,
+    /// The claims of the token that identified it, as the policy selects them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub claims: Option<Arc<Value>>,
+    /// The facts that policies used.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub facts: Vec<Arc<Value>>,
+    /// What became of the request.
+    pub decision: Decision,
+    /// The reason code, when it was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<Word>,
+    /// What each policy said, in the order of the chain.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub verdicts: Vec<Verdict>,
+    /// The status of the answer; 0 when the caller left before there was one.
+    pub status: u16,
+    /// The upstream that was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<Text>,
+    /// The member of the upstream that answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<Text>,
+    /// How often an upstream was tried; 0 when none was.
+    pub tries: u16,
+    /// Bytes of the request's body.
+    pub bytes_in: u64,
+    /// Bytes of the answer's body.
+    pub bytes_out: u64,
+    /// Microseconds from the request's head to the end of the answer.
+    pub latency_us: u64,
+    /// Microseconds of these spent waiting for upstreams.
+    pub upstream_us: u64,
+    /// The trace id of W3C Trace Context.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<Text>,
+    /// The request's body up to the limit of its route, when the route records bodies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<Text>,
+    /// Whether there was more body than is kept here. With no `body` at all: there was one, and it was not kept.
+    #[serde(skip_serializing_if = "is_false")]
+    pub body_truncated: bool,
+}
+
+/// What became of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Decision {
+    /// It went to the upstream.
+    #[default]
+    Forward,
+    /// The gateway refused it.
+    Refuse,
+    /// The gateway answered it itself.
+    Respond,
+}
+
+/// What one policy said of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The policy.
+    pub id: Text,
+    /// Its kind.
+    pub kind: Word,
+    /// The scope that declares it.
+    pub scope: Text,
+    /// What it said: `allow`, `deny` and so on.
+    pub word: Word,
+    /// The reason code, when it refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<Word>,
+    /// Whether it is in shadow: counted, but not acted on.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub shadow: bool,
+}
+
+/// The word of a [`Verdict`] that refuses.
+pub(crate) const DENY: &str = "deny";
+
+// serde hands a reference to this.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+impl Default for Event {
+    fn default() -> Self {
+        let empty = Text::from("");
+        Self {
+            v: SCHEMA_VERSION,
+            at: 0,
+            id: empty.clone(),
+            node: empty.clone(),
+            revision: empty.clone(),
+            listener: empty.clone(),
+            client: None,
+            method: Word::Borrowed("GET"),
+            scheme: Word::Borrowed("http"),
+            host: empty.clone(),
+            path: empty,
+            query: None,
+            version: Word::Borrowed("1.1"),
+            headers: Headers::default(),
+            api: None,
+            api_version: None,
+            route: None,
+            application: None,
+            subject: None,
+            claims: None,
+            facts: Vec::new(),
+            decision: Decision::default(),
+            code: None,
+            verdicts: Vec::new(),
+            status: 0,
+            upstream: None,
+            target: None,
+            tries: 0,
+            bytes_in: 0,
+            bytes_out: 0,
+            latency_us: 0,
+            upstream_us: 0,
+            trace_id: None,
+            body: None,
+            body_truncated: false,
+        }
+    }
+}
+
+impl Event {
+    /// Keeps the first `limit` bytes of a body, cut at a character. A body that is not UTF-8 is not kept; then
+    /// `body_truncated` alone says that there was one.
+    pub fn keep_body(&mut self, body: &[u8], limit: usize) {
+        let head = body.get(..limit).unwrap_or(body);
+        let kept = match str::from_utf8(head) {
+            Ok(text) => Some(text),
+            // A cut in the middle of a character is the limit's doing; anything else is not text.
+            Err(error) if error.error_len().is_none() && head.len() < body.len() => head
+                .get(..error.valid_up_to())
+                .and_then(|valid| str::from_utf8(valid).ok()),
+            Err(_) => None,
+        };
+        self.body_truncated = kept.is_none_or(|text| text.len() < body.len());
+        self.body = kept.map(Text::from);
+    }
+}
+
+#[cfg(test)]
+#[path = "event_tests.rs"]
+mod tests;
