@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup test quick lint wheel clean
+.PHONY: help setup demo test quick lint wheel clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -15,6 +15,9 @@ $(READY): requirements/dev.txt
 
 setup: $(READY) ## Build the package into .venv; .venv/bin/lockgate then runs
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" MATURIN_PEP517_ARGS='--profile dev' pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+
+demo: setup ## Run the first policy in front of a service, with sample traffic
+	$(PY) examples/first-policy/demo.py
 
 test: setup ## Run every test
 	cargo test --locked --workspace
