@@ -13,8 +13,10 @@ pub static KINDS: &[&Kind] = &[
     &kinds::any_of::KIND,
     &kinds::api_key::KIND,
     &kinds::require::KIND,
+    &kinds::ip_filter::KIND,
     &kinds::rate_limit::KIND,
     &kinds::json_limits::KIND,
+    &kinds::payload_guard::KIND,
     &kinds::cache::KIND,
 ];
 
