@@ -15,8 +15,10 @@ pub static KINDS: &[&Kind] = &[
     &kinds::require::KIND,
     &kinds::ip_filter::KIND,
     &kinds::rate_limit::KIND,
+    &kinds::concurrency::KIND,
     &kinds::json_limits::KIND,
     &kinds::payload_guard::KIND,
+    &kinds::headers::KIND,
     &kinds::cache::KIND,
 ];
 

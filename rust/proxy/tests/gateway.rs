@@ -419,6 +419,43 @@ fn a_stop_lets_requests_end_and_takes_no_more() {
 }
 
 #[test]
+fn a_place_is_taken_until_the_answer_was_sent() {
+    let echo = Echo::start();
+    let policies = "{ id: one, kind: concurrency, limit: 1 }, { id: tidy, kind: headers, response: { set: { X-Served-By: gateway } } }";
+    let gateway = Gateway::start(echo.address, &key_and(&format!(", {policies}")));
+    let mut first = gateway.connect();
+    first
+        .get_mut()
+        .write_all(format!("GET /echo/gate HTTP/1.1\r\nHost: a\r\n{}\r\n", with_key()).as_bytes())
+        .unwrap();
+    echo.entered.recv().unwrap();
+    let (head, body) = gateway.get("/echo/a", &with_key());
+    assert!(
+        head.starts_with("HTTP/1.1 429")
+            && head.contains("retry-after: 1")
+            && body.contains("concurrency.exceeded"),
+        "{head}"
+    );
+    echo.open.send(()).unwrap();
+    let (head, _) = read_message(&mut first).unwrap();
+    assert!(
+        head.starts_with("HTTP/1.1 200") && head.contains("x-served-by: gateway"),
+        "{head}"
+    );
+    // The place is free once the connection has moved on to its next request.
+    first
+        .get_mut()
+        .write_all(format!("GET /echo/a HTTP/1.1\r\nHost: a\r\n{}\r\n", with_key()).as_bytes())
+        .unwrap();
+    assert!(
+        read_message(&mut first)
+            .unwrap()
+            .0
+            .starts_with("HTTP/1.1 200")
+    );
+}
+
+#[test]
 fn a_service_that_is_down_is_a_problem_for_callers_and_not_for_the_start() {
     let closed = TcpListener::bind("127.0.0.1:0")
         .unwrap()

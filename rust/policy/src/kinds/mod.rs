@@ -3,6 +3,8 @@
 pub mod any_of;
 pub mod api_key;
 pub mod cache;
+pub mod concurrency;
+pub mod headers;
 pub mod ip_filter;
 pub mod json_limits;
 pub mod payload_guard;
