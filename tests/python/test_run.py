@@ -60,6 +60,8 @@ def test_run_serves_reloads_and_drains(document: Path) -> None:
         url = f"{found[1]}/files/a.txt"
         answer = httpx.get(url, headers=KEY)
         assert (answer.status_code, answer.text) == (200, "hello")
+        # The service speaks HTTP/1.0; that is its affair with the gateway.
+        assert answer.http_version == "HTTP/1.1"
         assert "fair-use" in answer.headers["ratelimit"]
         refused = httpx.get(url)
         assert (refused.status_code, refused.json()["code"]) == (401, "api_key.missing")

@@ -209,6 +209,8 @@ pub fn answer(
 ) -> Response<AnyBody> {
     let (mut head, body) = answer.into_parts();
     hygiene::drop_connection_fields(&mut head.headers);
+    // The version is one of the connection to the service (RFC 9110 §2.5); hyper writes the caller's.
+    head.version = http::Version::default();
     edit(&mut head.headers, edits);
     let deadline = service.timeouts.total.map(|total| since + total.get());
     let body = Streamed::new(body, service.timeouts.idle.get(), deadline, u64::MAX).boxed_unsync();
