@@ -1,0 +1,134 @@
+//! The effective policies of a route: what each scope declares, and how inner scopes change it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use lockgate_config::{Mode, PolicyEntry, Problem, Purposes, Span, Version};
+
+use super::{Build, Scope, bind};
+use crate::chain::Chain;
+use crate::policy::{BoundPolicy, Compiling, Origin, Phase};
+use crate::router::Template;
+
+impl Build<'_> {
+    pub(super) fn scope(
+        &mut self,
+        entries: &[PolicyEntry],
+        origin: &Origin,
+        version: Option<&Version>,
+        template: Option<&Template>,
+    ) -> Scope {
+        let mut ids: HashMap<&str, u32> = HashMap::new();
+        let mut scope = Scope::new();
+        for entry in entries {
+            if let Some(first) = ids.insert(entry.id.as_str(), entry.span.line) {
+                self.problems.push(
+                    Problem::new(
+                        &entry.id.span,
+                        format!("the policy `{}` exists twice in this scope", entry.id.value),
+                    )
+                    .help(format!(
+                        "the first stands at line {first}; give each its own `id`"
+                    )),
+                );
+                continue;
+            }
+            let compiling = Compiling {
+                document: self.document,
+                base: self.base,
+                secrets: self.secrets,
+                directory: self.directory,
+                origin,
+                openapi: version
+                    .and_then(|version| version.openapi.as_ref())
+                    .map(|path| path.as_str()),
+                version_base: version.map(|version| version.base.as_str()),
+                template,
+            };
+            match bind(entry, &compiling) {
+                Ok(bound) => scope.push(Arc::new(bound)),
+                Err(mut found) => self.problems.append(&mut found),
+            }
+            if entry.purpose.is_none() && self.document.purposes != Purposes::Optional {
+                let problem = Problem::new(
+                    &entry.id.span,
+                    format!("the policy `{}` has no `purpose`", entry.id.value),
+                )
+                .help("write `purpose: { why: …, owner: … }`");
+                self.problems
+                    .push(if self.document.purposes == Purposes::Required {
+                        problem
+                    } else {
+                        problem.warning()
+                    });
+            }
+        }
+        scope
+    }
+
+    /// The effective policies: outer scopes first; an inner policy of the same id takes the place of an outer one.
+    pub(super) fn chain(
+        &mut self,
+        outer: &[Arc<BoundPolicy>],
+        inner: &[Arc<BoundPolicy>],
+        span: &Span,
+    ) -> Arc<Chain> {
+        let mut effective: Vec<Arc<BoundPolicy>> = Vec::new();
+        for policy in outer.iter().chain(inner) {
+            match effective.iter().position(|other| other.id == policy.id) {
+                None => effective.push(policy.clone()),
+                Some(at) => {
+                    if let Some(overridden) = effective.get(at).filter(|other| other.is_final) {
+                        self.problems.push(
+                            Problem::new(
+                                &policy.span,
+                                format!(
+                                    "the policy `{}` of the {} is final",
+                                    overridden.id, overridden.origin
+                                ),
+                            )
+                            .help("give this policy another `id`; both then apply"),
+                        );
+                    }
+                    effective.remove(at);
+                    effective.push(policy.clone());
+                }
+            }
+        }
+        effective.retain(|policy| policy.mode != Mode::Off);
+        effective.sort_by_key(|policy| policy.kind.phase);
+        self.check_order(&effective, span);
+        let key: Vec<*const BoundPolicy> = effective.iter().map(Arc::as_ptr).collect();
+        self.chains
+            .entry(key)
+            .or_insert_with(|| Arc::new(Chain::new(effective)))
+            .clone()
+    }
+
+    fn check_order(&mut self, effective: &[Arc<BoundPolicy>], span: &Span) {
+        // With two, a caller needs only the weaker one: an inner policy meant to add a demand would take one away.
+        let identifying: Vec<_> = effective
+            .iter()
+            .filter(|policy| policy.kind.phase == Phase::Identify && policy.mode == Mode::Enforce)
+            .collect();
+        if let [first, .., last] = identifying.as_slice()
+            && identifying.iter().any(|policy| policy.when.is_none())
+        {
+            self.problems.push(
+                Problem::new(&last.span, format!("the policies `{}` and `{}` both identify callers", first.id, last.id))
+                    .help("put them into one `any_of`, give the inner one the `id` of the outer to replace it, or give each a `when`"),
+            );
+        }
+        let identifies = |shadow: bool| {
+            effective.iter().any(|policy| {
+                policy.kind.phase == Phase::Identify && (shadow || policy.mode == Mode::Enforce)
+            })
+        };
+        for policy in effective.iter().filter(|policy| policy.kind.needs_identity) {
+            if !identifies(policy.mode == Mode::Shadow) {
+                self.problems.push(Problem::new(&policy.span, format!("the policy `{}` needs to know who calls, and nothing before it finds out", policy.id))
+                    .help(format!("add an enforced `identify` policy such as `api_key` or `jwt` for the route at line {}", span.line)));
+            }
+        }
+    }
+}

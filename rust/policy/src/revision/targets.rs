@@ -1,0 +1,161 @@
+//! Which requests a route takes, and who answers them.
+
+use std::sync::Arc;
+
+use http::{HeaderName, Method};
+use lockgate_config::{Problem, Route as RouteEntry, Spanned};
+
+use super::{Build, Part, RouteTarget, VersionScope, answers_itself};
+use crate::chain::Chain;
+use crate::router::{Conditions, Template};
+
+impl Build<'_> {
+    pub(super) fn upstream(&mut self, name: &Spanned<String>) -> Option<Arc<str>> {
+        if self.document.upstreams.get(name).is_some() {
+            return Some(Arc::from(name.as_str()));
+        }
+        self.problems.push(Problem::unknown(
+            &name.span,
+            "upstream",
+            name,
+            &self.document.upstreams.ids(),
+        ));
+        None
+    }
+
+    pub(super) fn target(
+        &mut self,
+        shared: &VersionScope<'_>,
+        route: &RouteEntry,
+        chain: &Chain,
+        template: &Template,
+    ) -> RouteTarget {
+        let span = &route.matches.span;
+        let written = [
+            route.upstream.is_some(),
+            route.split.is_some(),
+            route.aggregate.is_some(),
+        ];
+        if written.iter().filter(|is| **is).count() > 1 {
+            self.problems.push(Problem::new(
+                span,
+                "a route has only one of `upstream`, `split` and `aggregate`",
+            ));
+        }
+        if let Some(parts) = &route.aggregate {
+            return RouteTarget::Aggregate(
+                parts
+                    .iter()
+                    .filter_map(|(name, part)| self.part(name, part, template))
+                    .collect(),
+            );
+        }
+        if let Some(split) = &route.split {
+            let mut total = 0u32;
+            let weights = split.iter().filter_map(|(name, weight)| {
+                let name = self.upstream(&Spanned {
+                    span: split.span.clone(),
+                    value: name.clone(),
+                })?;
+                total = total.saturating_add(weight.get());
+                Some((total, name))
+            });
+            return RouteTarget::Split(weights.collect());
+        }
+        match route
+            .upstream
+            .as_ref()
+            .or(shared.settings.upstream.as_ref())
+        {
+            Some(name) => self
+                .upstream(name)
+                .map_or(RouteTarget::Nobody, RouteTarget::Upstream),
+            None => {
+                if !answers_itself(chain) {
+                    self.problems.push(
+                        Problem::new(span, "nobody answers this route")
+                            .help("name an `upstream` here or in the version"),
+                    );
+                }
+                RouteTarget::Nobody
+            }
+        }
+    }
+
+    fn part(
+        &mut self,
+        name: &str,
+        part: &lockgate_config::Part,
+        template: &Template,
+    ) -> Option<Part> {
+        let upstream = self.upstream(&part.upstream)?;
+        let known = template.names();
+        for variable in part
+            .path
+            .split('{')
+            .skip(1)
+            .filter_map(|rest| rest.split_once('}'))
+            .map(|(name, _)| name)
+        {
+            if !known.contains(&variable) {
+                self.problems.push(Problem::unknown(
+                    &part.path.span,
+                    "variable",
+                    variable,
+                    &known,
+                ));
+            }
+        }
+        if !part.path.starts_with('/') {
+            self.problems.push(Problem::new(
+                &part.path.span,
+                format!("`{}` does not start with `/`", part.path.value),
+            ));
+        }
+        Some(Part {
+            name: Arc::from(name),
+            upstream,
+            path: Arc::from(part.path.as_str()),
+            optional: part.optional,
+            default: part
+                .default
+                .as_ref()
+                .map_or(serde_json::Value::Null, |raw| raw.0.to_json()),
+            within: part.within.map(lockgate_config::Duration::get),
+        })
+    }
+
+    pub(super) fn conditions(&mut self, route: &RouteEntry) -> Conditions {
+        let mut conditions = Conditions::default();
+        for name in route
+            .matches
+            .methods
+            .iter()
+            .flat_map(|methods| methods.iter())
+        {
+            match Method::from_bytes(name.as_bytes()) {
+                Ok(method) if name.chars().all(|c| c.is_ascii_uppercase() || c == '-') => {
+                    conditions.methods.push(method)
+                }
+                _ => self.problems.push(
+                    Problem::new(&name.span, format!("`{}` is not a method", name.value))
+                        .help("write methods in capitals, such as `GET`"),
+                ),
+            }
+        }
+        if let Some(headers) = &route.matches.headers {
+            for (name, value) in headers.iter() {
+                match HeaderName::from_bytes(name.as_bytes()) {
+                    Ok(name) => conditions
+                        .headers
+                        .push((name, (value != "*").then(|| value.clone()))),
+                    Err(_) => self.problems.push(Problem::new(
+                        &headers.span,
+                        format!("`{name}` is not a field name"),
+                    )),
+                }
+            }
+        }
+        conditions
+    }
+}
