@@ -116,49 +116,6 @@ impl Counters {
         usage
     }
 
-    /// Takes one call from a window with fixed ends, such as a calendar month.
-    pub fn count(
-        &self,
-        key: CounterKey,
-        limit: u64,
-        started: Timestamp,
-        ends: Timestamp,
-        now: Timestamp,
-    ) -> Usage {
-        let left = ends.0.saturating_sub(now.0);
-        let Some(shard) = self.shard(&self.shards, key.policy, key.caller) else {
-            return Usage {
-                allowed: false,
-                remaining: 0,
-                reset_after: left,
-            };
-        };
-        let mut shard = shard.lock();
-        forget_ended(&mut shard, now);
-        let window = shard.entry(key).or_default();
-        if window.started != started.0 {
-            *window = Count {
-                started: started.0,
-                current: 0,
-                previous: 0,
-                ends: ends.0,
-            };
-        }
-        if window.current >= limit {
-            return Usage {
-                allowed: false,
-                remaining: 0,
-                reset_after: left,
-            };
-        }
-        window.current += 1;
-        Usage {
-            allowed: true,
-            remaining: limit - window.current,
-            reset_after: left,
-        }
-    }
-
     /// Holds one of `limit` places until the permit is dropped.
     pub fn hold(self: &Arc<Self>, key: CounterKey, limit: u64) -> Option<Permit> {
         let mut shard = self.shard(&self.in_flight, key.policy, key.caller)?.lock();
@@ -172,36 +129,6 @@ impl Counters {
             counters: self.clone(),
             key,
         })
-    }
-
-    /// All usage, to be kept over a restart: key, start, calls, previous calls, end (microseconds).
-    pub fn export(&self) -> Vec<(CounterKey, [u64; 4])> {
-        let of = |window: &Count| [window.started, window.current, window.previous, window.ends];
-        self.shards
-            .iter()
-            .flat_map(|shard| {
-                shard
-                    .lock()
-                    .iter()
-                    .map(|(key, w)| (*key, of(w)))
-                    .collect::<Vec<_>>()
-            })
-            .collect()
-    }
-
-    /// Takes up usage that [`Counters::export`] gave.
-    pub fn import(&self, usage: &[(CounterKey, [u64; 4])]) {
-        for (key, [started, current, previous, ends]) in usage {
-            if let Some(shard) = self.shard(&self.shards, key.policy, key.caller) {
-                let window = Count {
-                    started: *started,
-                    current: *current,
-                    previous: *previous,
-                    ends: *ends,
-                };
-                shard.lock().insert(*key, window);
-            }
-        }
     }
 }
 

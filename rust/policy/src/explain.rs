@@ -14,10 +14,9 @@ use crate::directory::read_time;
 use crate::env::{Env, Timestamp};
 use crate::facts::{Fact, Facts};
 use crate::policy::Phase;
-use crate::reason::{self, Reason};
+use crate::reason;
 use crate::request::{Body, RequestView};
 use crate::revision::{Revision, Route, RouteTarget};
-use crate::router::Found;
 use crate::verdict::{Effect, Need, Refusal};
 
 /// A request as a person writes it.
@@ -163,21 +162,11 @@ pub fn explain_with(
     let parsed = Parsed::read(request, now)?;
     let path = match canonical_path(&parsed.path) {
         Ok(path) => path,
-        Err(error) => return Ok(refused(&reason::BAD_PATH, &error.to_string())),
+        Err(error) => return Ok(refused(&Refusal::new(&reason::BAD_PATH, error.to_string()))),
     };
-    let route = match revision
-        .router
-        .find(&parsed.host, &path, &parsed.method, &parsed.headers)
-    {
-        Found::Route(at) => revision.routes.get(at).ok_or("the route is gone")?,
-        Found::OtherMethods(methods) => {
-            let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
-            return Ok(refused(
-                &reason::WRONG_METHOD,
-                &format!("this path takes `{}`", names.join("`, `")),
-            ));
-        }
-        Found::Nothing => return Ok(refused(&reason::NO_ROUTE, "no route takes this request")),
+    let route = match revision.route(&parsed.host, &path, &parsed.method, &parsed.headers) {
+        Ok(route) => route,
+        Err(refusal) => return Ok(refused(&refusal)),
     };
     let variables = route.template.variables(&path);
     let mut view = RequestView {
@@ -295,9 +284,8 @@ impl Parsed {
     }
 }
 
-fn refused(reason: &'static Reason, detail: &str) -> Explained {
-    let refusal = Refusal::new(reason, detail.to_owned());
-    Explained::Trace(Box::new(with_refusal(Trace::empty(), &refusal)))
+fn refused(refusal: &Refusal) -> Explained {
+    Explained::Trace(Box::new(with_refusal(Trace::empty(), refusal)))
 }
 
 impl Trace {

@@ -7,6 +7,8 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use http::Method;
+use http::header::{ALLOW, HeaderMap};
 use lockgate_config::{
     Api, Document, Entry, Loaded, MAX_ROUTES, PolicyEntry, Problem, RecordBody, RevisionId,
     Route as RouteEntry, Span, Unlisted, Version,
@@ -16,7 +18,9 @@ use crate::chain::Chain;
 use crate::condition::Condition;
 use crate::directory::{Directory, read_time};
 use crate::policy::{BoundPolicy, Compiling, Origin, Secrets};
-use crate::router::{Conditions, Router, Template};
+use crate::reason;
+use crate::router::{Conditions, Found, Router, Template};
+use crate::verdict::Refusal;
 
 /// A compiled document. Immutable: a change is a new revision.
 #[derive(Debug)]
@@ -160,6 +164,35 @@ impl Revision {
         ))
     }
 
+    /// The route of a request; `path` is canonical, `host` in lower case without port.
+    ///
+    /// # Errors
+    /// The refusal of a request that no route takes; with `Allow` when only its method is wrong (RFC 9110 §15.5.6).
+    pub fn route(
+        &self,
+        host: &str,
+        path: &str,
+        method: &Method,
+        headers: &HeaderMap,
+    ) -> Result<&Route, Box<Refusal>> {
+        let found = match self.router.find(host, path, method, headers) {
+            Found::Route(at) => self.routes.get(at),
+            Found::Nothing => None,
+            Found::OtherMethods(methods) => {
+                let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
+                let detail = format!("this path takes `{}`", names.join("`, `"));
+                let refusal = Refusal::new(&reason::WRONG_METHOD, detail);
+                return Err(Box::new(refusal.header(ALLOW, &names.join(", "))));
+            }
+        };
+        found.ok_or_else(|| {
+            Box::new(Refusal::new(
+                &reason::NO_ROUTE,
+                "no route takes this request",
+            ))
+        })
+    }
+
     /// Reads, compiles and checks a source without reading secrets.
     ///
     /// # Errors
@@ -285,12 +318,12 @@ impl<'a> Build<'a> {
             }
             return;
         }
-        let target = match &shared.settings.upstream {
-            Some(name) => self.upstream(name),
-            None => None,
-        };
+        let upstream = shared.settings.upstream.as_ref();
+        let target = upstream
+            .and_then(|name| self.upstream(name))
+            .map_or(RouteTarget::Nobody, RouteTarget::Upstream);
         let chain = self.chain(&shared.outer, &[], span);
-        if target.is_none() && shared.settings.upstream.is_none() && !answers_itself(&chain) {
+        if upstream.is_none() && !answers_itself(&chain) {
             self.problems.push(
                 Problem::new(
                     span,
@@ -308,18 +341,11 @@ impl<'a> Build<'a> {
             "*",
             &path,
             Conditions::default(),
-            target.map_or(RouteTarget::Nobody, RouteTarget::Upstream),
+            target.clone(),
             chain.clone(),
             None,
         );
         if base.as_str() != "/" {
-            let target = shared
-                .settings
-                .upstream
-                .as_ref()
-                .map_or(RouteTarget::Nobody, |name| {
-                    RouteTarget::Upstream(Arc::from(name.as_str()))
-                });
             self.add(
                 shared,
                 "*",

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use crate::body::{AnyBody, BodyError, Holding, Streamed, full};
 use crate::hygiene::{self, Caller};
 use crate::request::{Arrived, query_without};
-use crate::upstream::{Chosen, Service};
+use crate::upstream::{Chosen, Pool, Service};
 
 /// What is left of a request body once policies have seen it.
 pub enum RequestBody {
@@ -111,10 +111,7 @@ pub async fn forward(
     mut allowed: Allowed<'_>,
     body: RequestBody,
     service: &Service,
-    client: &hyper_util::client::legacy::Client<
-        hyper_util::client::legacy::connect::HttpConnector,
-        AnyBody,
-    >,
+    client: &Pool,
 ) -> Result<(Response<Incoming>, Held), Refusal> {
     let chosen = service.choose().ok_or_else(|| {
         Refusal::new(
@@ -218,7 +215,7 @@ pub fn answer(
 }
 
 /// Changes the fields of an answer as policies say.
-pub fn edit(headers: &mut HeaderMap, edits: &[ResponseEdit]) {
+fn edit(headers: &mut HeaderMap, edits: &[ResponseEdit]) {
     for edit in edits {
         match edit.clone() {
             ResponseEdit::Set(name, value) => drop(headers.insert(name, value)),

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use hyper::service::service_fn;
-use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -19,11 +18,10 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::body::AnyBody;
 use crate::service::{Connection, serve};
 use crate::stats::Stats;
 use crate::unserved::unserved;
-use crate::upstream::{Upstreams, client, upstreams};
+use crate::upstream::{Pool, Upstreams, client, upstreams};
 
 /// What serves requests at one time.
 #[derive(Debug)]
@@ -61,7 +59,6 @@ pub struct Core {
     clients: Mutex<Pools>,
 }
 
-type Pool = Client<HttpConnector, AnyBody>;
 /// Pools by the deadlines that they are built with.
 type Pools = Vec<((Span, Span), Pool)>;
 

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use http::header::{ALLOW, HeaderName, HeaderValue};
-use http::{Method, Request, Response, request::Parts};
+use http::header::{HeaderName, HeaderValue};
+use http::{Request, Response, request::Parts};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use ipnet::IpNet;
 use lockgate_policy::{
-    Body, Effect, Env, Fact, Facts, Form, Found, Need, Outcome, Progress, Refusal, Reply,
-    RequestView, ResponseView, Route, RouteTarget, Step, Timestamp, gateway_reasons as reasons,
+    Body, Effect, Env, Fact, Facts, Form, Need, Outcome, Progress, Refusal, Reply, RequestView,
+    ResponseView, Route, RouteTarget, Step, Timestamp, gateway_reasons as reasons,
     problem_response,
 };
 use tokio::time::Instant;
@@ -93,7 +93,12 @@ struct Judged<'a> {
 impl Exchange<'_> {
     async fn answer(&self, body: Incoming) -> Result<Response<AnyBody>, Box<Refusal>> {
         let arrived = request::read(self.head)?;
-        let route = self.route(&arrived)?;
+        let route = self.generation.revision.route(
+            &arrived.host,
+            &arrived.path,
+            &self.head.method,
+            &self.head.headers,
+        )?;
         let mut judged = Judged {
             arrived: &arrived,
             route,
@@ -115,38 +120,6 @@ impl Exchange<'_> {
             Outcome::Forward => self.forward(judged, body).await,
             Outcome::Respond(reply) => Ok(respond(*reply)),
             Outcome::Refuse(refusal) => Err(refusal),
-        }
-    }
-
-    fn route(&self, arrived: &Arrived) -> Result<&Route, Box<Refusal>> {
-        let revision = &self.generation.revision;
-        match revision.router.find(
-            &arrived.host,
-            &arrived.path,
-            &self.head.method,
-            &self.head.headers,
-        ) {
-            Found::Route(at) => revision.routes.get(at).ok_or_else(|| {
-                Box::new(Refusal::new(
-                    &reasons::NO_ROUTE,
-                    "no route takes this request",
-                ))
-            }),
-            Found::OtherMethods(methods) => {
-                let names = methods
-                    .iter()
-                    .map(Method::as_str)
-                    .collect::<Vec<_>>()
-                    .join(", ");
-                let detail = format!("this path takes `{}`", names.replace(", ", "`, `"));
-                Err(Box::new(
-                    Refusal::new(&reasons::WRONG_METHOD, detail).header(ALLOW, &names),
-                ))
-            }
-            Found::Nothing => Err(Box::new(Refusal::new(
-                &reasons::NO_ROUTE,
-                "no route takes this request",
-            ))),
         }
     }
 

@@ -15,6 +15,9 @@ use crate::body::AnyBody;
 /// All services of a revision.
 pub type Upstreams = HashMap<Arc<str>, Arc<Service>>;
 
+/// Connections to services, kept for the next request.
+pub type Pool = Client<HttpConnector, AnyBody>;
+
 /// A service and how busy its targets are; shared by all cores.
 #[derive(Debug)]
 pub struct Service {
@@ -136,7 +139,7 @@ pub fn upstreams(document: &Document) -> Result<Upstreams, Vec<Problem>> {
 }
 
 /// The connections of one core to services with these deadlines.
-pub fn client(timeouts: &Timeouts) -> Client<HttpConnector, AnyBody> {
+pub fn client(timeouts: &Timeouts) -> Pool {
     let mut connector = HttpConnector::new();
     connector.set_connect_timeout(Some(timeouts.connect.get()));
     connector.set_nodelay(true);

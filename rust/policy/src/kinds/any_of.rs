@@ -15,12 +15,12 @@
 //! A credential that is there and bad is refused at once: another way is not tried. When none is there, it is 401 with the
 //! challenges of all.
 
-use lockgate_config::{Each, OnError, PolicyEntry, Problem, decode};
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use lockgate_config::{Each, Mode, OnError, Percent, PolicyEntry, Problem, decode};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::env::Env;
-use crate::policy::{BoundPolicy, Compiled, Compiling, Kind, Phase, Policy};
+use crate::policy::{Compiled, Compiling, Kind, Phase, Policy};
 use crate::request::RequestView;
 use crate::verdict::{Refusal, Verdict};
 
@@ -32,7 +32,7 @@ pub static KIND: Kind = Kind {
     on_error: OnError::Deny,
     needs_identity: false,
     reasons: &[],
-    schema,
+    schema: Settings::json_schema,
     compile,
 };
 
@@ -44,47 +44,34 @@ struct Settings {
 }
 
 #[derive(Debug)]
-struct AnyOf(Vec<BoundPolicy>);
-
-fn schema(generator: &mut SchemaGenerator) -> Schema {
-    Settings::json_schema(generator)
-}
+struct AnyOf(Vec<Box<dyn Policy>>);
 
 fn compile(entry: &PolicyEntry, compiling: &Compiling<'_>) -> Compiled {
     let settings: Settings = decode(&entry.settings)?;
     let mut problems = Vec::new();
     let mut ways = Vec::new();
     for inner in settings.of {
-        let named = Problem::new(
-            &inner.span,
-            "a way to identify has only `id`, `kind` and settings",
-        );
         let plain = PolicyEntry {
-            mode: entry.mode,
-            percent: entry.percent,
+            mode: Mode::Enforce,
+            percent: Percent::ALL,
             when: None,
             on_error: None,
-            purpose: entry.purpose.clone(),
             expires: None,
             emergency: false,
             is_final: false,
             ..inner.clone()
         };
-        let written = PolicyEntry {
-            mode: inner.mode,
-            percent: inner.percent,
-            purpose: inner.purpose.clone(),
-            ..plain.clone()
-        };
-        let default_shared = inner.mode == lockgate_config::Mode::Enforce
-            && inner.percent == lockgate_config::Percent::ALL;
-        if written != inner || !default_shared {
+        if inner != plain {
             problems.push(
-                named.help("write `mode`, `percent`, `when` and the rest on the `any_of` policy"),
+                Problem::new(
+                    &inner.span,
+                    "a way to identify has only `id`, `kind` and settings",
+                )
+                .help("write `mode`, `percent`, `when` and the rest on the `any_of` policy"),
             );
             continue;
         }
-        match crate::revision::bind(&plain, compiling) {
+        match crate::revision::bind(&inner, compiling) {
             Ok(bound) if bound.kind.phase != Phase::Identify => problems.push(
                 Problem::new(
                     &inner.kind.span,
@@ -92,7 +79,7 @@ fn compile(entry: &PolicyEntry, compiling: &Compiling<'_>) -> Compiled {
                 )
                 .help("list kinds such as `jwt` and `api_key`"),
             ),
-            Ok(bound) => ways.push(bound),
+            Ok(bound) => ways.push(bound.policy),
             Err(mut found) => problems.append(&mut found),
         }
     }
@@ -107,7 +94,7 @@ impl Policy for AnyOf {
     fn evaluate(&self, request: &RequestView<'_>, env: &mut Env<'_>) -> Verdict {
         let mut missing: Option<Box<Refusal>> = None;
         for way in &self.0 {
-            match (way.policy.evaluate(request, env), &mut missing) {
+            match (way.evaluate(request, env), &mut missing) {
                 (Verdict::NoCredential(refusal), None) => missing = Some(refusal),
                 (Verdict::NoCredential(refusal), Some(first)) => {
                     first.headers.extend(refusal.headers)

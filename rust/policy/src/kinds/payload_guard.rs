@@ -62,7 +62,7 @@ static UNREADABLE: Reason = Reason::new(
 #[serde(deny_unknown_fields)]
 struct Settings {
     /// The attacks that are looked for; all by default.
-    classes: Option<Each<Attack>>,
+    classes: Option<Each<Class>>,
     /// Whether also what only may be an attack is refused. Expect false alarms on prose and code.
     #[serde(default)]
     strict: bool,
@@ -73,30 +73,6 @@ struct Settings {
 
 const fn up_to() -> ByteSize {
     ByteSize::new(1024 * 1024)
-}
-
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum Attack {
-    SqlInjection,
-    CrossSiteScripting,
-    PathTraversal,
-    CommandInjection,
-    Log4shell,
-    Ssrf,
-}
-
-impl From<Attack> for Class {
-    fn from(attack: Attack) -> Self {
-        match attack {
-            Attack::SqlInjection => Self::SqlInjection,
-            Attack::CrossSiteScripting => Self::CrossSiteScripting,
-            Attack::PathTraversal => Self::PathTraversal,
-            Attack::CommandInjection => Self::CommandInjection,
-            Attack::Log4shell => Self::Log4shell,
-            Attack::Ssrf => Self::Ssrf,
-        }
-    }
 }
 
 struct Guard {
@@ -112,11 +88,10 @@ impl fmt::Debug for Guard {
 
 fn compile(entry: &PolicyEntry, _: &Compiling<'_>) -> Compiled {
     let settings: Settings = decode(&entry.settings)?;
-    let classes = settings
-        .classes
-        .map(|classes| classes.into_iter().map(Class::from).collect());
     let pack = PackSettings {
-        classes: classes.unwrap_or_else(|| Class::ALL.to_vec()),
+        classes: settings
+            .classes
+            .map_or_else(|| Class::ALL.to_vec(), |classes| classes.to_vec()),
         sensitivity: if settings.strict {
             Sensitivity::Strict
         } else {
