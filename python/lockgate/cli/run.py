@@ -36,6 +36,8 @@ def run(
 
     Exit code 1: the document has errors; 2: an address is taken; 3: requests were cut off by the drain.
     """
+    # Before the first reading, so that a change during the start is not taken for the state that was read.
+    seen = _documents(file)
     try:
         gateway = Gateway(file)
     except _engine.ProblemsError as error:
@@ -58,7 +60,6 @@ def run(
         signal.signal(number, on_signal)
     for name, address in gateway.listeners.items():
         out.print(f"{name} listens on http://{address}")
-    seen = _documents(file)
     while not stop.is_set():
         wake.wait(WATCH_SECONDS if watch else None)
         wake.clear()
