@@ -66,7 +66,8 @@ def main() -> None:
         threading.Thread(target=service.serve_forever, daemon=True).start()
         document = Path(folder, "gateway.yaml")
         text = (HERE / "gateway.yaml").read_text().replace(":9001", f":{service.server_port}")
-        document.write_text(text.replace(":8080", f":{options.port}"))
+        admin = f"admin: {{ bind: '127.0.0.1:{9901 if options.port else 0}' }}\n"
+        document.write_text(text.replace(":8080", f":{options.port}") + admin)
         try:
             with Gateway(document) as gateway:
                 serve(gateway, document, options.seconds)

@@ -6,6 +6,19 @@ The functions here take documents as paths and give typed results; nothing but `
 from lockgate._engine import ProblemsError
 from lockgate.documents import check, diff, explain
 from lockgate.gateway import Gateway
-from lockgate.models import Check, Difference, Problem, Trace
+from lockgate.models import Check, Difference, Event, Problem, Trace
+from lockgate.recording import Recording
 
-__all__ = ["Check", "Difference", "Gateway", "Problem", "ProblemsError", "Trace", "check", "diff", "explain"]
+__all__ = [
+    "Check",
+    "Difference",
+    "Event",
+    "Gateway",
+    "Problem",
+    "ProblemsError",
+    "Recording",
+    "Trace",
+    "check",
+    "diff",
+    "explain",
+]

@@ -32,7 +32,17 @@ class Gateway:
     @property
     def listeners(self) -> dict[str, str]:
         """The listeners with the addresses that were really bound."""
-        return dict(self._node.listeners())
+        return {name: address for name, address, _ in self._node.listeners()}
+
+    @property
+    def urls(self) -> dict[str, str]:
+        """The listeners as URLs."""
+        return {name: f"{scheme}://{address}" for name, address, scheme in self._node.listeners()}
+
+    @property
+    def admin(self) -> str:
+        """The address of the admin listener: metrics, health, statistics."""
+        return self._node.admin()
 
     def reload(self) -> Applied:
         """Read the document again; the old one serves on when it has errors."""

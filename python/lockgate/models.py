@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -114,3 +115,59 @@ class Applied(Model):
     applied: bool
     id: str
     problems: list[Problem]
+
+
+class Verdict(Model):
+    """What one policy said of a recorded request."""
+
+    id: str
+    kind: str
+    scope: str
+    word: str
+    code: str | None = None
+    shadow: bool = False
+
+
+class Event(Model):
+    """A recorded request. Times are microseconds; credentials are keyed hashes."""
+
+    v: int
+    at: int
+    id: str
+    node: str
+    revision: str
+    listener: str
+    client: str | None = None
+    method: str
+    scheme: str
+    host: str
+    path: str
+    query: str | None = None
+    version: str
+    headers: list[tuple[str, str]] = []
+    api: str | None = None
+    api_version: str | None = None
+    route: str | None = None
+    application: str | None = None
+    subject: str | None = None
+    claims: Any = None
+    facts: list[Any] = []
+    decision: Literal["forward", "refuse", "respond"]
+    code: str | None = None
+    verdicts: list[Verdict] = []
+    status: int
+    upstream: str | None = None
+    target: str | None = None
+    tries: int
+    bytes_in: int
+    bytes_out: int
+    latency_us: int
+    upstream_us: int
+    trace_id: str | None = None
+    body: str | None = None
+    body_truncated: bool = False
+
+    @property
+    def time(self) -> datetime:
+        """When the head of the request had arrived."""
+        return datetime.fromtimestamp(self.at / 1_000_000, UTC)

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
 import re
 import signal
 import subprocess
 import sys
-import threading
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -17,33 +13,9 @@ import lockgate
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "first-policy" / "gateway.yaml"
 KEY = {"X-Api-Key": "lg_try_me"}
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@pytest.fixture
-def document(tmp_path: Path) -> Iterator[Path]:
-    served = tmp_path / "served"
-    served.mkdir()
-    (served / "a.txt").write_text("hello")
-    handler = functools.partial(Quiet, directory=str(served))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as service:
-        thread = threading.Thread(target=service.serve_forever)
-        thread.start()
-        path = tmp_path / "config" / "gateway.yaml"
-        path.parent.mkdir()
-        text = EXAMPLE.read_text().replace("127.0.0.1:8080", "127.0.0.1:0")
-        path.write_text(text.replace("127.0.0.1:9001", f"127.0.0.1:{service.server_port}"))
-        yield path
-        service.shutdown()
-        thread.join()
 
 
 def command(*arguments: str | Path) -> list[str]:
@@ -58,6 +30,7 @@ def test_run_serves_reloads_and_drains(document: Path) -> None:
         found = re.search(r"public listens on (http://\S+)", process.stdout.readline())
         assert found is not None
         url = f"{found[1]}/files/a.txt"
+        assert "admin listens on http://127.0.0.1:" in process.stdout.readline()
         answer = httpx.get(url, headers=KEY)
         assert (answer.status_code, answer.text) == (200, "hello")
         # The service speaks HTTP/1.0; that is its affair with the gateway.
@@ -85,6 +58,7 @@ def test_run_serves_reloads_and_drains(document: Path) -> None:
 def test_run_reloads_by_itself_when_the_document_changes(document: Path) -> None:
     with subprocess.Popen(command("run", document), stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
+        process.stdout.readline()
         process.stdout.readline()
         document.write_text(document.read_text().replace("limit: 10", "limit: 500"))
         assert "is served" in process.stdout.readline()

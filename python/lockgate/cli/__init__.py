@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from lockgate.cli import documents, keys, run
+from lockgate.cli import documents, keys, recording, reload, run
 
 app = typer.Typer(
     name="lockgate",
@@ -20,7 +20,9 @@ app.command()(documents.explain)
 app.command()(documents.schema)
 app.command()(documents.policies)
 app.command()(run.run)
+app.command()(reload.reload)
 app.add_typer(keys.app, name="keys")
+app.add_typer(recording.app, name="recording")
 
 
 def main() -> None:

@@ -58,8 +58,9 @@ def run(
 
     for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
         signal.signal(number, on_signal)
-    for name, address in gateway.listeners.items():
-        out.print(f"{name} listens on http://{address}")
+    for name, url in gateway.urls.items():
+        out.print(f"{name} listens on {url}")
+    out.print(f"admin listens on http://{gateway.admin}")
     while not stop.is_set():
         wake.wait(WATCH_SECONDS if watch else None)
         wake.clear()

@@ -202,6 +202,11 @@ impl Percent {
     /// Everyone.
     pub const ALL: Self = Self(100.0);
 
+    /// A whole share; more than 100 is 100.
+    pub const fn whole(percent: u8) -> Self {
+        Self(if percent > 100 { 100.0 } else { percent as f64 })
+    }
+
     /// The share, from 0 to 100.
     pub const fn get(self) -> f64 {
         self.0
@@ -224,6 +229,9 @@ impl<'de> Deserialize<'de> for Percent {
                         "`{number}` is not a share; write a number from 0 to 100"
                     )))
                 }
+            }
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Percent, E> {
+                self.visit_i64(i64::try_from(number).unwrap_or(i64::MAX))
             }
             fn visit_i64<E: de::Error>(self, number: i64) -> Result<Percent, E> {
                 #[expect(

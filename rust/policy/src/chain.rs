@@ -64,6 +64,20 @@ pub enum Word {
     Undecided,
 }
 
+impl Word {
+    /// The word as records hold it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+            Self::Respond => "respond",
+            Self::Pass => "pass",
+            Self::Skip => "skip",
+            Self::Undecided => "undecided",
+        }
+    }
+}
+
 /// What the driver does next.
 #[derive(Debug)]
 pub enum Step {

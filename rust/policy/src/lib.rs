@@ -39,7 +39,7 @@ pub use env::{Env, Timestamp};
 pub use explain::{ExplainRequest, Trace, explain};
 pub use facts::{Fact, FactRequest, Facts};
 pub use identity::{Application, Identity};
-pub use policy::{BoundPolicy, Compiling, Kind, Origin, Phase, Policy, Secrets};
+pub use policy::{BoundPolicy, Compiling, Kind, Origin, Phase, Policy, Secrets, stable_hash};
 pub use problem_details::{Form, problem_response};
 pub use reason::{GATEWAY_REASONS, Reason};
 pub use request::{Body, ClientCertificate, RequestView, ResponseView};

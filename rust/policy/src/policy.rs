@@ -212,6 +212,8 @@ pub struct BoundPolicy {
     pub kind: &'static Kind,
     /// Where it was declared.
     pub origin: Origin,
+    /// The same as text, shared with the records of requests.
+    pub scope: Arc<str>,
     /// Whether it acts.
     pub mode: Mode,
     /// The share of callers it applies to, in hundredths of a percent.

@@ -534,6 +534,7 @@ pub(crate) fn bind(
             id: Arc::from(entry.id.as_str()),
             kind,
             origin: compiling.origin.clone(),
+            scope: Arc::from(compiling.origin.to_string()),
             mode: entry.mode,
             share,
             when,

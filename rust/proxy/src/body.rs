@@ -2,6 +2,8 @@
 
 use std::future::Future as _;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -9,7 +11,10 @@ use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use hyper::body::Incoming;
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::record::Observation;
+use crate::upstream::{Lease, now};
 
 /// Why a body ended early.
 #[derive(Debug, thiserror::Error)]
@@ -35,34 +40,90 @@ pub fn full(bytes: Bytes) -> AnyBody {
         .boxed_unsync()
 }
 
-/// How long to wait for the next piece.
-fn until(idle: Duration, deadline: Option<Instant>) -> Duration {
-    deadline.map_or(idle, |end| {
-        idle.min(end.saturating_duration_since(Instant::now()))
-    })
-}
-
-/// A body that streams through, with a bound on pauses and on its size.
-pub struct Streamed {
-    inner: Incoming,
+/// A bound on pauses. A timer is made only once there is a pause.
+struct Patience {
     idle: Duration,
     deadline: Option<Instant>,
-    timer: Pin<Box<Sleep>>,
+    timer: Option<Pin<Box<Sleep>>>,
+    waiting: bool,
+}
+
+impl Patience {
+    const fn new(idle: Duration, deadline: Option<Instant>) -> Self {
+        Self {
+            idle,
+            deadline,
+            timer: None,
+            waiting: false,
+        }
+    }
+
+    /// Ready when the pause has become too long.
+    fn wait(&mut self, cx: &mut Context<'_>) -> Poll<BodyError> {
+        if !self.waiting {
+            self.waiting = true;
+            let end = Instant::now() + self.idle;
+            let end = self.deadline.map_or(end, |deadline| deadline.min(end));
+            match &mut self.timer {
+                Some(timer) => timer.as_mut().reset(end),
+                None => self.timer = Some(Box::pin(sleep_until(end))),
+            }
+        }
+        match &mut self.timer {
+            Some(timer) => {
+                ready!(timer.as_mut().poll(cx));
+                Poll::Ready(BodyError::Idle(self.idle))
+            }
+            None => Poll::Pending,
+        }
+    }
+
+    const fn came(&mut self) {
+        self.waiting = false;
+    }
+}
+
+/// How far a request body has come; read by those who wait for the answer, and for the record.
+#[derive(Debug, Default)]
+pub struct Arrival {
+    bytes: AtomicU64,
+    /// By the clock of [`now`]; 0 as long as it has not ended.
+    ended: AtomicU64,
+}
+
+impl Arrival {
+    /// Bytes so far.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// How long ago the body ended; `None` while it is under way.
+    pub fn ended_ago(&self) -> Option<Duration> {
+        match self.ended.load(Ordering::Relaxed) {
+            0 => None,
+            at => Some(Duration::from_micros(now().saturating_sub(at))),
+        }
+    }
+}
+
+/// A request body that streams through, with a bound on pauses and on its size.
+pub struct Streamed {
+    inner: Incoming,
+    patience: Patience,
     left: u64,
     limit: u64,
+    arrival: Arc<Arrival>,
 }
 
 impl Streamed {
-    /// Streams `inner`; `limit` is in bytes, `deadline` ends the whole.
-    pub fn new(inner: Incoming, idle: Duration, deadline: Option<Instant>, limit: u64) -> Self {
-        let timer = Box::pin(sleep(until(idle, deadline)));
+    /// Streams `inner`; `limit` is in bytes.
+    pub const fn new(inner: Incoming, idle: Duration, limit: u64, arrival: Arc<Arrival>) -> Self {
         Self {
             inner,
-            idle,
-            deadline,
-            timer,
+            patience: Patience::new(idle, None),
             left: limit,
             limit,
+            arrival,
         }
     }
 }
@@ -83,17 +144,19 @@ impl Body for Streamed {
                     return Poll::Ready(Some(Err(BodyError::TooLarge(this.limit))));
                 };
                 this.left = left;
-                this.timer
-                    .as_mut()
-                    .reset(Instant::now() + until(this.idle, this.deadline));
+                this.arrival.bytes.fetch_add(size, Ordering::Relaxed);
+                if this.inner.is_end_stream() {
+                    this.arrival.ended.store(now(), Ordering::Relaxed);
+                }
+                this.patience.came();
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error.into()))),
-            Poll::Ready(None) => Poll::Ready(None),
-            Poll::Pending => {
-                ready!(this.timer.as_mut().poll(cx));
-                Poll::Ready(Some(Err(BodyError::Idle(this.idle))))
+            Poll::Ready(None) => {
+                this.arrival.ended.store(now(), Ordering::Relaxed);
+                Poll::Ready(None)
             }
+            Poll::Pending => this.patience.wait(cx).map(|error| Some(Err(error))),
         }
     }
 
@@ -115,11 +178,16 @@ pub enum ReadBody {
 }
 
 /// Reads a body of at most `limit` bytes. Trailers are dropped: nothing after a checked body is forwarded unchecked.
-pub async fn read(body: Incoming, limit: usize, idle: Duration) -> Result<ReadBody, BodyError> {
+///
+/// # Errors
+/// The body did not come to its end.
+pub async fn read(
+    mut body: impl Body<Data = Bytes, Error = BodyError> + Unpin,
+    limit: usize,
+) -> Result<ReadBody, BodyError> {
     if body.size_hint().lower() > limit as u64 {
         return Ok(ReadBody::TooLarge);
     }
-    let mut body = Streamed::new(body, idle, None, u64::MAX);
     let mut read = BytesMut::new();
     while let Some(frame) = body.frame().await {
         if let Ok(data) = frame?.into_data() {
@@ -132,20 +200,33 @@ pub async fn read(body: Incoming, limit: usize, idle: Duration) -> Result<ReadBo
     Ok(ReadBody::Whole(read.freeze()))
 }
 
-/// A body that keeps something until it has been sent: places of limits, the count of a busy target.
-pub struct Holding<T> {
-    inner: AnyBody,
+/// The body of a service's answer. It drives the connection it comes by, and gives it back at its end.
+pub struct Answered<T> {
+    inner: Incoming,
+    lease: Lease,
+    patience: Patience,
     _held: T,
 }
 
-impl<T> Holding<T> {
-    /// Keeps `held` as long as `inner` lives.
-    pub const fn new(inner: AnyBody, held: T) -> Self {
-        Self { inner, _held: held }
+impl<T> Answered<T> {
+    /// `held` is kept until the body ends: places of limits, the count of a busy target.
+    pub const fn new(
+        inner: Incoming,
+        lease: Lease,
+        idle: Duration,
+        deadline: Option<Instant>,
+        held: T,
+    ) -> Self {
+        Self {
+            inner,
+            lease,
+            patience: Patience::new(idle, deadline),
+            _held: held,
+        }
     }
 }
 
-impl<T: Unpin> Body for Holding<T> {
+impl<T: Unpin> Body for Answered<T> {
     type Data = Bytes;
     type Error = BodyError;
 
@@ -153,7 +234,61 @@ impl<T: Unpin> Body for Holding<T> {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        Pin::new(&mut self.inner).poll_frame(cx)
+        let this = &mut *self;
+        this.lease.drive(cx);
+        match Pin::new(&mut this.inner).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => {
+                this.patience.came();
+                if this.inner.is_end_stream() {
+                    this.lease.give_back(cx);
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error.into()))),
+            Poll::Ready(None) => {
+                this.lease.give_back(cx);
+                Poll::Ready(None)
+            }
+            Poll::Pending => this.patience.wait(cx).map(|error| Some(Err(error))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+/// A body whose end, however it comes, ends the record of its request.
+pub struct Observed {
+    inner: AnyBody,
+    observation: Box<Observation>,
+}
+
+impl Observed {
+    /// The observation is finished when this is dropped.
+    pub const fn new(inner: AnyBody, observation: Box<Observation>) -> Self {
+        Self { inner, observation }
+    }
+}
+
+impl Body for Observed {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
+        if let Some(Ok(frame)) = &frame {
+            let size = frame.data_ref().map_or(0, Bytes::len);
+            self.observation.event.bytes_out += size as u64;
+        }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {

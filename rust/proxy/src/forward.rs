@@ -1,20 +1,31 @@
 //! A decided request on its way to a service and back.
 
-use std::error::Error as _;
+use std::error::Error;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
-use http::{Request, Response, Uri, request::Parts};
+use http::{Request, Response, StatusCode, Uri, request::Parts, response};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use lockgate_policy::{Effect, Permit, Refusal, ResponseEdit, Route, gateway_reasons as reasons};
+use hyper::upgrade::OnUpgrade;
+use lockgate_config::HostHeader;
+use lockgate_policy::{Effect, Permit, Refusal, Route, gateway_reasons as reasons, stable_hash};
+use lockgate_recording::Text;
+use smallvec::SmallVec;
 use tokio::time::Instant;
 
-use crate::body::{AnyBody, BodyError, Holding, Streamed, full};
+use crate::body::{Answered, AnyBody, Arrival, BodyError, Streamed, full};
+use crate::core::Core;
 use crate::hygiene::{self, Caller};
+use crate::record::Observation;
 use crate::request::{Arrived, query_without};
-use crate::upstream::{Chosen, Pool, Service};
+use crate::upgrade;
+use crate::upstream::{
+    Chosen, ConnectError, Fared, HashBy, Lease, NotChosen, Pools, Retryable, SendError, Service,
+    is_idempotent, pause,
+};
 
 /// What is left of a request body once policies have seen it.
 pub enum RequestBody {
@@ -39,49 +50,78 @@ pub struct Allowed<'a> {
     /// Who calls.
     pub caller: Caller<'a>,
     /// How long the caller may pause within the body.
-    pub body_idle: std::time::Duration,
+    pub body_idle: Duration,
     /// When it arrived.
     pub since: Instant,
 }
 
-/// The places of limits that a request holds until its answer was sent.
-pub type Held = (Vec<Permit>, Chosen);
+/// The answer of a service, as it goes on to the caller.
+pub struct Answer {
+    /// Its head, without what belonged to the connection to the service.
+    pub head: response::Parts,
+    /// Its body.
+    pub body: AnyBody,
+}
 
-struct Rewritten {
+/// A request as services get it, whatever target it goes to.
+struct Prepared {
     headers: HeaderMap,
-    path: Option<String>,
-    removed: Vec<Arc<str>>,
+    path: String,
     body_limit: u64,
     permits: Vec<Permit>,
 }
 
-fn rewrite(allowed: &mut Allowed<'_>) -> Rewritten {
+fn prepare(allowed: &mut Allowed<'_>) -> Prepared {
     let mut headers = allowed.head.headers.clone();
+    // gRPC asks for trailers; of all that is said to the next hop alone, this one is for the service too.
+    let trailers = headers
+        .get(header::TE)
+        .is_some_and(|value| value == "trailers");
     hygiene::clean_request(&mut headers);
     hygiene::write_caller(&mut headers, &allowed.caller);
     headers.remove(header::HOST);
-    let mut out = Rewritten {
-        headers,
-        path: None,
-        removed: Vec::new(),
-        body_limit: u64::MAX,
-        permits: Vec::new(),
-    };
+    // The length of the body that is sent is its own; a caller's claim about it is not passed on.
+    headers.remove(header::CONTENT_LENGTH);
+    if trailers {
+        headers.insert(header::TE, HeaderValue::from_static("trailers"));
+    }
+    let (mut path, mut removed) = (None, Vec::new());
+    let (mut body_limit, mut permits) = (u64::MAX, Vec::new());
     for effect in allowed.effects.drain(..) {
         match effect {
-            Effect::SetRequestHeader(name, value) => drop(out.headers.insert(name, value)),
-            Effect::AddRequestHeader(name, value) => drop(out.headers.append(name, value)),
-            Effect::RemoveRequestHeader(name) => drop(out.headers.remove(name)),
-            Effect::RemoveQueryParameter(name) => out.removed.push(name),
-            Effect::RemoveCookie(name) => remove_cookie(&mut out.headers, &name),
-            Effect::SetPath(path) => out.path = Some(path),
-            Effect::LimitBody(limit) => out.body_limit = out.body_limit.min(limit),
-            Effect::Hold(permit) => out.permits.push(permit),
+            Effect::SetRequestHeader(name, value) => drop(headers.insert(name, value)),
+            Effect::AddRequestHeader(name, value) => drop(headers.append(name, value)),
+            Effect::RemoveRequestHeader(name) => drop(headers.remove(name)),
+            Effect::RemoveQueryParameter(name) => removed.push(name),
+            Effect::RemoveCookie(name) => remove_cookie(&mut headers, &name),
+            Effect::SetPath(set) => path = Some(set),
+            Effect::LimitBody(limit) => body_limit = body_limit.min(limit),
+            Effect::Hold(permit) => permits.push(permit),
             // `unserved` refuses documents with a cache; response edits travel apart.
             Effect::Cache(_) | Effect::Response(_) => {}
         }
     }
-    out
+    let path = path.unwrap_or_else(|| {
+        allowed
+            .route
+            .forwarded_path(&allowed.arrived.path)
+            .to_owned()
+    });
+    let query = allowed
+        .head
+        .uri
+        .query()
+        .map(|query| query_without(query, &removed));
+    let path = match query {
+        Some(query) if !query.is_empty() => format!("{path}?{query}"),
+        _ => path,
+    };
+    Prepared {
+        headers,
+        path,
+        body_limit,
+        permits,
+    }
 }
 
 fn remove_cookie(headers: &mut HeaderMap, name: &str) {
@@ -103,126 +143,435 @@ fn remove_cookie(headers: &mut HeaderMap, name: &str) {
     }
 }
 
-/// Sends a request and gives the answer, its body still streaming, with what it holds until its end.
+/// A body for one try after the other. One that streams is there once; a try that sent nothing gives it back.
+enum Carried {
+    Absent,
+    Bytes(Bytes),
+    Once(Option<AnyBody>),
+}
+
+impl Carried {
+    fn take(&mut self) -> AnyBody {
+        match self {
+            Self::Absent => full(Bytes::new()),
+            Self::Bytes(bytes) => full(bytes.clone()),
+            Self::Once(body) => body.take().unwrap_or_else(|| full(Bytes::new())),
+        }
+    }
+
+    fn give_back(&mut self, request: Request<AnyBody>) {
+        if let Self::Once(body) = self {
+            *body = Some(request.into_body());
+        }
+    }
+
+    const fn is_here(&self) -> bool {
+        !matches!(self, Self::Once(None))
+    }
+}
+
+/// How a try ended without an answer.
+struct Failed {
+    how: Retryable,
+    refusal: Refusal,
+    /// The connection had served before: the service may have closed it for its age, which is no failure.
+    stale: bool,
+    /// The request never left.
+    unsent: bool,
+}
+
+/// Sends a request, again when its service allows it, and gives the answer with its body still streaming.
 ///
 /// # Errors
 /// The refusal that stands in for the answer.
 pub async fn forward(
+    core: &Arc<Core>,
     mut allowed: Allowed<'_>,
     body: RequestBody,
-    service: &Service,
-    client: &Pool,
-) -> Result<(Response<Incoming>, Held), Refusal> {
-    let chosen = service.choose().ok_or_else(|| {
-        Refusal::new(
-            &reasons::UPSTREAM_BUSY,
-            "the service has as many requests as it may",
-        )
-    })?;
-    let rewritten = rewrite(&mut allowed);
-    let path = rewritten
-        .path
-        .as_deref()
-        .unwrap_or_else(|| allowed.route.forwarded_path(&allowed.arrived.path));
-    let path = match allowed
-        .head
-        .uri
-        .query()
-        .map(|query| query_without(query, &rewritten.removed))
-    {
-        Some(query) if !query.is_empty() => format!("{}{path}?{query}", chosen.target.prefix),
-        _ => format!("{}{path}", chosen.target.prefix),
-    };
-    let uri = Uri::builder()
-        .scheme("http")
-        .authority(chosen.target.authority.clone())
-        .path_and_query(path)
-        .build();
-    let uri = uri.map_err(|_| Refusal::new(&reasons::BAD_PATH, "the path cannot be forwarded"))?;
-    let body = match body {
-        RequestBody::Absent => full(Bytes::new()),
-        RequestBody::Read(bytes) => full(bytes),
+    upgrade: Option<OnUpgrade>,
+    service: &Arc<Service>,
+    seen: &mut Observation,
+) -> Result<Answer, Box<Refusal>> {
+    let upgrade = upgrade.and_then(|on| Some((on, upgrade::wanted(allowed.head)?)));
+    let prepared = prepare(&mut allowed);
+    let arrival = Arc::<Arrival>::default();
+    let mut body = match body {
+        RequestBody::Absent => Carried::Absent,
+        RequestBody::Read(bytes) => Carried::Bytes(bytes),
         RequestBody::Stream(incoming) => {
-            Streamed::new(incoming, allowed.body_idle, None, rewritten.body_limit).boxed_unsync()
+            seen.arrival = Some(arrival.clone());
+            let limit = prepared.body_limit;
+            let body = Streamed::new(incoming, allowed.body_idle, limit, arrival.clone());
+            Carried::Once(Some(body.boxed_unsync()))
         }
     };
-    let mut request = Request::new(body);
-    *request.method_mut() = allowed.head.method.clone();
-    *request.uri_mut() = uri;
-    *request.headers_mut() = rewritten.headers;
-    // The length of the body that is sent is its own; a caller's claim about it is not passed on.
-    request.headers_mut().remove(header::CONTENT_LENGTH);
-    let wait = service.timeouts.first_byte.get();
-    let wait = service.timeouts.total.map_or(wait, |total| {
-        wait.min(total.get().saturating_sub(allowed.since.elapsed()))
-    });
-    match tokio::time::timeout(wait, client.request(request)).await {
-        Ok(Ok(answer)) => Ok((answer, (rewritten.permits, chosen))),
-        Ok(Err(error)) => Err(failure(&error)),
-        Err(_) => Err(Refusal::new(
-            &reasons::UPSTREAM_TIMEOUT,
-            "the service did not answer in time",
-        )),
+    let key = service.hash_by().map(|by| hash_key(by, &allowed));
+    seen.event.upstream = Some(service.name.clone());
+    service.deposit_retry();
+    let (mut tried, mut renewed) = (SmallVec::<[usize; 4]>::new(), false);
+    loop {
+        let mut chosen = service.choose(key, &tried).map_err(not_chosen)?;
+        seen.event.tries += 1;
+        if seen.keeps_text() {
+            seen.event.target = Some(Text::from(chosen.target.authority.as_str()));
+        }
+        let mut request = request(&allowed, &prepared, service, &chosen, body.take())?;
+        if let Some((on, protocol)) = upgrade {
+            upgrade::ask(request.headers_mut(), protocol);
+            return change(core, request, on, service, chosen, prepared.permits).await;
+        }
+        let asked = Instant::now();
+        let sent = Try {
+            core,
+            service,
+            chosen: &chosen,
+            arrival: &arrival,
+            since: allowed.since,
+        }
+        .send(request, &mut body)
+        .await;
+        let took = asked.elapsed();
+        seen.event.upstream_us += u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let may_repeat = is_idempotent(&allowed.head.method) && body.is_here();
+        match sent {
+            Ok((answer, lease)) => {
+                let status = answer.status();
+                chosen.report(fared(status), took);
+                if may_repeat && again(service, Retryable::Status(status), tried.len()) {
+                    tried.push(chosen.place);
+                    drop((answer, lease, chosen));
+                } else {
+                    return Ok(streaming(
+                        answer,
+                        lease,
+                        service,
+                        (prepared.permits, chosen),
+                        allowed.since,
+                    ));
+                }
+            }
+            Err(failed) if failed.is_callers() => return Err(Box::new(failed.refusal)),
+            // A kept connection that its service had just closed says nothing about the service.
+            Err(failed) if failed.stale && !renewed && may_repeat => {
+                renewed = true;
+                continue;
+            }
+            Err(failed) => {
+                chosen.report(Fared::Badly, took);
+                let may_repeat = may_repeat || (failed.unsent && body.is_here());
+                if !may_repeat || !again(service, failed.how, tried.len()) {
+                    return Err(Box::new(failed.refusal));
+                }
+                tried.push(chosen.place);
+            }
+        }
+        tokio::time::sleep(pause(tried.len(), core.random())).await;
     }
 }
 
-/// What went wrong, in words for callers. A body that the caller did not send to its end is the caller's failure.
-fn failure(error: &hyper_util::client::legacy::Error) -> Refusal {
+/// Whether the service is asked once more after so many tries that failed, and takes it out of the budget.
+fn again(service: &Service, how: Retryable, failed_before: usize) -> bool {
+    service.retries.as_ref().is_some_and(|retries| {
+        failed_before < retries.attempts && retries.wants(how) && service.withdraw_retry()
+    })
+}
+
+const fn fared(status: StatusCode) -> Fared {
+    match status.as_u16() {
+        502..=504 => Fared::Badly,
+        _ => Fared::Well,
+    }
+}
+
+fn not_chosen(why: NotChosen) -> Box<Refusal> {
+    let refusal = match why {
+        NotChosen::Busy => Refusal::new(
+            &reasons::UPSTREAM_BUSY,
+            "the service has as many requests as it may",
+        ),
+        NotChosen::Open(left) => Refusal::new(
+            &reasons::UPSTREAM_UNAVAILABLE,
+            "the service failed too often and is left alone for a moment",
+        )
+        .header(header::RETRY_AFTER, &left.as_secs().max(1).to_string()),
+    };
+    Box::new(refusal)
+}
+
+fn hash_key(by: &HashBy, allowed: &Allowed<'_>) -> u64 {
+    let address = || allowed.caller.address.to_string();
+    let text = match by {
+        HashBy::Application => allowed
+            .caller
+            .application
+            .map_or_else(address, str::to_owned),
+        HashBy::Client => address(),
+        HashBy::Path => allowed.arrived.path.clone(),
+        HashBy::Header(name) => allowed
+            .head
+            .headers
+            .get(name)
+            .map_or_else(address, |value| {
+                String::from_utf8_lossy(value.as_bytes()).into_owned()
+            }),
+        HashBy::Cookie(name) => allowed
+            .head
+            .headers
+            .get_all(header::COOKIE)
+            .iter()
+            .filter_map(|line| line.to_str().ok())
+            .flat_map(|line| line.split(';'))
+            .find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
+            .map_or_else(address, str::to_owned),
+    };
+    stable_hash(&[&text])
+}
+
+fn request(
+    allowed: &Allowed<'_>,
+    prepared: &Prepared,
+    service: &Service,
+    chosen: &Chosen,
+    body: AnyBody,
+) -> Result<Request<AnyBody>, Box<Refusal>> {
+    let path = if chosen.target.prefix.is_empty() {
+        prepared.path.parse()
+    } else {
+        format!("{}{}", chosen.target.prefix, prepared.path).parse()
+    };
+    let path: Uri = path.map_err(|_| {
+        Box::new(Refusal::new(
+            &reasons::BAD_PATH,
+            "the path cannot be forwarded",
+        ))
+    })?;
+    let mut request = Request::new(body);
+    *request.method_mut() = allowed.head.method.clone();
+    *request.uri_mut() = path;
+    *request.headers_mut() = prepared.headers.clone();
+    let host = match service.host {
+        HostHeader::Target => chosen.target.authority.as_str(),
+        HostHeader::Caller => allowed.arrived.authority.as_str(),
+    };
+    if let Ok(host) = HeaderValue::from_str(host) {
+        request.headers_mut().insert(header::HOST, host);
+    }
+    Ok(request)
+}
+
+/// One try.
+struct Try<'a> {
+    core: &'a Arc<Core>,
+    service: &'a Arc<Service>,
+    chosen: &'a Chosen,
+    arrival: &'a Arrival,
+    since: Instant,
+}
+
+impl Try<'_> {
+    async fn send(
+        &self,
+        request: Request<AnyBody>,
+        body: &mut Carried,
+    ) -> Result<(Response<Incoming>, Lease), Failed> {
+        let streams = matches!(body, Carried::Once(_));
+        let mut sending = std::pin::pin!(self.core.pools.send(
+            self.core,
+            self.service,
+            &self.chosen.target,
+            request
+        ));
+        let mut wait = self.patience();
+        let sent = loop {
+            if let Ok(sent) = tokio::time::timeout(wait, &mut sending).await {
+                break sent;
+            }
+            // The wait for the first byte begins where the request ends (a pause within it has a bound of its own).
+            let total_left = self.total_left();
+            let left = match self.arrival.ended_ago() {
+                None if streams => Some(wait),
+                Some(ago) if streams => self.patience().checked_sub(ago),
+                _ => None,
+            };
+            match left.map(|left| left.min(total_left)) {
+                Some(left) if !left.is_zero() => wait = left,
+                _ => {
+                    return Err(Failed {
+                        how: Retryable::Timeout,
+                        refusal: Refusal::new(
+                            &reasons::UPSTREAM_TIMEOUT,
+                            "the service did not answer in time",
+                        ),
+                        stale: false,
+                        unsent: false,
+                    });
+                }
+            }
+        };
+        sent.map_err(|error| failed(error, body))
+    }
+
+    fn total_left(&self) -> Duration {
+        let total = self.service.timeouts.total;
+        total.map_or(Duration::MAX, |total| {
+            total.get().saturating_sub(self.since.elapsed())
+        })
+    }
+
+    fn patience(&self) -> Duration {
+        let timeouts = &self.service.timeouts;
+        let wait = timeouts.per_try.unwrap_or(timeouts.first_byte).get();
+        wait.min(timeouts.first_byte.get()).min(self.total_left())
+    }
+}
+
+fn failed(error: SendError, body: &mut Carried) -> Failed {
+    let unavailable = |detail: &'static str| Refusal::new(&reasons::UPSTREAM_UNAVAILABLE, detail);
+    match error {
+        SendError::Connect(error, request) => {
+            body.give_back(*request);
+            let refusal = match error {
+                ConnectError::TooMany => Refusal::new(
+                    &reasons::UPSTREAM_BUSY,
+                    "the service has as many connections as it may",
+                ),
+                _ => unavailable("no connection to the service"),
+            };
+            Failed {
+                how: Retryable::Connect,
+                refusal,
+                stale: false,
+                unsent: true,
+            }
+        }
+        SendError::NotSent(request) => {
+            body.give_back(*request);
+            let refusal = unavailable("the service closed the connection");
+            Failed {
+                how: Retryable::Reset,
+                refusal,
+                stale: true,
+                unsent: true,
+            }
+        }
+        SendError::Broken { error, reused } => Failed {
+            how: Retryable::Reset,
+            refusal: body_error(&error).map_or_else(
+                || {
+                    Refusal::new(
+                        &reasons::UPSTREAM_FAILED,
+                        "the service broke off before it answered",
+                    )
+                },
+                callers_failure,
+            ),
+            stale: reused,
+            unsent: false,
+        },
+    }
+}
+
+impl Failed {
+    /// A body that the caller did not send to its end is the caller's failure, not the service's.
+    fn is_callers(&self) -> bool {
+        self.refusal.reason.status < 500
+    }
+}
+
+fn body_error(error: &hyper::Error) -> Option<&BodyError> {
     let mut cause = error.source();
     while let Some(inner) = cause {
-        match inner.downcast_ref::<BodyError>() {
-            Some(error @ BodyError::TooLarge(_)) => {
-                return Refusal::new(&reasons::BODY_TOO_LARGE, error.to_string());
-            }
-            Some(error @ BodyError::Idle(_)) => {
-                return Refusal::new(&reasons::BODY_TIMEOUT, error.to_string());
-            }
-            Some(BodyError::Broken(_)) => {
-                return Refusal::new(&reasons::MALFORMED, "the body broke off");
-            }
-            None => cause = inner.source(),
+        if let Some(error) = inner.downcast_ref::<BodyError>() {
+            return Some(error);
         }
+        cause = inner.source();
     }
-    if error.is_connect() {
-        Refusal::new(
-            &reasons::UPSTREAM_UNAVAILABLE,
-            "no connection to the service",
-        )
-    } else {
-        Refusal::new(
-            &reasons::UPSTREAM_FAILED,
-            "the service broke off before it answered",
-        )
+    None
+}
+
+/// What was wrong with the body that a caller sent.
+pub fn callers_failure(error: &BodyError) -> Refusal {
+    match error {
+        BodyError::TooLarge(_) => Refusal::new(&reasons::BODY_TOO_LARGE, error.to_string()),
+        BodyError::Idle(_) => Refusal::new(&reasons::BODY_TIMEOUT, error.to_string()),
+        BodyError::Broken(_) => Refusal::new(&reasons::MALFORMED, "the body broke off"),
     }
 }
 
 /// The answer of a service as the caller gets it.
-pub fn answer(
+fn streaming(
     answer: Response<Incoming>,
-    edits: &[ResponseEdit],
+    lease: Lease,
     service: &Service,
-    held: Held,
+    held: (Vec<Permit>, Chosen),
     since: Instant,
-) -> Response<AnyBody> {
+) -> Answer {
     let (mut head, body) = answer.into_parts();
     hygiene::drop_connection_fields(&mut head.headers);
     // The version is one of the connection to the service (RFC 9110 §2.5); hyper writes the caller's.
     head.version = http::Version::default();
-    edit(&mut head.headers, edits);
     let deadline = service.timeouts.total.map(|total| since + total.get());
-    let body = Streamed::new(body, service.timeouts.idle.get(), deadline, u64::MAX).boxed_unsync();
-    Response::from_parts(head, Holding::new(body, held).boxed_unsync())
+    let body = Answered::new(body, lease, service.timeouts.idle.get(), deadline, held);
+    Answer {
+        head,
+        body: body.boxed_unsync(),
+    }
 }
 
-/// Changes the fields of an answer as policies say.
-fn edit(headers: &mut HeaderMap, edits: &[ResponseEdit]) {
-    for edit in edits {
-        match edit.clone() {
-            ResponseEdit::Set(name, value) => drop(headers.insert(name, value)),
-            ResponseEdit::Add(name, value) => drop(headers.append(name, value)),
-            ResponseEdit::Default(name, value) => drop(headers.entry(name).or_insert(value)),
-            ResponseEdit::Remove(name) => drop(headers.remove(name)),
-            ResponseEdit::Body(_) => {}
+/// Sends a request that asks for another protocol, and carries bytes both ways when the service agrees.
+async fn change(
+    core: &Arc<Core>,
+    request: Request<AnyBody>,
+    caller: OnUpgrade,
+    service: &Arc<Service>,
+    mut chosen: Chosen,
+    permits: Vec<Permit>,
+) -> Result<Answer, Box<Refusal>> {
+    let asked = Instant::now();
+    let sending = Pools::send_alone(core, service, &chosen.target, request);
+    let sent = tokio::time::timeout(service.timeouts.first_byte.get(), sending).await;
+    let refused = |reason, detail: &'static str| Box::new(Refusal::new(reason, detail));
+    let mut answer = match sent {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(error)) => {
+            chosen.report(Fared::Badly, asked.elapsed());
+            return Err(Box::new(failed(error, &mut Carried::Absent).refusal));
         }
+        Err(_) => {
+            chosen.report(Fared::Badly, asked.elapsed());
+            return Err(refused(
+                &reasons::UPSTREAM_TIMEOUT,
+                "the service did not answer in time",
+            ));
+        }
+    };
+    chosen.report(fared(answer.status()), asked.elapsed());
+    let idle = service.timeouts.idle.get();
+    if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+        return Ok(streaming(
+            answer,
+            Lease::none(),
+            service,
+            (permits, chosen),
+            asked,
+        ));
     }
+    let protocol = answer.headers().get(header::UPGRADE).cloned();
+    let Some(protocol) = protocol.filter(|name| name.as_bytes().eq_ignore_ascii_case(b"websocket"))
+    else {
+        return Err(refused(
+            &reasons::UPSTREAM_FAILED,
+            "the service changed to a protocol that was not asked for",
+        ));
+    };
+    let to_service = hyper::upgrade::on(&mut answer);
+    tokio::spawn(upgrade::carry(caller, to_service, idle, (permits, chosen)));
+    let (mut head, _) = answer.into_parts();
+    hygiene::drop_connection_fields(&mut head.headers);
+    head.version = http::Version::default();
+    upgrade::ask(&mut head.headers, protocol);
+    Ok(Answer {
+        head,
+        body: full(Bytes::new()),
+    })
 }

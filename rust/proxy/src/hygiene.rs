@@ -4,6 +4,8 @@ use std::net::IpAddr;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
+use crate::trace::Trace;
+
 /// Fields that belong to one connection (RFC 9110 §7.6.1) and are never forwarded.
 const HOP_BY_HOP: &[&str] = &[
     "connection",
@@ -42,6 +44,10 @@ pub struct Caller<'a> {
     pub application: Option<&'a str>,
     /// The id of the request.
     pub request_id: &'a str,
+    /// The trace that the request belongs to.
+    pub trace: &'a Trace,
+    /// The name of the gateway in `Via`.
+    pub via: &'a str,
 }
 
 /// Removes what a caller may not send to a service. Runs before any policy adds a field, so that the `Connection` of a caller
@@ -77,6 +83,11 @@ pub fn write_caller(headers: &mut HeaderMap, caller: &Caller<'_>) {
         if let Some(value) = value.and_then(|value| HeaderValue::from_str(value).ok()) {
             headers.insert(HeaderName::from_static(name), value);
         }
+    }
+    caller.trace.write(headers);
+    // RFC 9110 §7.6.3.
+    if let Ok(value) = HeaderValue::try_from(format!("1.1 {}", caller.via)) {
+        headers.append(header::VIA, value);
     }
 }
 

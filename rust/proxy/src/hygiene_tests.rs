@@ -44,6 +44,8 @@ fn connection_cannot_remove_credentials_or_what_the_gateway_writes() {
         scheme: "http",
         application: Some("shop"),
         request_id: "7",
+        trace: &Trace::of(&HeaderMap::new(), "00112233445566778899aabbccddeeff"),
+        via: "lockgate",
     };
     write_caller(&mut sent, &caller);
     let value = |name: &str| sent.get(name).and_then(|value| value.to_str().ok());

@@ -2,15 +2,23 @@
 //!
 //! [`Node::start`] serves one document; [`Node::apply`] compiles it again and swaps it atomically, or keeps the old one.
 
+mod access_log;
+mod admin;
 mod body;
 mod client_address;
+mod core;
 mod forward;
 mod hygiene;
+mod listen;
+mod metrics;
 mod node;
+mod record;
 mod request;
 mod service;
-mod stats;
+mod tls;
+mod trace;
 mod unserved;
+mod upgrade;
 mod upstream;
 
-pub use node::{Applied, Node, StartError};
+pub use node::{Applied, Listening, Node, StartError};

@@ -1,113 +1,25 @@
 //! A node: one document served on all cores, replaced without a pause.
 
-use std::hash::{BuildHasher as _, RandomState};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
-use lockgate_config::{Duration as Span, Listener, Problem, Source, Timeouts, load_document};
-use lockgate_policy::{Counters, Revision, Secrets};
+use lockgate_config::{Document, Listener, Problem, Source, load_document};
+use lockgate_policy::{Revision, Secrets};
+use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::service::{Connection, serve};
-use crate::stats::Stats;
+use crate::access_log::AccessLog;
+use crate::admin;
+use crate::core::{Core, Generation, Shared};
+use crate::listen::{Accepting, bind, tls::server_config};
+use crate::record::Recording;
 use crate::unserved::unserved;
-use crate::upstream::{Pool, Upstreams, client, upstreams};
-
-/// What serves requests at one time.
-#[derive(Debug)]
-pub struct Generation {
-    /// The compiled document.
-    pub revision: Revision,
-    /// Its services.
-    pub upstreams: Upstreams,
-}
-
-/// What all cores share.
-#[derive(Debug)]
-pub struct Shared {
-    current: ArcSwap<Generation>,
-    /// Usage of limits; it outlives generations.
-    pub counters: Arc<Counters>,
-    /// Counts since the start.
-    pub stats: Stats,
-    connections: AtomicUsize,
-}
-
-impl Shared {
-    /// The generation that serves a request from its start to its end.
-    pub fn generation(&self) -> Arc<Generation> {
-        self.current.load_full()
-    }
-}
-
-/// What belongs to one core.
-pub struct Core {
-    /// What all cores share.
-    pub shared: Arc<Shared>,
-    seed: RandomState,
-    turn: AtomicU64,
-    clients: Mutex<Pools>,
-}
-
-/// Pools by the deadlines that they are built with.
-type Pools = Vec<((Span, Span), Pool)>;
-
-impl Core {
-    fn new(shared: Arc<Shared>) -> Self {
-        Self {
-            shared,
-            seed: RandomState::new(),
-            turn: AtomicU64::new(0),
-            clients: Mutex::default(),
-        }
-    }
-
-    /// 128 bits that no caller can guess, as 32 hexadecimal digits.
-    pub fn request_id(&self) -> String {
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        format!(
-            "{:016x}{:016x}",
-            self.seed.hash_one((turn, 0)),
-            self.seed.hash_one((turn, 1))
-        )
-    }
-
-    /// A service by weight.
-    pub fn pick<'a>(&self, weights: &'a [(u32, Arc<str>)]) -> Option<&'a Arc<str>> {
-        let total = weights.last()?.0.max(1);
-        let turn = self.turn.load(Ordering::Relaxed);
-        let at =
-            u32::try_from(self.seed.hash_one((turn, 2)) % u64::from(total)).unwrap_or_default();
-        weights
-            .iter()
-            .find(|(end, _)| at < *end)
-            .map(|(_, name)| name)
-    }
-
-    /// The connections of this core to services with these deadlines.
-    pub fn client(&self, timeouts: &Timeouts) -> Pool {
-        let key = (timeouts.connect, timeouts.keep_alive);
-        let Ok(mut clients) = self.clients.lock() else {
-            return client(timeouts);
-        };
-        if let Some((_, known)) = clients.iter().find(|(known, _)| *known == key) {
-            return known.clone();
-        }
-        let new = client(timeouts);
-        clients.push((key, new.clone()));
-        new
-    }
-}
+use crate::upstream::{Building, Forbidden, check_forever, upstreams};
 
 /// Why a node does not start.
 #[derive(Debug, thiserror::Error)]
@@ -141,31 +53,157 @@ pub struct Applied {
     pub problems: Vec<Problem>,
 }
 
+/// What reads the document, and puts a new generation in the place of the old one.
+#[derive(Debug)]
+pub struct Reloader {
+    source: Source,
+    cores: usize,
+    /// One reload at a time: a later one must not be overtaken by an earlier one (F15).
+    turn: Mutex<()>,
+}
+
+/// A listener that takes connections.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listening {
+    /// Its name in the document.
+    pub name: String,
+    /// The address that was really bound.
+    pub address: SocketAddr,
+    /// Whether it speaks TLS.
+    pub tls: bool,
+}
+
 /// A running gateway.
 #[derive(Debug)]
 pub struct Node {
-    source: Source,
+    reloader: Arc<Reloader>,
     shared: Arc<Shared>,
-    listeners: Vec<(String, SocketAddr)>,
+    listeners: Vec<Listening>,
+    admin: SocketAddr,
     stop: watch::Sender<Option<Duration>>,
     threads: Vec<JoinHandle<bool>>,
+    stop_admin: watch::Sender<bool>,
+    admin_thread: JoinHandle<bool>,
 }
 
-fn compile(source: &Source) -> Result<(Generation, Vec<Problem>), Vec<Problem>> {
+fn compile(
+    source: &Source,
+    cores: usize,
+    previous: Option<&Generation>,
+) -> Result<(Generation, Vec<Problem>), Vec<Problem>> {
     let (revision, warnings) = Revision::compile(load_document(source)?, Secrets::Read)?;
-    let unserved = unserved(&revision);
-    if !unserved.is_empty() {
-        return Err(unserved);
-    }
-    let upstreams = upstreams(&revision.document)?;
-    Ok((
-        Generation {
-            revision,
-            upstreams,
-        },
-        warnings,
-    ))
+    build(revision, cores, previous).map(|generation| (generation, warnings))
 }
+
+fn build(
+    revision: Revision,
+    cores: usize,
+    previous: Option<&Generation>,
+) -> Result<Generation, Vec<Problem>> {
+    let document = &revision.document;
+    let mut problems = unserved(&revision);
+    if !document.admin.bind.ip().is_loopback() {
+        let problem = Problem::in_file(
+            "document",
+            format!(
+                "the admin listener at {} could be reached from outside",
+                document.admin.bind
+            ),
+        );
+        problems.push(
+            problem.help("write a loopback address, such as `admin: { bind: \"127.0.0.1:9901\" }`"),
+        );
+    }
+    let building = Building {
+        document,
+        base: &revision.base,
+        secrets: Secrets::Read,
+        previous: previous.map(|generation| &generation.upstreams),
+    };
+    let services = upstreams(&building)
+        .map_err(|mut found| problems.append(&mut found))
+        .ok();
+    let mut tls = std::collections::HashMap::new();
+    for entry in &document.listeners {
+        match server_config(&entry.id, &entry.value, &revision.base) {
+            Ok(None) => {}
+            Ok(Some(config)) => drop(tls.insert(Arc::from(entry.id.as_str()), config)),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let known = previous.and_then(|generation| generation.recording.as_ref());
+    let recording = Recording::open(&revision, cores, known).map_err(|problem| vec![problem])?;
+    let known = previous.and_then(|generation| generation.access_log.as_ref());
+    let access_log =
+        AccessLog::open(document, &revision.base, known).map_err(|problem| vec![problem])?;
+    Ok(Generation {
+        id: Arc::from(revision.id.to_string()),
+        upstreams: services.unwrap_or_default(),
+        tls,
+        recording,
+        access_log,
+        revision,
+    })
+}
+
+impl Reloader {
+    /// Compiles the document again and serves it, or keeps the old one. Requests that have begun end as they began.
+    pub fn apply(&self, shared: &Shared) -> Applied {
+        let _turn = self.turn.lock();
+        let current = shared.generation();
+        match compile(&self.source, self.cores, Some(&current)) {
+            Ok((next, mut problems)) => {
+                problems.extend(needs_a_start(
+                    &current.revision.document,
+                    &next.revision.document,
+                ));
+                let id = next.id.to_string();
+                shared.current.store(Arc::new(next));
+                Applied {
+                    applied: true,
+                    id,
+                    problems,
+                }
+            }
+            Err(problems) => Applied {
+                applied: false,
+                id: current.id.to_string(),
+                problems,
+            },
+        }
+    }
+}
+
+/// What of a change takes effect at the next start only. Certificates are read again; addresses and bounds are not.
+fn needs_a_start(old: &Document, new: &Document) -> Option<Problem> {
+    let bound = |document: &Document| {
+        let listeners: Vec<Value> = document
+            .listeners
+            .iter()
+            .map(|entry| {
+                let mut listener = serde_json::to_value(&entry.value).unwrap_or_default();
+                if let Some(tls) = listener.get_mut("tls") {
+                    *tls = Value::Bool(!tls.is_null());
+                }
+                serde_json::json!([entry.id, listener])
+            })
+            .collect();
+        (listeners, document.admin.bind, document.node.cores)
+    };
+    (bound(old) != bound(new)).then(|| {
+        Problem::in_file(
+            "document",
+            "a change of `listeners`, `admin` or `node.cores` takes effect at the next start",
+        )
+        .warning()
+    })
+}
+
+/// The sockets of one core.
+type Sockets = Vec<(Arc<str>, Listener, std::net::TcpListener)>;
 
 impl Node {
     /// Compiles a document, binds its listeners and serves. Gives warnings beside the node.
@@ -173,8 +211,10 @@ impl Node {
     /// # Errors
     /// Problems of the document, an address that cannot be bound.
     pub fn start(source: Source) -> Result<(Self, Vec<Problem>), StartError> {
-        let (generation, warnings) = compile(&source).map_err(StartError::Document)?;
-        let document = &generation.revision.document;
+        let loaded = load_document(&source).map_err(StartError::Document)?;
+        let (revision, warnings) =
+            Revision::compile(loaded, Secrets::Read).map_err(StartError::Document)?;
+        let document = &revision.document;
         if document.listeners.is_empty() {
             let problem = Problem::in_file("document", "there is no listener")
                 .help("add one, such as `listeners: { public: { bind: \"127.0.0.1:8080\" } }`");
@@ -185,147 +225,143 @@ impl Node {
             .cores
             .or_else(|| std::thread::available_parallelism().ok())
             .map_or(1, usize::from);
-        let mut sockets: Vec<Vec<(Listener, std::net::TcpListener)>> =
-            (0..cores).map(|_| Vec::new()).collect();
-        let mut listeners = Vec::new();
-        for entry in &document.listeners {
-            let failed = |error| StartError::Bind {
-                listener: entry.id.clone(),
-                address: entry.value.bind,
-                error,
-            };
-            // A first bind without `SO_REUSEPORT` finds an address that another process listens on.
-            drop(std::net::TcpListener::bind(entry.value.bind).map_err(failed)?);
-            let mut address = entry.value.bind;
-            for core in &mut sockets {
-                let socket = bind(address).map_err(failed)?;
-                address = socket.local_addr().map_err(failed)?;
-                core.push((entry.value.clone(), socket));
-            }
-            listeners.push((entry.id.clone(), address));
-        }
-        let shared = Arc::new(Shared {
-            current: ArcSwap::from_pointee(generation),
-            counters: Arc::default(),
-            stats: Stats::default(),
-            connections: AtomicUsize::new(0),
+        let generation = build(revision, cores, None).map_err(StartError::Document)?;
+        let (sockets, listeners) = bind_all(&generation.revision.document, cores)?;
+        let (admin_socket, admin_address) = bind_admin(&generation.revision.document)?;
+        let forbidden = Forbidden {
+            admin: Some(admin_address),
+        };
+        let shared = Arc::new(Shared::new(generation, cores, forbidden));
+        let reloader = Arc::new(Reloader {
+            source,
+            cores,
+            turn: Mutex::default(),
         });
         let (stop, stopped) = watch::channel(None);
         let mut threads = Vec::new();
-        for (number, sockets) in sockets.into_iter().enumerate() {
-            let (shared, stopped) = (shared.clone(), stopped.clone());
-            let (ready, started) = mpsc::channel();
-            let run = move || run_core(shared, sockets, stopped, &ready);
-            let thread = std::thread::Builder::new()
-                .name(format!("lockgate-{number}"))
-                .spawn(run)
-                .map_err(StartError::Thread)?;
-            threads.push(thread);
-            match started.recv() {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => return Err(StartError::Thread(error)),
-                Err(_) => {
-                    return Err(StartError::Thread(std::io::Error::other(
-                        "it ended at once",
-                    )));
-                }
-            }
+        for (index, sockets) in sockets.into_iter().enumerate() {
+            let core = Core::new(index, shared.clone());
+            let stopped = stopped.clone();
+            threads.push(spawn(&format!("lockgate-{index}"), move |ready| {
+                run_core(core, sockets, stopped, ready)
+            })?);
         }
-        Ok((
-            Self {
-                source,
-                shared,
-                listeners,
-                stop,
-                threads,
-            },
-            warnings,
-        ))
+        let (for_admin, reloading) = (shared.clone(), reloader.clone());
+        let (stop_admin, admin_stopped) = watch::channel(false);
+        let admin_thread = spawn("lockgate-admin", move |ready| {
+            admin::run(for_admin, reloading, admin_socket, admin_stopped, ready)
+        })?;
+        let node = Self {
+            reloader,
+            shared,
+            listeners,
+            admin: admin_address,
+            stop,
+            threads,
+            stop_admin,
+            admin_thread,
+        };
+        Ok((node, warnings))
     }
 
     /// Compiles the document again and serves it, or keeps the old one. Requests that have begun end as they began.
     pub fn apply(&self) -> Applied {
-        let id = |generation: &Generation| generation.revision.id.to_string();
-        match compile(&self.source) {
-            Ok((next, mut problems)) => {
-                let old = &self.shared.current.load().revision.document;
-                let new = &next.revision.document;
-                let binds = |document: &lockgate_config::Document| {
-                    serde_json::to_value(&document.listeners).unwrap_or_default()
-                };
-                if binds(old) != binds(new) {
-                    problems.push(
-                        Problem::in_file(
-                            "document",
-                            "a change of `listeners` takes effect at the next start",
-                        )
-                        .warning(),
-                    );
-                }
-                let id = id(&next);
-                self.shared.current.store(Arc::new(next));
-                Applied {
-                    applied: true,
-                    id,
-                    problems,
-                }
-            }
-            Err(problems) => Applied {
-                applied: false,
-                id: id(&self.shared.current.load()),
-                problems,
-            },
-        }
+        self.reloader.apply(&self.shared)
     }
 
-    /// The listeners with the addresses that were really bound.
-    pub fn listeners(&self) -> &[(String, SocketAddr)] {
+    /// The listeners, in the order of the document.
+    pub fn listeners(&self) -> &[Listening] {
         &self.listeners
+    }
+
+    /// The address of the admin listener that was really bound.
+    pub const fn admin(&self) -> SocketAddr {
+        self.admin
     }
 
     /// Counts since the start, with the id of the revision that is served.
     pub fn stats(&self) -> Value {
-        let mut stats = self.shared.stats.to_json();
-        if let Some(members) = stats.as_object_mut() {
-            members.insert(
-                "revision".into(),
-                self.shared.current.load().revision.id.to_string().into(),
-            );
-            members.insert(
-                "connections".into(),
-                self.shared.connections.load(Ordering::Relaxed).into(),
-            );
-        }
-        stats
+        crate::metrics::stats(&self.shared)
     }
 
     /// Accepts no more connections, lets requests end, and says whether all of them did within `drain`.
     pub fn stop(self, drain: Duration) -> bool {
+        self.shared.draining.store(true, Ordering::Relaxed);
         let _ = self.stop.send(Some(drain));
         let drained: Vec<bool> = self
             .threads
             .into_iter()
             .map(|thread| thread.join().unwrap_or(false))
             .collect();
+        let _ = self.stop_admin.send(true);
+        let _ = self.admin_thread.join();
         drained.into_iter().all(|drained| drained)
     }
 }
 
-fn bind(address: SocketAddr) -> std::io::Result<std::net::TcpListener> {
-    let domain = socket2::Domain::for_address(address);
-    let socket = socket2::Socket::new(domain, socket2::Type::STREAM, Some(socket2::Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    socket.set_reuse_port(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(4096)?;
-    Ok(socket.into())
+/// Starts a thread and waits until it says that it serves.
+fn spawn(
+    name: &str,
+    run: impl FnOnce(&mpsc::Sender<std::io::Result<()>>) -> bool + Send + 'static,
+) -> Result<JoinHandle<bool>, StartError> {
+    let (ready, started) = mpsc::channel();
+    let thread = std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(move || run(&ready))
+        .map_err(StartError::Thread)?;
+    let ended = || std::io::Error::other("it ended at once");
+    started
+        .recv()
+        .unwrap_or_else(|_| Err(ended()))
+        .map_err(StartError::Thread)?;
+    Ok(thread)
+}
+
+type Bound = (Vec<Sockets>, Vec<Listening>);
+
+fn bind_all(document: &Document, cores: usize) -> Result<Bound, StartError> {
+    let mut sockets: Vec<Sockets> = (0..cores).map(|_| Vec::new()).collect();
+    let mut listeners = Vec::new();
+    for entry in &document.listeners {
+        let failed = |error| StartError::Bind {
+            listener: entry.id.clone(),
+            address: entry.value.bind,
+            error,
+        };
+        // A first bind without `SO_REUSEPORT` finds an address that another process listens on.
+        drop(std::net::TcpListener::bind(entry.value.bind).map_err(failed)?);
+        let mut address = entry.value.bind;
+        for core in &mut sockets {
+            let socket = bind(address).map_err(failed)?;
+            address = socket.local_addr().map_err(failed)?;
+            core.push((Arc::from(entry.id.as_str()), entry.value.clone(), socket));
+        }
+        listeners.push(Listening {
+            name: entry.id.clone(),
+            address,
+            tls: entry.value.tls.is_some(),
+        });
+    }
+    Ok((sockets, listeners))
+}
+
+fn bind_admin(document: &Document) -> Result<(std::net::TcpListener, SocketAddr), StartError> {
+    let address = document.admin.bind;
+    let failed = |error| StartError::Bind {
+        listener: "admin".into(),
+        address,
+        error,
+    };
+    let socket = std::net::TcpListener::bind(address).map_err(failed)?;
+    socket.set_nonblocking(true).map_err(failed)?;
+    let address = socket.local_addr().map_err(failed)?;
+    Ok((socket, address))
 }
 
 /// Serves until told to stop. Gives whether all requests ended in time.
 fn run_core(
-    shared: Arc<Shared>,
-    sockets: Vec<(Listener, std::net::TcpListener)>,
+    core: Core,
+    sockets: Sockets,
     stopped: watch::Receiver<Option<Duration>>,
     ready: &mpsc::Sender<std::io::Result<()>>,
 ) -> bool {
@@ -339,19 +375,29 @@ fn run_core(
             return false;
         }
     };
-    let core = Arc::new(Core::new(shared));
+    let core = Arc::new(core);
     runtime.block_on(async {
         let mut accepting = tokio::task::JoinSet::new();
-        for (settings, socket) in sockets {
-            match TcpListener::from_std(socket) {
-                Ok(listener) => {
-                    drop(accepting.spawn(accept(core.clone(), settings, listener, stopped.clone())))
-                }
+        for (name, settings, socket) in sockets {
+            let listener = match TcpListener::from_std(socket) {
+                Ok(listener) => listener,
                 Err(error) => {
                     let _ = ready.send(Err(error));
                     return false;
                 }
-            }
+            };
+            let stopped = stopped.clone();
+            let accept = Accepting {
+                name,
+                settings,
+                listener,
+                stopped,
+            };
+            accepting.spawn(accept.run(core.clone()));
+        }
+        tokio::spawn(sweep(core.clone()));
+        if core.index == 0 {
+            tokio::spawn(check_forever(core));
         }
         let _ = ready.send(Ok(()));
         let mut drained = true;
@@ -362,73 +408,16 @@ fn run_core(
     })
 }
 
-async fn accept(
-    core: Arc<Core>,
-    settings: Listener,
-    listener: TcpListener,
-    mut stopped: watch::Receiver<Option<Duration>>,
-) -> bool {
-    let builder = server(&settings);
-    let graceful = GracefulShutdown::new();
-    let trusted: Arc<[ipnet::IpNet]> = settings.trusted_proxies.clone().into();
+/// Closes connections to services that nobody needs any more.
+async fn sweep(core: Arc<Core>) {
     loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            _ = stopped.wait_for(Option::is_some) => break,
-        };
-        let Ok((stream, peer)) = accepted else {
-            // Out of descriptors: give connections time to end in place of spinning.
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            continue;
-        };
-        if core.shared.connections.fetch_add(1, Ordering::Relaxed) >= settings.max_connections.get()
-        {
-            core.shared.connections.fetch_sub(1, Ordering::Relaxed);
-            continue;
-        }
-        let _ = stream.set_nodelay(true);
-        let connection = Arc::new(Connection {
-            peer: peer.ip(),
-            trusted: trusted.clone(),
-            body_idle: settings.timeouts.body_idle.get(),
-        });
-        let for_requests = core.clone();
-        let service =
-            service_fn(move |request| serve(for_requests.clone(), connection.clone(), request));
-        let serving = graceful.watch(
-            builder
-                .serve_connection(TokioIo::new(stream), service)
-                .into_owned(),
-        );
-        let core = core.clone();
-        tokio::spawn(async move {
-            // A broken connection is the caller's affair; what was decided on it is already counted.
-            let _ = serving.await;
-            core.shared.connections.fetch_sub(1, Ordering::Relaxed);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let generation = core.shared.generation();
+        core.pools.sweep(|target| {
+            generation
+                .upstreams
+                .values()
+                .any(|service| service.has_target(target))
         });
     }
-    drop(listener);
-    let drain = stopped.borrow().unwrap_or_default();
-    tokio::time::timeout(drain, graceful.shutdown())
-        .await
-        .is_ok()
-}
-
-fn server(settings: &Listener) -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(settings.timeouts.head.get())
-        .max_buf_size(settings.max_head.as_usize().max(8192))
-        .keep_alive(true);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(settings.http2.max_streams.get())
-        .max_pending_accept_reset_streams(settings.http2.max_pending_resets.get())
-        .max_header_list_size(u32::try_from(settings.max_head.as_usize()).unwrap_or(u32::MAX))
-        .keep_alive_interval(settings.timeouts.keep_alive.get())
-        .keep_alive_timeout(Duration::from_secs(20));
-    builder
 }

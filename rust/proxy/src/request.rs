@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use http::header::{HOST, HeaderMap};
+use http::uri::Authority;
 use http::{Uri, Version, request::Parts};
 use lockgate_policy::canonical::canonical_path;
 use lockgate_policy::{Refusal, gateway_reasons as reasons};
@@ -12,6 +13,8 @@ use lockgate_policy::{Refusal, gateway_reasons as reasons};
 pub struct Arrived {
     /// The host in lower case, without port.
     pub host: String,
+    /// The host as it was asked for, with its port.
+    pub authority: String,
     /// The canonical path.
     pub path: String,
 }
@@ -21,17 +24,27 @@ pub struct Arrived {
 /// # Errors
 /// The refusal of a request that can be read in two ways.
 pub fn read(head: &Parts) -> Result<Arrived, Box<Refusal>> {
-    let host = host(&head.uri, &head.headers, head.version)?;
+    let authority = authority(&head.uri, &head.headers, head.version)?;
     let path = canonical_path(head.uri.path())
         .map_err(|error| Box::new(Refusal::new(&reasons::BAD_PATH, error.to_string())))?;
     Ok(Arrived {
-        host,
+        host: authority
+            .as_ref()
+            .map(|authority| authority.host().to_ascii_lowercase())
+            .unwrap_or_default(),
+        authority: authority
+            .map(|authority| authority.to_string())
+            .unwrap_or_default(),
         path: path.into_owned(),
     })
 }
 
 /// The host that the request is for (RFC 9110 §7.2, RFC 9112 §3.2): one, and the same wherever it stands.
-fn host(uri: &Uri, headers: &HeaderMap, version: Version) -> Result<String, Box<Refusal>> {
+fn authority(
+    uri: &Uri,
+    headers: &HeaderMap,
+    version: Version,
+) -> Result<Option<Authority>, Box<Refusal>> {
     let malformed = |detail: &'static str| Box::new(Refusal::new(&reasons::MALFORMED, detail));
     let mut fields = headers.get_all(HOST).iter();
     let field = fields.next();
@@ -41,7 +54,7 @@ fn host(uri: &Uri, headers: &HeaderMap, version: Version) -> Result<String, Box<
     let field = match field.map(|value| value.to_str()) {
         None => None,
         Some(Ok(text)) => Some(
-            text.parse::<http::uri::Authority>()
+            text.parse::<Authority>()
                 .map_err(|_| malformed("`Host` is not a host"))?,
         ),
         Some(Err(_)) => return Err(malformed("`Host` is not a host")),
@@ -51,13 +64,13 @@ fn host(uri: &Uri, headers: &HeaderMap, version: Version) -> Result<String, Box<
             return Err(malformed("`Host` is not the host of the request target"));
         }
         (Some(authority), _) | (None, Some(authority)) => authority.clone(),
-        (None, None) if version == Version::HTTP_10 => return Ok(String::new()),
+        (None, None) if version == Version::HTTP_10 => return Ok(None),
         (None, None) => return Err(malformed("the request has no `Host`")),
     };
     if authority.as_str().contains('@') {
         return Err(malformed("`Host` holds a user name"));
     }
-    Ok(authority.host().to_ascii_lowercase())
+    Ok(Some(authority))
 }
 
 /// The query without the parameters called `names`; what stays is forwarded byte for byte.

@@ -3,42 +3,40 @@
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use http::header::{HeaderName, HeaderValue};
-use http::{Request, Response, request::Parts};
+use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue};
+use http::{Request, Response, StatusCode, request::Parts};
 use http_body::Body as _;
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use ipnet::IpNet;
+use hyper::upgrade::OnUpgrade;
 use lockgate_policy::{
     Body, Effect, Env, Fact, Facts, Form, Need, Outcome, Progress, Refusal, Reply, RequestView,
-    ResponseView, Route, RouteTarget, Step, Timestamp, gateway_reasons as reasons,
+    ResponseEdit, ResponseView, Route, RouteTarget, Step, Timestamp, gateway_reasons as reasons,
     problem_response,
 };
+use lockgate_recording::{Decision, Text};
 use tokio::time::Instant;
 
-use crate::body::{AnyBody, ReadBody, full, read};
+use crate::body::{AnyBody, Arrival, Observed, ReadBody, Streamed, full, read};
 use crate::client_address::client_address;
-use crate::forward::{self, Allowed, RequestBody};
+use crate::core::{Core, Generation};
+use crate::forward::{self, Allowed, Answer, RequestBody};
 use crate::hygiene::Caller;
-use crate::node::{Core, Generation};
+use crate::listen::Connection;
+use crate::record::Observation;
 use crate::request::{self, Arrived};
+use crate::trace::Trace;
+use crate::upstream::Service;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-lockgate-request-id");
 
-/// What a listener knows of the connection a request came by.
-#[derive(Debug)]
-pub struct Connection {
-    /// The address at the other end.
-    pub peer: IpAddr,
-    /// Proxies whose word about the caller counts.
-    pub trusted: Arc<[IpNet]>,
-    /// How long a caller may pause within a body.
-    pub body_idle: Duration,
-}
-
 /// Answers a request. It always does.
+///
+/// # Errors
+/// None.
 pub async fn serve(
     core: Arc<Core>,
     connection: Arc<Connection>,
@@ -46,79 +44,152 @@ pub async fn serve(
 ) -> Result<Response<AnyBody>, Infallible> {
     let since = Instant::now();
     let id = core.request_id();
-    let form = Form::of(request.headers());
     let generation = core.shared.generation();
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
+    let upgrade = head.extensions.remove::<OnUpgrade>();
+    let mut seen = Observation::begin(&core, &generation, &head, &id);
+    seen.event.listener = connection.listener.clone();
+    seen.event.scheme = connection.scheme.into();
     let exchange = Exchange {
         core: &core,
         generation: &generation,
         connection: &connection,
         head: &head,
         id: &id,
+        trace: Trace::of(&head.headers, &id),
         since,
     };
-    let mut answer = match exchange.answer(body).await {
-        Ok(answer) => answer,
-        Err(refusal) => {
-            core.shared.stats.refused(refusal.reason.code);
-            problem_response(&refusal, &id, form).map(full)
-        }
+    let malformed = connection.next_is_malformed();
+    let mut answer = match malformed {
+        Some(why) => exchange.refuse(&Refusal::new(&reasons::MALFORMED, why), &mut seen),
+        None => exchange.answer(body, upgrade, &mut seen).await,
     };
+    if malformed.is_some() {
+        // Nobody can say where the next request begins.
+        answer
+            .headers_mut()
+            .insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     if let Ok(value) = HeaderValue::from_str(&id) {
         answer.headers_mut().insert(REQUEST_ID, value);
     }
-    core.shared.stats.answered(answer.status());
-    Ok(answer)
+    connection.answer(answer.status() == StatusCode::SWITCHING_PROTOCOLS);
+    seen.event.status = answer.status().as_u16();
+    if seen.keeps_text() {
+        seen.event.trace_id = Some(Text::from(exchange.trace.trace_id));
+    }
+    Ok(answer.map(|body| Observed::new(body, seen).boxed_unsync()))
 }
 
-struct Exchange<'a> {
-    core: &'a Core,
-    generation: &'a Generation,
-    connection: &'a Connection,
-    head: &'a Parts,
-    id: &'a str,
-    since: Instant,
+pub(crate) struct Exchange<'a> {
+    pub core: &'a Arc<Core>,
+    pub generation: &'a Generation,
+    pub connection: &'a Connection,
+    pub head: &'a Parts,
+    pub id: &'a str,
+    pub trace: Trace,
+    pub since: Instant,
 }
 
 /// A request with its route, as far as policies have seen it.
-struct Judged<'a> {
-    arrived: &'a Arrived,
-    route: &'a Route,
-    client: IpAddr,
-    now: Timestamp,
-    facts: Facts,
-    progress: Progress,
+pub(crate) struct Judged<'a> {
+    pub arrived: &'a Arrived,
+    pub route: &'a Route,
+    pub client: IpAddr,
+    pub now: Timestamp,
+    pub facts: Facts,
+    pub progress: Progress,
 }
 
 impl Exchange<'_> {
-    async fn answer(&self, body: Incoming) -> Result<Response<AnyBody>, Box<Refusal>> {
-        let arrived = request::read(self.head)?;
-        let route = self.generation.revision.route(
+    async fn answer(
+        &self,
+        body: Incoming,
+        upgrade: Option<OnUpgrade>,
+        seen: &mut Observation,
+    ) -> Response<AnyBody> {
+        let client = client_address(
+            self.connection.peer,
+            &self.head.headers,
+            &self.connection.trusted,
+        );
+        seen.event.client = Some(client);
+        let arrived = match request::read(self.head) {
+            Ok(arrived) => arrived,
+            Err(refusal) => return self.refuse(&refusal, seen),
+        };
+        if seen.keeps_text() {
+            seen.event.host = Text::from(arrived.host.as_str());
+            seen.event.path = Text::from(arrived.path.as_str());
+        }
+        let found = self.generation.revision.route(
             &arrived.host,
             &arrived.path,
             &self.head.method,
             &self.head.headers,
-        )?;
+        );
+        let route = match found {
+            Ok(route) => route,
+            Err(refusal) => return self.refuse(&refusal, seen),
+        };
+        seen.routed(route);
         let mut judged = Judged {
             arrived: &arrived,
             route,
-            client: client_address(
-                self.connection.peer,
-                &self.head.headers,
-                &self.connection.trusted,
-            ),
+            client,
             now: now(),
             facts: Facts::default(),
             progress: Progress::default(),
         };
+        let decided = self.decide(&mut judged, body, upgrade, seen).await;
+        if let Some(identity) = &judged.progress.identity {
+            seen.identified(identity);
+        }
+        if seen.keeps_text() {
+            seen.judged(&route.chain, &judged.progress.verdicts);
+        }
+        let mut answer = match decided {
+            Ok(answer) => answer,
+            Err(refusal) => self.refuse(&refusal, seen),
+        };
+        edit(answer.headers_mut(), &judged.progress.edits);
+        answer
+    }
+
+    fn refuse(&self, refusal: &Refusal, seen: &mut Observation) -> Response<AnyBody> {
+        if seen.event.tries == 0 {
+            seen.event.decision = Decision::Refuse;
+        }
+        seen.event.code = Some(refusal.reason.code.into());
+        problem_response(refusal, self.id, Form::of(&self.head.headers)).map(full)
+    }
+
+    async fn decide(
+        &self,
+        judged: &mut Judged<'_>,
+        body: Incoming,
+        upgrade: Option<OnUpgrade>,
+        seen: &mut Observation,
+    ) -> Result<Response<AnyBody>, Box<Refusal>> {
         let mut body = if body.is_end_stream() {
             RequestBody::Absent
         } else {
             RequestBody::Stream(body)
         };
-        match self.judge(&mut judged, &mut body).await? {
-            Outcome::Forward => self.forward(judged, body).await,
-            Outcome::Respond(reply) => Ok(respond(*reply)),
+        let outcome = self.judge(judged, &mut body).await?;
+        if let RequestBody::Read(bytes) = &body {
+            seen.event.bytes_in = bytes.len() as u64;
+            if let Some(record) = &judged.route.record_body {
+                seen.event.keep_body(bytes, record.up_to.as_usize());
+            }
+        }
+        match outcome {
+            Outcome::Forward => self.forward(judged, body, upgrade, seen).await,
+            Outcome::Respond(reply) => {
+                seen.event.decision = Decision::Respond;
+                seen.event.code = Some(reply.code.into());
+                Ok(respond(*reply))
+            }
             Outcome::Refuse(refusal) => Err(refusal),
         }
     }
@@ -130,6 +201,15 @@ impl Exchange<'_> {
         body: &mut RequestBody,
     ) -> Result<Outcome, Box<Refusal>> {
         let mut too_large = false;
+        if let Some(record) = &judged.route.record_body
+            && let RequestBody::Stream(stream) = &*body
+            && stream
+                .size_hint()
+                .exact()
+                .is_some_and(|size| size <= record.up_to.bytes())
+        {
+            self.read_body(body, record.up_to.as_usize()).await?;
+        }
         loop {
             let step = {
                 let known = match &*body {
@@ -160,28 +240,33 @@ impl Exchange<'_> {
                         Fact::Unavailable(Arc::from("this node fetches no facts")),
                     );
                 }
-                Step::Need(Need::Body(limit)) => match std::mem::replace(body, RequestBody::Absent)
-                {
-                    RequestBody::Stream(stream) => {
-                        match read(stream, limit, self.connection.body_idle).await {
-                            Ok(ReadBody::Whole(bytes)) => *body = RequestBody::Read(bytes),
-                            Ok(ReadBody::TooLarge) => too_large = true,
-                            Err(error) => {
-                                return Err(Box::new(Refusal::new(
-                                    &reasons::BODY_TIMEOUT,
-                                    error.to_string(),
-                                )));
-                            }
-                        }
-                    }
-                    RequestBody::Read(bytes) => *body = RequestBody::Read(bytes),
-                    RequestBody::Absent => too_large = true,
-                },
+                Step::Need(Need::Body(limit)) => too_large = !self.read_body(body, limit).await?,
             }
         }
     }
 
-    fn view<'a>(
+    /// Reads the body; `false` when it has more bytes than `limit`.
+    async fn read_body(&self, body: &mut RequestBody, limit: usize) -> Result<bool, Box<Refusal>> {
+        match std::mem::replace(body, RequestBody::Absent) {
+            RequestBody::Stream(stream) => {
+                let arrival = Arc::<Arrival>::default();
+                let stream = Streamed::new(stream, self.connection.body_idle, u64::MAX, arrival);
+                match read(stream, limit).await {
+                    Ok(ReadBody::Whole(bytes)) => *body = RequestBody::Read(bytes),
+                    Ok(ReadBody::TooLarge) => return Ok(false),
+                    Err(error) => return Err(Box::new(forward::callers_failure(&error))),
+                }
+                Ok(true)
+            }
+            RequestBody::Read(bytes) => {
+                *body = RequestBody::Read(bytes);
+                Ok(true)
+            }
+            RequestBody::Absent => Ok(false),
+        }
+    }
+
+    pub(crate) fn view<'a>(
         &'a self,
         arrived: &'a Arrived,
         client: IpAddr,
@@ -190,14 +275,14 @@ impl Exchange<'_> {
     ) -> RequestView<'a> {
         RequestView {
             method: &self.head.method,
-            scheme: "http",
+            scheme: self.connection.scheme,
             host: &arrived.host,
             path: &arrived.path,
             query: self.head.uri.query(),
             version: self.head.version,
             headers: &self.head.headers,
             client,
-            certificate: None,
+            certificate: self.connection.certificate.as_ref(),
             body,
             variables,
             identity: None,
@@ -213,23 +298,29 @@ impl Exchange<'_> {
         }
     }
 
-    async fn forward(
-        &self,
-        mut judged: Judged<'_>,
-        body: RequestBody,
-    ) -> Result<Response<AnyBody>, Box<Refusal>> {
-        let name = match &judged.route.target {
+    fn service(&self, route: &Route) -> Result<&Arc<Service>, Box<Refusal>> {
+        let name = match &route.target {
             RouteTarget::Upstream(name) => Some(name),
             RouteTarget::Split(weights) => self.core.pick(weights),
             RouteTarget::Nobody | RouteTarget::Aggregate(_) => None,
         };
         let service = name.and_then(|name| self.generation.upstreams.get(name));
-        let service = service.ok_or_else(|| {
+        service.ok_or_else(|| {
             Box::new(Refusal::new(
                 &reasons::NO_ROUTE,
                 "nobody answers this route",
             ))
-        })?;
+        })
+    }
+
+    async fn forward(
+        &self,
+        judged: &mut Judged<'_>,
+        body: RequestBody,
+        upgrade: Option<OnUpgrade>,
+        seen: &mut Observation,
+    ) -> Result<Response<AnyBody>, Box<Refusal>> {
+        let service = self.service(judged.route)?;
         let application = judged
             .progress
             .identity
@@ -244,33 +335,69 @@ impl Exchange<'_> {
             caller: Caller {
                 address: judged.client,
                 host: &judged.arrived.host,
-                scheme: "http",
+                scheme: self.connection.scheme,
                 application: application.as_ref().map(|application| &*application.id),
                 request_id: self.id,
+                trace: &self.trace,
+                via: &self.core.shared.name,
             },
             body_idle: self.connection.body_idle,
             since: self.since,
         };
-        let client = self.core.client(&service.timeouts);
-        let (answer, held) = forward::forward(allowed, body, service, &client).await?;
-        self.judge_answer(&mut judged, &answer)?;
-        Ok(forward::answer(
-            answer,
-            &judged.progress.edits,
-            service,
-            held,
-            self.since,
-        ))
+        let answer = forward::forward(self.core, allowed, body, upgrade, service, seen).await?;
+        self.finish(judged, answer).await
     }
 
+    /// Lets `response` policies see an answer.
+    async fn finish(
+        &self,
+        judged: &mut Judged<'_>,
+        answer: Answer,
+    ) -> Result<Response<AnyBody>, Box<Refusal>> {
+        let Answer { head, body } = answer;
+        if !judged.route.chain.sees_responses() {
+            return Ok(Response::from_parts(head, body));
+        }
+        let Some(limit) = self.judge_answer(judged, &head, None)? else {
+            return Ok(Response::from_parts(head, body));
+        };
+        let unread = |detail: &'static str| Box::new(Refusal::new(&reasons::UNDECIDED, detail));
+        let bytes = match read(body, limit).await {
+            Ok(ReadBody::Whole(bytes)) => bytes,
+            Ok(ReadBody::TooLarge) => {
+                return Err(unread("the answer is larger than its policies can look at"));
+            }
+            Err(_) => {
+                return Err(Box::new(Refusal::new(
+                    &reasons::UPSTREAM_FAILED,
+                    "the service broke off within its answer",
+                )));
+            }
+        };
+        if self.judge_answer(judged, &head, Some(&bytes))?.is_some() {
+            return Err(unread("a policy could not look at the answer"));
+        }
+        let replaced = judged
+            .progress
+            .edits
+            .iter()
+            .rev()
+            .find_map(|edit| match edit {
+                ResponseEdit::Body(bytes) => Some(bytes.clone()),
+                _ => None,
+            });
+        let mut response = Response::from_parts(head, full(replaced.unwrap_or(bytes)));
+        response.headers_mut().remove(http::header::CONTENT_LENGTH);
+        Ok(response)
+    }
+
+    /// Gives how many bytes of the body a policy needs, when one does.
     fn judge_answer(
         &self,
         judged: &mut Judged<'_>,
-        answer: &Response<Incoming>,
-    ) -> Result<(), Box<Refusal>> {
-        if !judged.route.chain.sees_responses() {
-            return Ok(());
-        }
+        head: &http::response::Parts,
+        body: Option<&[u8]>,
+    ) -> Result<Option<usize>, Box<Refusal>> {
         let Judged {
             arrived,
             route,
@@ -282,21 +409,13 @@ impl Exchange<'_> {
         let variables = route.template.variables(&arrived.path);
         let view = self.view(arrived, *client, &variables, Body::Absent);
         let response = ResponseView {
-            status: answer.status(),
-            headers: answer.headers(),
-            body: None,
+            status: head.status,
+            headers: &head.headers,
+            body,
         };
-        match route
+        route
             .chain
-            .judge_response(&view, &response, progress, &mut self.env(*now, facts))?
-        {
-            None => Ok(()),
-            // A policy that would look into the body must not be passed over.
-            Some(_) => Err(Box::new(Refusal::new(
-                &reasons::UNDECIDED,
-                "this node does not read the bodies of answers",
-            ))),
-        }
+            .judge_response(&view, &response, progress, &mut self.env(*now, facts))
     }
 }
 
@@ -307,7 +426,21 @@ fn respond(reply: Reply) -> Response<AnyBody> {
     response
 }
 
-fn now() -> Timestamp {
+/// Changes the fields of an answer as policies say.
+fn edit(headers: &mut HeaderMap, edits: &[ResponseEdit]) {
+    for edit in edits {
+        match edit.clone() {
+            ResponseEdit::Set(name, value) => drop(headers.insert(name, value)),
+            ResponseEdit::Add(name, value) => drop(headers.append(name, value)),
+            ResponseEdit::Default(name, value) => drop(headers.entry(name).or_insert(value)),
+            ResponseEdit::Remove(name) => drop(headers.remove(name)),
+            ResponseEdit::Body(_) => {}
+        }
+    }
+}
+
+/// The time of the clock.
+pub fn now() -> Timestamp {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();

@@ -113,7 +113,7 @@ struct Gateway {
 fn document(bind: &str, upstream: SocketAddr, policies: &str) -> String {
     let hash = sha256_hex(KEY.as_bytes());
     format!(
-        "lockgate: 1\npurposes: optional\nnode: {{ cores: 2 }}\nlisteners: {{ public: {{ bind: '{bind}' }} }}\n\
+        "lockgate: 1\npurposes: optional\nnode: {{ cores: 2 }}\nadmin: {{ bind: '127.0.0.1:0' }}\nlisteners: {{ public: {{ bind: '{bind}' }} }}\n\
          upstreams: {{ echo: {{ targets: ['http://{upstream}'] }} }}\napplications: {{ shop: {{ keys: [{{ sha256: {hash} }}] }} }}\n\
          apis: {{ echo: {{ versions: {{ v1: {{ base: /echo, upstream: echo{policies} }} }} }} }}\n"
     )
@@ -137,7 +137,7 @@ impl Gateway {
     }
 
     fn connect(&self) -> BufReader<TcpStream> {
-        let stream = TcpStream::connect(self.node.listeners()[0].1).unwrap();
+        let stream = TcpStream::connect(self.node.listeners()[0].address).unwrap();
         stream
             .set_read_timeout(Some(Duration::from_secs(20)))
             .unwrap();
@@ -393,7 +393,7 @@ fn two_hundred_reloads_under_load_fail_no_request() {
 fn a_stop_lets_requests_end_and_takes_no_more() {
     let echo = Echo::start();
     let gateway = Gateway::start(echo.address, &key_and(""));
-    let address = gateway.node.listeners()[0].1;
+    let address = gateway.node.listeners()[0].address;
     let mut stream = gateway.connect();
     stream
         .get_mut()
@@ -495,20 +495,10 @@ fn what_this_build_does_not_serve_is_refused_and_not_left_out() {
         SocketAddr::from(([127, 0, 0, 1], 9)),
         ", policies: [{ id: fresh, kind: cache, for: 1s }]",
     );
-    for (text, expected) in [
-        (
-            base.clone(),
-            "the `cache` policy `fresh` is not served by this build",
-        ),
-        (
-            base.replace("'] } }", "'], retries: { attempts: 1, on: [reset] } } }"),
-            "`retries` of the upstream `echo` is not served by this build",
-        ),
-        (
-            base + "recording: { directory: rec }\n",
-            "`recording` is not served by this build",
-        ),
-    ] {
+    for (text, expected) in [(
+        base,
+        "the `cache` policy `fresh` is not served by this build",
+    )] {
         match refused(text) {
             StartError::Document(problems) => {
                 let all: String = problems.iter().map(ToString::to_string).collect();

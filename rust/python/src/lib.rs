@@ -1,6 +1,7 @@
 //! `lockgate._engine`: the compiled core as Python sees it. Documents go in as paths, results come out as JSON.
 
 mod error;
+mod recording;
 
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
@@ -122,14 +123,26 @@ impl Node {
         self.with(|node| node.stats().to_string())
     }
 
-    /// The listeners with the addresses that were really bound.
-    fn listeners(&self) -> PyResult<Vec<(String, String)>> {
+    /// The listeners: name, address that was really bound, `http` or `https`.
+    fn listeners(&self) -> PyResult<Vec<(String, String, &'static str)>> {
         self.with(|node| {
             node.listeners()
                 .iter()
-                .map(|(name, address)| (name.clone(), address.to_string()))
+                .map(|listening| {
+                    let scheme = if listening.tls { "https" } else { "http" };
+                    (
+                        listening.name.clone(),
+                        listening.address.to_string(),
+                        scheme,
+                    )
+                })
                 .collect()
         })
+    }
+
+    /// The address of the admin listener that was really bound.
+    fn admin(&self) -> PyResult<String> {
+        self.with(|node| node.admin().to_string())
     }
 
     /// Stops; gives whether all requests ended within the time. A second stop does nothing.
@@ -148,6 +161,7 @@ fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.py().get_type::<error::ProblemsError>(),
     )?;
     module.add_class::<Node>()?;
+    module.add_class::<recording::Events>()?;
     module.add_function(wrap_pyfunction!(check, module)?)?;
     module.add_function(wrap_pyfunction!(diff, module)?)?;
     module.add_function(wrap_pyfunction!(explain, module)?)?;

@@ -44,8 +44,8 @@ pub struct Upstream {
     pub host: HostHeader,
 }
 
-fn panic_threshold() -> Percent {
-    serde_json::from_str("50").unwrap_or(Percent::ALL)
+const fn panic_threshold() -> Percent {
+    Percent::whole(50)
 }
 
 /// Which `Host` a target sees.
@@ -241,8 +241,8 @@ pub struct Retries {
     pub budget: Percent,
 }
 
-fn budget() -> Percent {
-    serde_json::from_str("20").unwrap_or(Percent::ALL)
+const fn budget() -> Percent {
+    Percent::whole(20)
 }
 
 /// Something that can be tried again.

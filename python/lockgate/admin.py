@@ -1,0 +1,73 @@
+"""The admin listener of a running gateway."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from typing import Any
+
+from lockgate.models import Model
+
+
+class AdminError(Exception):
+    """No gateway answers, or it says no."""
+
+
+class Reloaded(Model):
+    """What a reload did; problems are sentences with file and line."""
+
+    applied: bool
+    id: str
+    problems: list[str]
+
+
+class AdminClient:
+    """Talks to the admin listener.
+
+    Args:
+        address: Host and port, such as `127.0.0.1:9901`.
+        timeout: Seconds to wait for an answer.
+    """
+
+    def __init__(self, address: str = "127.0.0.1:9901", timeout: float = 60.0) -> None:
+        self.address = address.removeprefix("http://").rstrip("/")
+        self.timeout = timeout
+
+    def reload(self) -> Reloaded:
+        """Read the document again.
+
+        Raises:
+            AdminError: No gateway answers.
+        """
+        return Reloaded.model_validate_json(self._ask("POST", "/reload", also=422))
+
+    def stats(self) -> dict[str, Any]:
+        """Counts since the start.
+
+        Raises:
+            AdminError: No gateway answers.
+        """
+        stats: dict[str, Any] = json.loads(self._ask("GET", "/stats.json"))
+        return stats
+
+    def _ask(self, method: str, path: str, also: int = 200) -> str:
+        try:
+            connection = http.client.HTTPConnection(self.address, timeout=self.timeout)
+        except http.client.InvalidURL:
+            message = f"`{self.address}` is not an address; write one such as `127.0.0.1:9901`"
+            raise AdminError(message) from None
+        try:
+            connection.request(method, path)
+            answer = connection.getresponse()
+            text = answer.read().decode()
+        except (OSError, http.client.HTTPException) as error:
+            message = (
+                f"no gateway answers at {self.address}: {error}; `lockgate run` prints the address to ask"
+            )
+            raise AdminError(message) from error
+        finally:
+            connection.close()
+        if answer.status not in {200, also}:
+            message = f"{self.address} answered {answer.status}: {text.strip()}"
+            raise AdminError(message)
+        return text

@@ -1,0 +1,172 @@
+//! The admin listener: metrics, health, statistics, reload. It stands on a loopback address, and no route leads to it (H4).
+
+use std::convert::Infallible;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HOST, HeaderValue, ORIGIN};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+
+use crate::core::Shared;
+use crate::metrics;
+use crate::node::Reloader;
+
+/// Connections at a time.
+const MOST: usize = 64;
+
+/// Serves until told to stop, which is when the last request of callers has ended: so long it says that the node drains.
+pub fn run(
+    shared: Arc<Shared>,
+    reloader: Arc<Reloader>,
+    socket: std::net::TcpListener,
+    mut stopped: watch::Receiver<bool>,
+    ready: &mpsc::Sender<std::io::Result<()>>,
+) -> bool {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let _ = ready.send(Err(error));
+            return false;
+        }
+    };
+    runtime.block_on(async {
+        let listener = match TcpListener::from_std(socket) {
+            Ok(listener) => listener,
+            Err(error) => {
+                let _ = ready.send(Err(error));
+                return false;
+            }
+        };
+        let _ = ready.send(Ok(()));
+        let places = Arc::new(Semaphore::new(MOST));
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                _ = stopped.changed() => return true,
+            };
+            let (Ok((stream, _)), Ok(place)) = (accepted, places.clone().try_acquire_owned())
+            else {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                continue;
+            };
+            let (shared, reloader) = (shared.clone(), reloader.clone());
+            tokio::spawn(async move {
+                let service = service_fn(move |request| {
+                    let (shared, reloader) = (shared.clone(), reloader.clone());
+                    async move { Ok::<_, Infallible>(answer(&request, shared, reloader).await) }
+                });
+                let _ = hyper::server::conn::http1::Builder::new()
+                    .timer(TokioTimer::new())
+                    .header_read_timeout(Duration::from_secs(10))
+                    .serve_connection(TokioIo::new(stream), service)
+                    .await;
+                drop(place);
+            });
+        }
+    })
+}
+
+async fn answer(
+    request: &Request<Incoming>,
+    shared: Arc<Shared>,
+    reloader: Arc<Reloader>,
+) -> Response<Full<Bytes>> {
+    // A page in a browser on this machine could otherwise ask for anything here (DNS rebinding, cross-site requests).
+    if request.headers().contains_key(ORIGIN) || !asks_for_this_machine(request) {
+        return text(
+            StatusCode::FORBIDDEN,
+            "the admin listener answers programs on this machine\n",
+        );
+    }
+    match (request.method(), request.uri().path()) {
+        (&Method::GET, "/healthz") => text(StatusCode::OK, "alive\n"),
+        (&Method::GET, "/ready") if shared.draining.load(Ordering::Relaxed) => {
+            text(StatusCode::SERVICE_UNAVAILABLE, "draining\n")
+        }
+        (&Method::GET, "/ready") => text(StatusCode::OK, "ready\n"),
+        (&Method::GET, "/metrics") => {
+            let mut response = text(StatusCode::OK, metrics::prometheus(&shared));
+            response.headers_mut().insert(
+                CONTENT_TYPE,
+                HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"),
+            );
+            response
+        }
+        (&Method::GET, "/stats.json") => json(StatusCode::OK, &metrics::stats(&shared)),
+        (&Method::POST, "/reload") => {
+            // Compiling takes a while; health is still answered meanwhile.
+            let applied = tokio::task::spawn_blocking(move || reloader.apply(&shared)).await;
+            match applied {
+                Ok(applied) => {
+                    let status = if applied.applied {
+                        StatusCode::OK
+                    } else {
+                        StatusCode::UNPROCESSABLE_ENTITY
+                    };
+                    let problems: Vec<String> =
+                        applied.problems.iter().map(ToString::to_string).collect();
+                    json(
+                        status,
+                        &serde_json::json!({ "applied": applied.applied, "id": applied.id, "problems": problems }),
+                    )
+                }
+                Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "the reload broke off\n"),
+            }
+        }
+        (_, "/healthz" | "/ready" | "/metrics" | "/stats.json" | "/reload") => text(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "use GET, and POST for /reload\n",
+        ),
+        _ => text(
+            StatusCode::NOT_FOUND,
+            "GET /healthz, /ready, /metrics or /stats.json, or POST /reload\n",
+        ),
+    }
+}
+
+fn asks_for_this_machine(request: &Request<Incoming>) -> bool {
+    let host = request
+        .headers()
+        .get(HOST)
+        .and_then(|host| host.to_str().ok());
+    let Some(authority) = host.and_then(|host| host.parse::<http::uri::Authority>().ok()) else {
+        return false;
+    };
+    let host = authority
+        .host()
+        .trim_start_matches('[')
+        .trim_end_matches(']');
+    host == "localhost"
+        || host
+            .parse()
+            .is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+}
+
+fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
+    response
+}
+
+fn json(status: StatusCode, body: &serde_json::Value) -> Response<Full<Bytes>> {
+    let mut response = text(status, body.to_string());
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}

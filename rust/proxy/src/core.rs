@@ -1,0 +1,153 @@
+//! What a core serves with: the generation of now, and what is counted and kept.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+use arc_swap::ArcSwap;
+use lockgate_policy::{Counters, Revision};
+use lockgate_recording::{Event, Tally, TallySnapshot};
+use parking_lot::Mutex;
+
+use crate::access_log::AccessLog;
+use crate::record::Recording;
+use crate::upstream::{Forbidden, Pools, Upstreams};
+
+/// What serves requests at one time.
+#[derive(Debug)]
+pub struct Generation {
+    /// The compiled document.
+    pub revision: Revision,
+    /// Its id as text.
+    pub id: Arc<str>,
+    /// Its services.
+    pub upstreams: Upstreams,
+    /// The TLS of listeners, by name.
+    pub tls: HashMap<Arc<str>, Arc<rustls::ServerConfig>>,
+    /// Where events are kept.
+    pub recording: Option<Arc<Recording>>,
+    /// Where lines are written.
+    pub access_log: Option<Arc<AccessLog>>,
+}
+
+impl Generation {
+    /// Whether someone keeps what requests say, and does not only count them.
+    pub const fn keeps_text(&self) -> bool {
+        self.recording.is_some() || self.access_log.is_some()
+    }
+}
+
+/// What all cores share.
+#[derive(Debug)]
+pub struct Shared {
+    /// What serves now.
+    pub current: ArcSwap<Generation>,
+    /// The name of the node.
+    pub name: Arc<str>,
+    /// Usage of limits; it outlives generations.
+    pub counters: Arc<Counters>,
+    /// Connections of callers.
+    pub connections: AtomicUsize,
+    /// Whether the node takes no more connections.
+    pub draining: AtomicBool,
+    /// Addresses that no route leads to.
+    pub forbidden: Forbidden,
+    /// Counts of each core.
+    tallies: Vec<Mutex<Tally>>,
+}
+
+impl Shared {
+    /// Shares a generation between `cores`.
+    pub fn new(generation: Generation, cores: usize, forbidden: Forbidden) -> Self {
+        let name = generation
+            .revision
+            .document
+            .node
+            .name
+            .as_deref()
+            .unwrap_or("lockgate");
+        Self {
+            name: Arc::from(name),
+            current: ArcSwap::from_pointee(generation),
+            counters: Arc::default(),
+            connections: AtomicUsize::new(0),
+            draining: AtomicBool::new(false),
+            forbidden,
+            tallies: (0..cores).map(|_| Mutex::default()).collect(),
+        }
+    }
+
+    /// The generation that serves a request from its start to its end.
+    pub fn generation(&self) -> Arc<Generation> {
+        self.current.load_full()
+    }
+
+    /// The counts of all cores.
+    pub fn tally(&self) -> TallySnapshot {
+        let mut all = Tally::default();
+        for tally in &self.tallies {
+            all.absorb(&tally.lock());
+        }
+        all.snapshot()
+    }
+}
+
+/// What belongs to one core.
+#[derive(Debug)]
+pub struct Core {
+    /// Its number, from 0.
+    pub index: usize,
+    /// What all cores share.
+    pub shared: Arc<Shared>,
+    /// Its connections to services.
+    pub pools: Arc<Pools>,
+    seed: RandomState,
+    turn: AtomicU64,
+}
+
+impl Core {
+    /// The core of this number.
+    pub fn new(index: usize, shared: Arc<Shared>) -> Self {
+        Self {
+            index,
+            shared,
+            pools: Arc::default(),
+            seed: RandomState::new(),
+            turn: AtomicU64::new(0),
+        }
+    }
+
+    /// 128 bits that no caller can guess, as 32 hexadecimal digits.
+    pub fn request_id(&self) -> String {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        format!(
+            "{:016x}{:016x}",
+            self.seed.hash_one((turn, 0)),
+            self.seed.hash_one((turn, 1))
+        )
+    }
+
+    /// A number that looks random.
+    pub fn random(&self) -> u64 {
+        self.seed
+            .hash_one((self.turn.fetch_add(1, Ordering::Relaxed), 2))
+    }
+
+    /// A service by weight.
+    pub fn pick<'a>(&self, weights: &'a [(u32, Arc<str>)]) -> Option<&'a Arc<str>> {
+        let total = weights.last()?.0.max(1);
+        let at = u32::try_from(self.random() % u64::from(total)).unwrap_or_default();
+        weights
+            .iter()
+            .find(|(end, _)| at < *end)
+            .map(|(_, name)| name)
+    }
+
+    /// Counts a request that has ended.
+    pub fn count(&self, event: &Event) {
+        if let Some(tally) = self.shared.tallies.get(self.index) {
+            tally.lock().add(event);
+        }
+    }
+}

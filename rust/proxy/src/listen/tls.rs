@@ -1,0 +1,144 @@
+//! TLS of listeners: certificates by name, read again with each new generation.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use lockgate_config::{Listener, Problem};
+use lockgate_policy::ClientCertificate;
+use rustls::pki_types::CertificateDer;
+use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
+use rustls::sign::CertifiedKey;
+use rustls::{RootCertStore, ServerConfig};
+use sha2::{Digest as _, Sha256};
+use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::{FromDer as _, X509Certificate};
+
+use crate::tls::{certificates, private_key, provider};
+
+/// Chooses a certificate by the name that a caller asks for (RFC 6066 §3).
+#[derive(Debug)]
+struct ByName {
+    exact: HashMap<String, Arc<CertifiedKey>>,
+    /// By what stands after `*.`; one label is covered (RFC 6125 §6.4.3).
+    wildcard: HashMap<String, Arc<CertifiedKey>>,
+    default: Arc<CertifiedKey>,
+}
+
+impl ResolvesServerCert for ByName {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.find(hello.server_name()).clone())
+    }
+}
+
+impl ByName {
+    fn find(&self, name: Option<&str>) -> &Arc<CertifiedKey> {
+        let Some(name) = name.map(str::to_ascii_lowercase) else {
+            return &self.default;
+        };
+        let parent = name.split_once('.').map(|(_, parent)| parent);
+        self.exact
+            .get(&name)
+            .or_else(|| self.wildcard.get(parent?))
+            .unwrap_or(&self.default)
+    }
+}
+
+/// The TLS settings of a listener; `None` when it speaks plain HTTP.
+///
+/// # Errors
+/// Files that cannot be read, or that do not fit together.
+pub fn server_config(
+    id: &str,
+    listener: &Listener,
+    base: &Path,
+) -> Result<Option<Arc<ServerConfig>>, Problem> {
+    let Some(tls) = &listener.tls else {
+        return Ok(None);
+    };
+    let wrong = |message: String| {
+        Problem::in_file(
+            "document",
+            format!("the TLS of the listener `{id}`: {message}"),
+        )
+    };
+    let key_of = |file: &str, key| certified(&base.join(file), file, key, base).map_err(wrong);
+    let mut names = ByName {
+        exact: HashMap::new(),
+        wildcard: HashMap::new(),
+        default: key_of(&tls.certificate, &tls.key)?,
+    };
+    for named in &tls.names {
+        let key = key_of(&named.certificate, &named.key)?;
+        for host in &*named.hosts {
+            let host = host.to_ascii_lowercase();
+            match host.strip_prefix("*.") {
+                Some(parent) => names.wildcard.insert(parent.to_owned(), key.clone()),
+                None => names.exact.insert(host, key.clone()),
+            };
+        }
+    }
+    let builder = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(|error| wrong(error.to_string()))?;
+    let builder = match &tls.client_authorities {
+        None => builder.with_no_client_auth(),
+        Some(file) => {
+            let mut roots = RootCertStore::empty();
+            for authority in certificates(&base.join(file), file).map_err(wrong)? {
+                roots.add(authority).map_err(|error| {
+                    wrong(format!(
+                        "`{file}` holds a certificate that is no authority: {error}"
+                    ))
+                })?;
+            }
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider())
+                .allow_unauthenticated()
+                .build()
+                .map_err(|error| wrong(format!("`{file}`: {error}")))?;
+            builder.with_client_cert_verifier(verifier)
+        }
+    };
+    let mut config = builder.with_cert_resolver(Arc::new(names));
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(Some(Arc::new(config)))
+}
+
+fn certified(
+    path: &Path,
+    name: &str,
+    key: &lockgate_config::Secret,
+    base: &Path,
+) -> Result<Arc<CertifiedKey>, String> {
+    let chain = certificates(path, name)?;
+    let key = private_key(key, base)?;
+    CertifiedKey::from_der(chain, key, &provider())
+        .map(Arc::new)
+        .map_err(|error| format!("`{name}` and its key do not fit: {error}"))
+}
+
+/// What policies see of a client certificate that was verified. Names that are no text are left out.
+pub fn client_certificate(chain: &[CertificateDer<'_>]) -> Option<ClientCertificate> {
+    let first = chain.first()?;
+    let mut names = Vec::new();
+    if let Ok((_, certificate)) = X509Certificate::from_der(first)
+        && let Ok(Some(extension)) = certificate.subject_alternative_name()
+    {
+        names.extend(
+            extension
+                .value
+                .general_names
+                .iter()
+                .filter_map(|name| match name {
+                    GeneralName::DNSName(name) => Some(format!("dns:{name}")),
+                    GeneralName::URI(name) => Some(format!("uri:{name}")),
+                    GeneralName::RFC822Name(name) => Some(format!("email:{name}")),
+                    _ => None,
+                }),
+        );
+    }
+    Some(ClientCertificate {
+        sha256: Sha256::digest(first).into(),
+        names,
+    })
+}

@@ -1,0 +1,63 @@
+"""A service with a gateway document in front of it, and the command line."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "first-policy" / "gateway.yaml"
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def document(tmp_path: Path) -> Iterator[Path]:
+    served = tmp_path / "served"
+    served.mkdir()
+    (served / "a.txt").write_text("hello")
+    handler = functools.partial(Quiet, directory=str(served))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as service:
+        thread = threading.Thread(target=service.serve_forever)
+        thread.start()
+        path = tmp_path / "config" / "gateway.yaml"
+        path.parent.mkdir()
+        text = EXAMPLE.read_text().replace("127.0.0.1:8080", "127.0.0.1:0")
+        text += '\nadmin: { bind: "127.0.0.1:0" }\n'
+        path.write_text(text.replace("127.0.0.1:9001", f"127.0.0.1:{service.server_port}"))
+        yield path
+        service.shutdown()
+        thread.join()
+
+
+class Run(Protocol):
+    """Runs `lockgate` with arguments to its end."""
+
+    def __call__(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]: ...
+
+
+@pytest.fixture
+def run() -> Run:
+    def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        line = [sys.executable, "-m", "lockgate", *(str(argument) for argument in arguments)]
+        return subprocess.run(line, capture_output=True, text=True, check=False, timeout=60)
+
+    return run
+
+
+@pytest.fixture
+def key() -> dict[str, str]:
+    """The key of the application `shop`."""
+    return {"X-Api-Key": "lg_try_me"}
