@@ -64,18 +64,3 @@ def test_reload_tells_what_became_of_it(document: Path, run: Run, key: dict[str,
     assert nobody.returncode == 2
     assert f"no gateway answers at {gone}" in nobody.stderr
     assert "is not an address" in run("reload", "--admin", "a:b").stderr
-
-
-def test_no_route_leads_to_the_admin_listener(document: Path, key: dict[str, str]) -> None:
-    """H4."""
-    text = document.read_text()
-    with lockgate.Gateway(document) as gateway:
-        other = document.with_name("other.yaml")
-        upstream = text[text.index("http://127.0.0.1") :].split('"')[0]
-        other.write_text(text)
-        assert httpx.get(f"{gateway.urls['public']}/files/a.txt", headers=key).status_code == 200
-        document.write_text(text.replace(upstream, f"http://{gateway.admin}"))
-        assert gateway.reload().applied
-        answer = httpx.get(f"{gateway.urls['public']}/files/metrics", headers=key)
-        assert (answer.status_code, answer.json()["code"]) == (503, "upstream.unavailable")
-        assert "admin" not in answer.text

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import http.server
+import json
 import subprocess
 import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+import lockgate
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "first-policy" / "gateway.yaml"
+EXAMPLE = Path(__file__).parents[1] / "examples" / "first-policy" / "gateway.yaml"
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -40,6 +43,61 @@ def document(tmp_path: Path) -> Iterator[Path]:
         yield path
         service.shutdown()
         thread.join()
+
+
+DOCUMENT = """lockgate: 1
+purposes: optional
+listeners: {{ public: {{ bind: "127.0.0.1:0"{listener} }} }}
+admin: {{ bind: "127.0.0.1:0" }}
+upstreams: {{ service: {{ targets: [{targets}]{upstream} }} }}
+applications: {{ shop: {{ scopes: [orders:read], keys: [{{ sha256: {hash} }}] }} }}
+apis: {{ api: {{ versions: {{ v1: {{ base: /, upstream: service{policies}{routes} }} }} }} }}
+{more}"""
+
+
+class Serve(Protocol):
+    """Runs a gateway in front of targets until the test ends."""
+
+    def __call__(
+        self,
+        *targets: str,
+        policies: str = "",
+        upstream: str = "",
+        listener: str = "",
+        routes: str = "",
+        more: str = "",
+    ) -> lockgate.Gateway: ...
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Serve]:
+    gateways: list[lockgate.Gateway] = []
+
+    def serve(
+        *targets: str,
+        policies: str = "",
+        upstream: str = "",
+        listener: str = "",
+        routes: str = "",
+        more: str = "",
+    ) -> lockgate.Gateway:
+        document = tmp_path / "gateway.yaml"
+        text = DOCUMENT.format(
+            targets=", ".join(json.dumps(target) for target in targets),
+            hash=hashlib.sha256(b"lg_try_me").hexdigest(),
+            policies=f", policies: [{policies}]" if policies else "",
+            upstream=f", {upstream}" if upstream else "",
+            listener=f", {listener}" if listener else "",
+            routes=f", {routes}" if routes else "",
+            more=more,
+        )
+        document.write_text(text)
+        gateways.append(lockgate.Gateway(document))
+        return gateways[-1]
+
+    yield serve
+    for gateway in gateways:
+        gateway.stop(5.0)
 
 
 class Run(Protocol):
