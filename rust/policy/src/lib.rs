@@ -6,6 +6,7 @@
 //! The way through it: a [`lockgate_config::Document`] is compiled into a [`Revision`]; its [`Router`] finds the [`Route`] of a
 //! request; the route's [`Chain`] is advanced with a [`RequestView`], an [`Env`] and a [`Progress`] until it is decided.
 
+mod bearer;
 mod caller;
 pub mod canonical;
 mod catalogue;
@@ -14,13 +15,16 @@ mod condition;
 mod counters;
 mod diff;
 mod directory;
+mod endpoint;
 mod env;
 mod explain;
 mod facts;
 mod identity;
+mod jose;
 pub mod keys;
 pub mod kinds;
 mod payload;
+mod place;
 mod policy;
 mod problem_details;
 mod reason;
@@ -35,6 +39,7 @@ pub use condition::Condition;
 pub use counters::{CounterKey, Counters, Permit, Usage, Window};
 pub use diff::{Difference, diff};
 pub use directory::{Directory, KeyLookup, read_time};
+pub use endpoint::{ClientCredentials, Endpoint, is_private};
 pub use env::{Env, Timestamp};
 pub use explain::{ExplainRequest, Trace, explain};
 pub use facts::{Fact, FactRequest, Facts};

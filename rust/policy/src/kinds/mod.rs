@@ -7,6 +7,7 @@ pub mod concurrency;
 pub mod headers;
 pub mod ip_filter;
 pub mod json_limits;
+pub mod jwt;
 pub mod payload_guard;
 pub mod rate_limit;
 pub mod require;

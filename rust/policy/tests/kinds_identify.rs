@@ -1,0 +1,11 @@
+//! The kinds of the phase `identify`, from outside.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests"
+)]
+
+#[path = "kinds_identify/jwt.rs"]
+mod jwt;
+mod support;
