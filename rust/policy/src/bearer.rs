@@ -119,6 +119,20 @@ pub fn names_audience(claim: &serde_json::Value, audiences: &[String]) -> Option
     }
 }
 
+/// A `NumericDate` (RFC 7519 §2), possibly with a fraction, in microseconds.
+pub fn micros(value: &serde_json::Value) -> Option<u64> {
+    if let Some(seconds) = value.as_u64() {
+        return Some(seconds.saturating_mul(1_000_000));
+    }
+    let seconds = value.as_f64().filter(|seconds| *seconds >= 0.0)?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "not negative, and a float too large becomes the largest number"
+    )]
+    Some((seconds * 1e6) as u64)
+}
+
 /// One text or several.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
 #[serde(untagged, expecting = "expected a text or a list of texts")]

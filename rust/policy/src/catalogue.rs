@@ -13,6 +13,7 @@ pub static KINDS: &[&Kind] = &[
     &kinds::any_of::KIND,
     &kinds::api_key::KIND,
     &kinds::jwt::KIND,
+    &kinds::oauth2_introspection::KIND,
     &kinds::require::KIND,
     &kinds::ip_filter::KIND,
     &kinds::rate_limit::KIND,

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::Uri;
 use lockgate_config::{Problem, Spanned};
@@ -19,10 +20,10 @@ pub struct Endpoint {
     pub allow_private: bool,
     /// How the gateway proves itself there.
     pub client: Option<ClientCredentials>,
-    /// The longest time an answer may be used, in seconds.
-    pub keep_seconds: u64,
-    /// The longest time a negative answer may be used, in seconds.
-    pub keep_negative_seconds: u64,
+    /// The longest time an answer may be used; an answer with an earlier end of its own ends then.
+    pub keep: Duration,
+    /// The longest time a negative answer, or none, may be used.
+    pub keep_negative: Duration,
 }
 
 /// A client id and its secret (RFC 6749 §2.3.1).

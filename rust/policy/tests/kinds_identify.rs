@@ -8,4 +8,6 @@
 
 #[path = "kinds_identify/jwt.rs"]
 mod jwt;
+#[path = "kinds_identify/oauth2_introspection.rs"]
+mod oauth2_introspection;
 mod support;

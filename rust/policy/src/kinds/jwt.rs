@@ -114,7 +114,9 @@ reason!(
 
 const MAX_LEEWAY: u64 = 300_000;
 /// How long fetched keys may be used.
-const KEEP_KEYS_SECONDS: u64 = 600;
+const KEEP_KEYS: std::time::Duration = std::time::Duration::from_secs(600);
+/// How long a failure to fetch them is remembered.
+const KEEP_FAILURE: std::time::Duration = std::time::Duration::from_secs(5);
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -290,8 +292,8 @@ fn keys(
                 url: read_url(&url, settings.allow_private)?,
                 allow_private: settings.allow_private,
                 client: None,
-                keep_seconds: KEEP_KEYS_SECONDS,
-                keep_negative_seconds: 10,
+                keep: KEEP_KEYS,
+                keep_negative: KEEP_FAILURE,
             })]));
         }
         Jwks::Elsewhere(file) => compiling.read_file(&Spanned {
@@ -355,7 +357,7 @@ impl Jwt {
         let malformed = (&MALFORMED, "a claim of the token has the wrong form");
         let time = |name: &str| match claims.get(name) {
             None => Ok(None),
-            Some(value) => micros(value).map(Some).ok_or(malformed),
+            Some(value) => bearer::micros(value).map(Some).ok_or(malformed),
         };
         let issuer = claims.get("iss").ok_or(missing)?;
         if issuer.as_str() != Some(&*self.issuer) {
@@ -401,20 +403,6 @@ fn distrusted(distrust: Distrust) -> Verdict {
         Distrust::Malformed => bearer::refused(&MALFORMED, "the token cannot be read"),
         Distrust::Invalid => bearer::refused(&INVALID, "the token is not accepted"),
     })
-}
-
-/// A `NumericDate` (RFC 7519 §2), possibly with a fraction, in microseconds.
-fn micros(value: &Value) -> Option<u64> {
-    if let Some(seconds) = value.as_u64() {
-        return Some(seconds.saturating_mul(1_000_000));
-    }
-    let seconds = value.as_f64().filter(|seconds| *seconds >= 0.0)?;
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "not negative, and a float too large becomes the largest number"
-    )]
-    Some((seconds * 1e6) as u64)
 }
 
 impl Policy for Jwt {

@@ -479,7 +479,7 @@ fn bad_settings_say_what_to_write() {
         ),
         (
             good.replace("audience: orders, ", ""),
-            "missing field `audience`",
+            "the field `audience` is missing",
         ),
         (
             good.replace("https://id.example.com", "\"\""),
