@@ -14,6 +14,7 @@ pub static KINDS: &[&Kind] = &[
     &kinds::api_key::KIND,
     &kinds::jwt::KIND,
     &kinds::oauth2_introspection::KIND,
+    &kinds::basic_auth::KIND,
     &kinds::require::KIND,
     &kinds::ip_filter::KIND,
     &kinds::rate_limit::KIND,

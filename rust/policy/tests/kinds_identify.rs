@@ -6,6 +6,8 @@
     reason = "tests"
 )]
 
+#[path = "kinds_identify/basic_auth.rs"]
+mod basic_auth;
 #[path = "kinds_identify/jwt.rs"]
 mod jwt;
 #[path = "kinds_identify/oauth2_introspection.rs"]

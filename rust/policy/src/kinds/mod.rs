@@ -2,6 +2,7 @@
 
 pub mod any_of;
 pub mod api_key;
+pub mod basic_auth;
 pub mod cache;
 pub mod concurrency;
 pub mod headers;
