@@ -15,6 +15,7 @@ pub static KINDS: &[&Kind] = &[
     &kinds::jwt::KIND,
     &kinds::oauth2_introspection::KIND,
     &kinds::basic_auth::KIND,
+    &kinds::mtls::KIND,
     &kinds::require::KIND,
     &kinds::ip_filter::KIND,
     &kinds::rate_limit::KIND,

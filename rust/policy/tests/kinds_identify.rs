@@ -10,6 +10,8 @@
 mod basic_auth;
 #[path = "kinds_identify/jwt.rs"]
 mod jwt;
+#[path = "kinds_identify/mtls.rs"]
+mod mtls;
 #[path = "kinds_identify/oauth2_introspection.rs"]
 mod oauth2_introspection;
 mod support;

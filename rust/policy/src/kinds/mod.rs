@@ -9,6 +9,7 @@ pub mod headers;
 pub mod ip_filter;
 pub mod json_limits;
 pub mod jwt;
+pub mod mtls;
 pub mod oauth2_introspection;
 pub mod payload_guard;
 pub mod rate_limit;
