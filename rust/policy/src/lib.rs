@@ -37,7 +37,9 @@ mod verdict;
 pub use catalogue::{KINDS, catalogue, document_schema, kind, reasons};
 pub use chain::{Chain, Outcome, Progress, Step, VerdictRecord, Word};
 pub use condition::Condition;
-pub use counters::{CounterKey, Counters, Permit, Usage, Window};
+pub use counters::{
+    CalendarWindow, CounterKey, Counters, Permit, Run, SavedQuota, SavedUse, Usage, Window,
+};
 pub use diff::{Difference, diff};
 pub use directory::{Directory, KeyLookup, read_time};
 pub use endpoint::{ClientCredentials, Endpoint, is_private};

@@ -183,28 +183,40 @@ fn rate_limit_refuses_the_call_after_the_last_and_says_when_to_come_back() {
             "rate_limit.exceeded 60"
         ]
     );
-    // The calls of the window that has just ended count by the share of it that still overlaps.
+    // A call counts for exactly as long as the window is, wherever windows of the clock would turn.
     let counters = Arc::default();
-    send(&revision, &counters, [NOW.0; 3]);
-    assert_eq!(
-        send(&revision, &counters, [NOW.0 + 60_000_000]),
-        ["rate_limit.exceeded 1"]
-    );
-    let spread = send(
+    send(
         &revision,
         &counters,
-        [61, 62, 79, 81, 99, 101].map(|second| NOW.0 + second * 1_000_000),
+        [0, 20, 40].map(|second| NOW.0 + second * 1_000_000),
+    );
+    let later = send(
+        &revision,
+        &counters,
+        [59_999_999, 60_000_000, 60_000_001, 79_999_999, 80_000_000].map(|after| NOW.0 + after),
     );
     assert_eq!(
-        spread,
+        later,
         [
+            "rate_limit.exceeded 1",
             "",
-            "rate_limit.exceeded 19",
-            "rate_limit.exceeded 2",
-            "",
-            "rate_limit.exceeded 2",
+            "rate_limit.exceeded 20",
+            "rate_limit.exceeded 1",
             ""
         ]
+    );
+}
+
+#[test]
+fn a_limit_of_one_waits_one_window_and_no_longer() {
+    let revision = compile(&with(&[
+        "{ id: fair, kind: rate_limit, limit: 1, per: 10s }",
+    ]));
+    let times = [0, 9_999_999, 10_000_000, 19_999_999, 20_000_000].map(|after| NOW.0 + after);
+    let second = "rate_limit.exceeded 1";
+    assert_eq!(
+        send(&revision, &Arc::default(), times),
+        ["", second, "", second, ""]
     );
 }
 
