@@ -12,6 +12,10 @@ use crate::reason::{GATEWAY_REASONS, Reason};
 pub static KINDS: &[&Kind] = &[
     &kinds::any_of::KIND,
     &kinds::api_key::KIND,
+    &kinds::jwt::KIND,
+    &kinds::oauth2_introspection::KIND,
+    &kinds::basic_auth::KIND,
+    &kinds::mtls::KIND,
     &kinds::require::KIND,
     &kinds::ip_filter::KIND,
     &kinds::rate_limit::KIND,

@@ -2,6 +2,9 @@
 //!
 //! Sharded by key; a shard is locked for the few instructions of one update (see `docs/decisions/0003`).
 
+mod quota;
+mod sliding;
+
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -11,9 +14,16 @@ use smallvec::SmallVec;
 
 use crate::env::Timestamp;
 
+pub use quota::{CalendarWindow, SavedQuota, SavedUse, Spent};
+pub use sliding::{Log, Run, Window};
+
 const SHARDS: usize = 64;
-/// Keys that one shard holds before it forgets those that have ended.
+/// Keys that one shard holds before it looks for those that have ended.
 const SHARD_SOFT_LIMIT: usize = 16_384;
+/// Keys that one shard holds at most: four million over all.
+const SHARD_HARD_LIMIT: usize = 65_536;
+/// Microseconds between two looks for keys that have ended.
+const SWEEP_EVERY: u64 = 10_000_000;
 
 /// Whose usage: one policy and one caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -33,31 +43,33 @@ pub struct Usage {
     pub allowed: bool,
     /// Calls left now.
     pub remaining: u64,
-    /// Microseconds until another call is possible; until the window ends when calls are left.
+    /// Microseconds until another call is possible; when calls are left, until there are more.
     pub reset_after: u64,
 }
 
-/// A sliding window of a policy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window {
-    /// The most calls.
-    pub limit: u64,
-    /// Its length in microseconds; not zero.
-    pub length: u64,
+/// Some of the keys, behind one lock.
+#[derive(Debug)]
+struct Shard<T> {
+    entries: HashMap<CounterKey, T>,
+    swept: u64,
 }
 
-#[derive(Debug, Default, Clone, Copy)]
-struct Count {
-    started: u64,
-    current: u64,
-    previous: u64,
-    ends: u64,
+impl<T> Default for Shard<T> {
+    fn default() -> Self {
+        Self {
+            entries: HashMap::new(),
+            swept: 0,
+        }
+    }
 }
+
+type Shards<T> = Vec<Mutex<Shard<T>>>;
 
 /// All usage of a node.
 #[derive(Debug)]
 pub struct Counters {
-    shards: Vec<Mutex<HashMap<CounterKey, Count>>>,
+    limits: Shards<Log>,
+    quotas: Shards<Spent>,
     in_flight: Vec<Mutex<HashMap<CounterKey, u64>>>,
     hasher: RandomState,
 }
@@ -65,10 +77,34 @@ pub struct Counters {
 impl Default for Counters {
     fn default() -> Self {
         Self {
-            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            limits: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            quotas: (0..SHARDS).map(|_| Mutex::default()).collect(),
             in_flight: (0..SHARDS).map(|_| Mutex::default()).collect(),
             hasher: RandomState::new(),
         }
+    }
+}
+
+impl<T> Shard<T> {
+    /// The entry of a key; `None` when it is new and there is no room for it.
+    fn entry(
+        &mut self,
+        key: CounterKey,
+        now: Timestamp,
+        has_ended: impl Fn(&T, u64, Timestamp) -> bool,
+        new: impl FnOnce() -> T,
+    ) -> Option<&mut T> {
+        if self.entries.len() >= SHARD_SOFT_LIMIT && !self.entries.contains_key(&key) {
+            if now.0.abs_diff(self.swept) >= SWEEP_EVERY {
+                self.swept = now.0;
+                self.entries
+                    .retain(|key, entry| !has_ended(entry, key.window, now));
+            }
+            if self.entries.len() >= SHARD_HARD_LIMIT {
+                return None;
+            }
+        }
+        Some(self.entries.entry(key).or_insert_with(new))
     }
 }
 
@@ -82,8 +118,8 @@ impl Counters {
         shards.get(self.hasher.hash_one((policy, caller)) as usize % SHARDS)
     }
 
-    /// Takes one call from every sliding window, or from none when one has no room: the calls of the running window and the
-    /// share of the previous one that still overlaps. A changed limit keeps what was counted.
+    /// Takes one call from every sliding window, or from none when one has no room. In no span of time as long as a window are
+    /// there more calls than its limit. A changed limit keeps what was counted. Empty when too many callers are counted at once.
     pub fn take(
         &self,
         policy: u64,
@@ -96,19 +132,21 @@ impl Counters {
             caller,
             window: window.length,
         };
-        let Some(shard) = self.shard(&self.shards, policy, caller) else {
+        let Some(shard) = self.shard(&self.limits, policy, caller) else {
             return SmallVec::new();
         };
         let mut shard = shard.lock();
-        forget_ended(&mut shard, now);
-        let mut usage: SmallVec<[Usage; 2]> = windows
-            .iter()
-            .map(|window| shard.entry(key(window)).or_default().look(*window, now))
-            .collect();
+        let looks = windows.iter().map(|window| {
+            let log = shard.entry(key(window), now, Log::has_ended, Log::default)?;
+            Some(log.look(*window, now))
+        });
+        let Some(mut usage) = looks.collect::<Option<SmallVec<[Usage; 2]>>>() else {
+            return SmallVec::new();
+        };
         if usage.iter().all(|usage| usage.allowed) {
             for (window, usage) in windows.iter().zip(&mut usage) {
-                if let Some(count) = shard.get_mut(&key(window)) {
-                    count.current += 1;
+                if let Some(log) = shard.entries.get_mut(&key(window)) {
+                    log.add(*window, now);
                     usage.remaining -= 1;
                 }
             }
@@ -129,66 +167,6 @@ impl Counters {
             counters: self.clone(),
             key,
         })
-    }
-}
-
-impl Count {
-    /// Moves to the window that `now` lies in and says whether there is room, without taking it.
-    fn look(&mut self, window: Window, now: Timestamp) -> Usage {
-        let length = window.length.max(1);
-        let start = now.0 - now.0 % length;
-        if self.started != start {
-            self.previous = if self.started.saturating_add(length) == start {
-                self.current
-            } else {
-                0
-            };
-            self.current = 0;
-            self.started = start;
-            self.ends = start.saturating_add(length.saturating_mul(2));
-        }
-        let elapsed = now.0 - start;
-        let carried = u128::from(self.previous) * u128::from(length - elapsed) / u128::from(length);
-        let used = self
-            .current
-            .saturating_add(u64::try_from(carried).unwrap_or(u64::MAX));
-        if used >= window.limit {
-            return Usage {
-                allowed: false,
-                remaining: 0,
-                reset_after: wait(self, window.limit, length, elapsed),
-            };
-        }
-        Usage {
-            allowed: true,
-            remaining: window.limit - used,
-            reset_after: length - elapsed,
-        }
-    }
-}
-
-/// Microseconds until a sliding window has room again.
-fn wait(window: &Count, limit: u64, length: u64, elapsed: u64) -> u64 {
-    let in_this = |previous: u64, room: u64| {
-        // previous * (length - t) / length < room  ⇔  t > length - room * length / previous
-        let free = u128::from(room) * u128::from(length) / u128::from(previous.max(1));
-        length
-            .saturating_sub(u64::try_from(free).unwrap_or(u64::MAX))
-            .saturating_add(1)
-    };
-    if window.current < limit {
-        return in_this(window.previous, limit - window.current)
-            .saturating_sub(elapsed)
-            .max(1);
-    }
-    (length - elapsed)
-        .saturating_add(in_this(window.current, limit))
-        .max(1)
-}
-
-fn forget_ended(shard: &mut HashMap<CounterKey, Count>, now: Timestamp) {
-    if shard.len() >= SHARD_SOFT_LIMIT && shard.len() == shard.capacity() {
-        shard.retain(|_, window| window.ends > now.0);
     }
 }
 
@@ -214,5 +192,38 @@ impl Drop for Permit {
                 shard.remove(&self.key);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_shard_takes_no_new_key_until_others_have_ended() {
+        let mut shard = Shard::default();
+        let window = Window {
+            limit: 1,
+            length: 1_000,
+        };
+        let key = |caller| CounterKey {
+            policy: 1,
+            caller,
+            window: window.length,
+        };
+        let start = Timestamp(SWEEP_EVERY);
+        for caller in 0..SHARD_HARD_LIMIT as u64 {
+            let log = shard.entry(key(caller), start, Log::has_ended, Log::default);
+            log.unwrap().add(window, start);
+        }
+        let mut has_room = |caller, now| {
+            let now = Timestamp(now);
+            shard
+                .entry(key(caller), now, Log::has_ended, Log::default)
+                .is_some()
+        };
+        assert!(has_room(0, start.0 + 999));
+        assert!(!has_room(u64::MAX, start.0 + 999));
+        assert!(has_room(u64::MAX, start.0 + SWEEP_EVERY));
     }
 }

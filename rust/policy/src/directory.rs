@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::env::Timestamp;
 use crate::identity::Application;
+use crate::password::check_hash;
 
 /// Who may call.
 #[derive(Debug, Default)]
@@ -59,9 +60,8 @@ impl Directory {
                 directory.add_key(key, &application, problems);
             }
             for password in &settings.passwords {
-                if !password.argon2.starts_with("$argon2id$") {
-                    let problem =
-                        Problem::new(&password.argon2.span, "this is not an argon2id hash");
+                if let Err(message) = check_hash(&password.argon2) {
+                    let problem = Problem::new(&password.argon2.span, message);
                     problems.push(problem.help("write the PHC form, `$argon2id$v=19$m=…$salt$hash`; `lockgate keys password` makes one"));
                 }
                 let value = (password.argon2.value.clone(), application.clone());
@@ -197,6 +197,12 @@ impl Directory {
         self.passwords
             .get(username)
             .map(|(hash, application)| (hash.as_str(), application))
+    }
+
+    /// One of the hashes, always the same, to learn what a check usually costs.
+    pub fn typical_password(&self) -> Option<&str> {
+        let first = self.passwords.iter().min_by_key(|(user, _)| *user)?;
+        Some(&first.1.0)
     }
 
     /// The application of a client certificate, by fingerprint first, then by name.

@@ -1,27 +1,49 @@
 //! Facts: what a policy cannot know from the request. The driver resolves them, live from the network or a store, in replay from
 //! the recording; a policy only ever asks.
 
+use std::fmt;
 use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::endpoint::Endpoint;
 use crate::keys::KeySet;
 
 /// What a policy asks for.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub enum FactRequest {
-    /// What the authorization server says of a token (RFC 7662). `endpoint` indexes the revision's endpoints.
+    /// What the authorization server says of a token (RFC 7662).
     Introspection {
-        /// The endpoint's URL.
-        endpoint: Arc<str>,
+        /// Whom to ask.
+        endpoint: Arc<Endpoint>,
         /// The token; it is sent to the endpoint and never stored.
         token: Arc<str>,
     },
     /// The keys of a token issuer (RFC 7517).
     Keys {
         /// Where the key set is published.
-        url: Arc<str>,
+        endpoint: Arc<Endpoint>,
     },
+}
+
+impl FactRequest {
+    /// Where the answer comes from.
+    pub const fn endpoint(&self) -> &Arc<Endpoint> {
+        match self {
+            Self::Introspection { endpoint, .. } | Self::Keys { endpoint } => endpoint,
+        }
+    }
+}
+
+/// Without the token, which is a credential.
+impl fmt::Debug for FactRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sort = match self {
+            Self::Introspection { .. } => "Introspection",
+            Self::Keys { .. } => "Keys",
+        };
+        f.debug_tuple(sort).field(&self.endpoint().url).finish()
+    }
 }
 
 /// The answer to a [`FactRequest`].
@@ -42,7 +64,10 @@ impl Fact {
     /// Why the value is no such answer.
     pub fn read(wanted: &FactRequest, value: &Value) -> Result<Self, String> {
         match wanted {
-            FactRequest::Introspection { .. } => Ok(Self::Introspection(Arc::new(value.clone()))),
+            FactRequest::Introspection { .. } if value.is_object() => {
+                Ok(Self::Introspection(Arc::new(value.clone())))
+            }
+            FactRequest::Introspection { .. } => Err("an introspection answer is an object".into()),
             FactRequest::Keys { .. } => Ok(Self::Keys(Arc::new(KeySet::read(
                 value.to_string().as_bytes(),
             )?))),

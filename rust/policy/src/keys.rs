@@ -40,6 +40,11 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
+    /// All names, for messages.
+    pub const NAMES: &[&str] = &[
+        "ES256", "ES384", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "EdDSA",
+    ];
+
     /// The algorithm that a token header names.
     pub fn named(name: &str) -> Option<Self> {
         Some(match name {

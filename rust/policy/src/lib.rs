@@ -6,6 +6,7 @@
 //! The way through it: a [`lockgate_config::Document`] is compiled into a [`Revision`]; its [`Router`] finds the [`Route`] of a
 //! request; the route's [`Chain`] is advanced with a [`RequestView`], an [`Env`] and a [`Progress`] until it is decided.
 
+mod bearer;
 mod caller;
 pub mod canonical;
 mod catalogue;
@@ -14,13 +15,17 @@ mod condition;
 mod counters;
 mod diff;
 mod directory;
+mod endpoint;
 mod env;
 mod explain;
 mod facts;
 mod identity;
+mod jose;
 pub mod keys;
 pub mod kinds;
+mod password;
 mod payload;
+mod place;
 mod policy;
 mod problem_details;
 mod reason;
@@ -32,13 +37,17 @@ mod verdict;
 pub use catalogue::{KINDS, catalogue, document_schema, kind, reasons};
 pub use chain::{Chain, Outcome, Progress, Step, VerdictRecord, Word};
 pub use condition::Condition;
-pub use counters::{CounterKey, Counters, Permit, Usage, Window};
+pub use counters::{
+    CalendarWindow, CounterKey, Counters, Permit, Run, SavedQuota, SavedUse, Usage, Window,
+};
 pub use diff::{Difference, diff};
 pub use directory::{Directory, KeyLookup, read_time};
+pub use endpoint::{ClientCredentials, Endpoint, is_private};
 pub use env::{Env, Timestamp};
 pub use explain::{ExplainRequest, Trace, explain};
 pub use facts::{Fact, FactRequest, Facts};
 pub use identity::{Application, Identity};
+pub use password::{PasswordError, hash_password};
 pub use policy::{BoundPolicy, Compiling, Kind, Origin, Phase, Policy, Secrets, stable_hash};
 pub use problem_details::{Form, problem_response};
 pub use reason::{GATEWAY_REASONS, Reason};

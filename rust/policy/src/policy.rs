@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::condition::Condition;
 use crate::directory::Directory;
+use crate::endpoint::Endpoint;
 use crate::env::{Env, Timestamp};
 use crate::reason::Reason;
 use crate::request::{RequestView, ResponseView};
@@ -36,6 +37,11 @@ pub enum Phase {
 pub trait Policy: Send + Sync + fmt::Debug {
     /// Judges a request.
     fn evaluate(&self, request: &RequestView<'_>, env: &mut Env<'_>) -> Verdict;
+
+    /// Where the facts come from that it may ask for; a driver may fetch what it needs ahead.
+    fn endpoints(&self) -> &[Arc<Endpoint>] {
+        &[]
+    }
 
     /// Whether [`Policy::judge_response`] has anything to say.
     fn sees_responses(&self) -> bool {

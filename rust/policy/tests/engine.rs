@@ -6,98 +6,12 @@
     reason = "tests"
 )]
 
+mod support;
+
 use std::sync::Arc;
 
-use lockgate_config::{Problem, Source, sha256_hex};
-use lockgate_policy::{
-    Body, Counters, Env, ExplainRequest, Facts, Form, Found, Outcome, Progress, RequestView,
-    Revision, Step, Timestamp, Trace, diff, explain, problem_response,
-};
-
-const KEY: &str = "lg_example_key";
-const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
-
-/// A gateway with one API whose version has these policies and routes (YAML, indented by 10).
-fn document(policies: &str, routes: &str) -> String {
-    let hash = sha256_hex(KEY.as_bytes());
-    format!(
-        "lockgate: 1
-purposes: optional
-upstreams:
-  orders: {{ targets: [\"http://127.0.0.1:9001\"] }}
-  other: {{ targets: [\"http://127.0.0.1:9002\"] }}
-applications:
-  shop: {{ plan: gold, scopes: [orders:read], keys: [{{ sha256: {hash} }}] }}
-  old:
-    keys: [{{ sha256: {old}, expires: 2020-01-01 }}]
-apis:
-  orders:
-    versions:
-      v1:
-        base: /orders
-        upstream: orders
-{policies}{routes}",
-        old = sha256_hex(b"lg_old"),
-    )
-}
-
-fn section(name: &str, lines: &[&str]) -> String {
-    if lines.is_empty() {
-        return String::new();
-    }
-    let lines: String = lines
-        .iter()
-        .map(|line| format!("          - {line}\n"))
-        .collect();
-    format!("        {name}:\n{lines}")
-}
-
-fn with(policies: &[&str]) -> String {
-    document(&section("policies", policies), "")
-}
-
-fn compile(text: &str) -> Revision {
-    Revision::check(&Source::text("gateway.yaml", text))
-        .unwrap_or_else(|problems| panic!("{problems:#?}"))
-        .0
-}
-
-fn problems(text: &str) -> Vec<Problem> {
-    Revision::check(&Source::text("gateway.yaml", text))
-        .err()
-        .unwrap_or_default()
-}
-
-fn messages(text: &str) -> String {
-    problems(text)
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join("\n")
-}
-
-fn call(method: &str, url: &str, headers: &[(&str, &str)]) -> ExplainRequest {
-    ExplainRequest {
-        method: method.into(),
-        url: url.into(),
-        headers: headers
-            .iter()
-            .map(|(name, value)| ((*name).into(), (*value).into()))
-            .collect(),
-        body: None,
-        client: None,
-        at: None,
-        facts: Vec::new(),
-    }
-}
-
-fn trace(document: &str, request: &ExplainRequest) -> Trace {
-    explain(&compile(document), request, NOW).unwrap()
-}
-
-fn code(trace: &Trace) -> &str {
-    trace.code.as_deref().unwrap_or_default()
-}
+use lockgate_policy::diff;
+use support::*;
 
 const API_KEY: &str = "{ id: key, kind: api_key }";
 
@@ -253,64 +167,6 @@ fn two_ways_to_identify_without_a_condition_are_ambiguous() {
     assert!(messages(&with(&[limit])).contains("`rate_limit` does not identify callers"));
 }
 
-/// Sends requests one after the other through one set of counters; gives the codes, empty for a forwarded one.
-fn send(
-    revision: &Revision,
-    counters: &Arc<Counters>,
-    times: impl IntoIterator<Item = u64>,
-) -> Vec<String> {
-    times
-        .into_iter()
-        .map(|micros| {
-            let (method, headers, facts) =
-                (http::Method::GET, http::HeaderMap::new(), Facts::default());
-            let Found::Route(at) =
-                revision
-                    .router
-                    .find("localhost", "/orders/7", &method, &headers)
-            else {
-                panic!("no route")
-            };
-            let view = RequestView {
-                method: &method,
-                scheme: "http",
-                host: "localhost",
-                path: "/orders/7",
-                query: None,
-                version: http::Version::HTTP_11,
-                headers: &headers,
-                client: [192, 0, 2, 1].into(),
-                certificate: None,
-                body: Body::Absent,
-                variables: &[],
-                identity: None,
-            };
-            let mut env = Env {
-                now: Timestamp(micros),
-                facts: &facts,
-                directory: &revision.directory,
-                counters,
-            };
-            let route = &revision.routes[at];
-            match route
-                .chain
-                .advance(&view, &route.id, &mut Progress::default(), &mut env)
-            {
-                Step::Decided(Outcome::Forward) => String::new(),
-                Step::Decided(Outcome::Refuse(refusal)) => {
-                    let answer = problem_response(&refusal, "1", Form::Json);
-                    let retry = answer
-                        .headers()
-                        .get("retry-after")
-                        .map_or("", |value| value.to_str().unwrap());
-                    format!("{} {retry}", refusal.reason.code)
-                }
-                other => panic!("{other:?}"),
-            }
-        })
-        .collect()
-}
-
 #[test]
 fn rate_limit_refuses_the_call_after_the_last_and_says_when_to_come_back() {
     let revision = compile(&with(&[
@@ -327,28 +183,40 @@ fn rate_limit_refuses_the_call_after_the_last_and_says_when_to_come_back() {
             "rate_limit.exceeded 60"
         ]
     );
-    // The calls of the window that has just ended count by the share of it that still overlaps.
+    // A call counts for exactly as long as the window is, wherever windows of the clock would turn.
     let counters = Arc::default();
-    send(&revision, &counters, [NOW.0; 3]);
-    assert_eq!(
-        send(&revision, &counters, [NOW.0 + 60_000_000]),
-        ["rate_limit.exceeded 1"]
-    );
-    let spread = send(
+    send(
         &revision,
         &counters,
-        [61, 62, 79, 81, 99, 101].map(|second| NOW.0 + second * 1_000_000),
+        [0, 20, 40].map(|second| NOW.0 + second * 1_000_000),
+    );
+    let later = send(
+        &revision,
+        &counters,
+        [59_999_999, 60_000_000, 60_000_001, 79_999_999, 80_000_000].map(|after| NOW.0 + after),
     );
     assert_eq!(
-        spread,
+        later,
         [
+            "rate_limit.exceeded 1",
             "",
-            "rate_limit.exceeded 19",
-            "rate_limit.exceeded 2",
-            "",
-            "rate_limit.exceeded 2",
+            "rate_limit.exceeded 20",
+            "rate_limit.exceeded 1",
             ""
         ]
+    );
+}
+
+#[test]
+fn a_limit_of_one_waits_one_window_and_no_longer() {
+    let revision = compile(&with(&[
+        "{ id: fair, kind: rate_limit, limit: 1, per: 10s }",
+    ]));
+    let times = [0, 9_999_999, 10_000_000, 19_999_999, 20_000_000].map(|after| NOW.0 + after);
+    let second = "rate_limit.exceeded 1";
+    assert_eq!(
+        send(&revision, &Arc::default(), times),
+        ["", second, "", second, ""]
     );
 }
 

@@ -15,10 +15,13 @@
 //! A credential that is there and bad is refused at once: another way is not tried. When none is there, it is 401 with the
 //! challenges of all.
 
+use std::sync::Arc;
+
 use lockgate_config::{Each, Mode, OnError, Percent, PolicyEntry, Problem, decode};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::endpoint::Endpoint;
 use crate::env::Env;
 use crate::policy::{Compiled, Compiling, Kind, Phase, Policy};
 use crate::request::RequestView;
@@ -44,7 +47,10 @@ struct Settings {
 }
 
 #[derive(Debug)]
-struct AnyOf(Vec<Box<dyn Policy>>);
+struct AnyOf {
+    ways: Vec<Box<dyn Policy>>,
+    endpoints: Vec<Arc<Endpoint>>,
+}
 
 fn compile(entry: &PolicyEntry, compiling: &Compiling<'_>) -> Compiled {
     let settings: Settings = decode(&entry.settings)?;
@@ -84,7 +90,11 @@ fn compile(entry: &PolicyEntry, compiling: &Compiling<'_>) -> Compiled {
         }
     }
     if problems.is_empty() {
-        Ok(Box::new(AnyOf(ways)))
+        let endpoints = ways.iter().flat_map(|way| way.endpoints().to_vec());
+        Ok(Box::new(AnyOf {
+            endpoints: endpoints.collect(),
+            ways,
+        }))
     } else {
         Err(problems)
     }
@@ -93,7 +103,7 @@ fn compile(entry: &PolicyEntry, compiling: &Compiling<'_>) -> Compiled {
 impl Policy for AnyOf {
     fn evaluate(&self, request: &RequestView<'_>, env: &mut Env<'_>) -> Verdict {
         let mut missing: Option<Box<Refusal>> = None;
-        for way in &self.0 {
+        for way in &self.ways {
             match (way.evaluate(request, env), &mut missing) {
                 (Verdict::NoCredential(refusal), None) => missing = Some(refusal),
                 (Verdict::NoCredential(refusal), Some(first)) => {
@@ -106,5 +116,9 @@ impl Policy for AnyOf {
             Verdict::Undecided("no way to identify".into()),
             Verdict::NoCredential,
         )
+    }
+
+    fn endpoints(&self) -> &[Arc<Endpoint>] {
+        &self.endpoints
     }
 }

@@ -14,20 +14,19 @@
 //!
 //! A request that brings several keys is refused: nobody can say which one the service would see.
 
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderValue, header};
 use lockgate_config::{OnError, PolicyEntry, Problem, Spanned, decode};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use std::borrow::Cow;
-use std::sync::Arc;
 
 use crate::directory::KeyLookup;
 use crate::env::Env;
 use crate::identity::Identity;
+use crate::place::{Lookup, Place, Several};
 use crate::policy::{Compiled, Compiling, Kind, Phase, Policy};
 use crate::reason::Reason;
 use crate::request::RequestView;
-use crate::verdict::{Effect, Effects, Refusal, Verdict};
+use crate::verdict::{Effects, Refusal, Verdict};
 
 /// The catalogue entry.
 pub static KIND: Kind = Kind {
@@ -71,24 +70,6 @@ struct Settings {
     forward: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "lowercase")]
-enum Place {
-    /// A request header.
-    Header(String),
-    /// A query parameter.
-    Query(String),
-    /// A cookie.
-    Cookie(String),
-}
-
-#[derive(Debug)]
-enum Lookup {
-    Header(HeaderName),
-    Query(Arc<str>),
-    Cookie(Arc<str>),
-}
-
 #[derive(Debug)]
 struct ApiKey {
     lookup: Lookup,
@@ -106,29 +87,13 @@ fn compile(entry: &PolicyEntry, _: &Compiling<'_>) -> Compiled {
         || Place::Header("X-Api-Key".into()),
         |place| place.value.clone(),
     );
-    let (lookup, kind, name) = match place {
-        Place::Header(name) => {
-            let field = HeaderName::from_bytes(name.as_bytes()).map_err(|_| {
-                vec![
-                    Problem::new(span, format!("`{name}` is not a field name"))
-                        .help("write a name such as `X-Api-Key`"),
-                ]
-            })?;
-            (Lookup::Header(field), "header", name)
-        }
-        Place::Query(name) => (Lookup::Query(Arc::from(name.as_str())), "query", name),
-        Place::Cookie(name) => (Lookup::Cookie(Arc::from(name.as_str())), "cookie", name),
-    };
-    let challenge = HeaderValue::from_str(&format!("ApiKey in=\"{kind}\", name=\"{name}\""));
-    let challenge = challenge
-        .ok()
-        .filter(|_| !name.is_empty() && !name.contains(['"', '\\']));
-    let challenge = challenge.ok_or_else(|| {
-        vec![Problem::new(
-            span,
-            format!("`{name}` cannot be the name of a {kind} field"),
-        )]
-    })?;
+    let lookup = place.compile(span).map_err(|problem| vec![problem])?;
+    let (sort, name) = (place.sort(), place.name());
+    let challenge = HeaderValue::from_str(&format!("ApiKey in=\"{sort}\", name=\"{name}\""))
+        .map_err(|_| {
+            let message = format!("`{name}` cannot be the name of a {sort} field");
+            vec![Problem::new(span, message)]
+        })?;
     Ok(Box::new(ApiKey {
         lookup,
         forward: settings.forward,
@@ -137,46 +102,6 @@ fn compile(entry: &PolicyEntry, _: &Compiling<'_>) -> Compiled {
 }
 
 impl ApiKey {
-    /// The key of the request; `Err` when there are several.
-    fn find<'a>(&self, request: &RequestView<'a>) -> Result<Option<Cow<'a, [u8]>>, ()> {
-        match &self.lookup {
-            Lookup::Header(name) => only(
-                request
-                    .headers
-                    .get_all(name)
-                    .iter()
-                    .map(|value| Cow::Borrowed(value.as_bytes())),
-            ),
-            Lookup::Query(name) => only(
-                request
-                    .query_pairs()
-                    .filter(|(found, _)| *found == **name)
-                    .map(|(_, value)| match value {
-                        Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
-                        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
-                    }),
-            ),
-            Lookup::Cookie(name) => only(
-                request
-                    .cookies()
-                    .filter(|(found, _)| *found == &**name)
-                    .map(|(_, value)| Cow::Borrowed(value.as_bytes())),
-            ),
-        }
-    }
-
-    fn removal(&self) -> Effects {
-        let mut effects = Effects::new();
-        if !self.forward {
-            effects.push(match &self.lookup {
-                Lookup::Header(name) => Effect::RemoveRequestHeader(name.clone()),
-                Lookup::Query(name) => Effect::RemoveQueryParameter(name.clone()),
-                Lookup::Cookie(name) => Effect::RemoveCookie(name.clone()),
-            });
-        }
-        effects
-    }
-
     fn refusal(&self, reason: &'static Reason, detail: &'static str) -> Box<Refusal> {
         let mut refusal = Refusal::new(reason, detail);
         refusal
@@ -186,24 +111,22 @@ impl ApiKey {
     }
 }
 
-/// The only item; `Err` when there are several.
-fn only<T>(mut items: impl Iterator<Item = T>) -> Result<Option<T>, ()> {
-    let first = items.next();
-    if items.next().is_some() {
-        Err(())
+fn removal(lookup: &Lookup, forward: bool) -> Effects {
+    if forward {
+        Effects::new()
     } else {
-        Ok(first)
+        Effects::from_iter([lookup.removal()])
     }
 }
 
 impl Policy for ApiKey {
     fn evaluate(&self, request: &RequestView<'_>, env: &mut Env<'_>) -> Verdict {
-        let key = match self.find(request) {
+        let key = match self.lookup.find(request) {
             Ok(Some(key)) if !key.is_empty() => key,
             Ok(_) => {
                 return Verdict::NoCredential(self.refusal(&MISSING, "the request has no API key"));
             }
-            Err(()) => {
+            Err(Several) => {
                 return Verdict::Deny(
                     self.refusal(&INVALID, "the request has more than one API key"),
                 );
@@ -212,7 +135,7 @@ impl Policy for ApiKey {
         match env.directory.key(&key, env.now) {
             KeyLookup::Live(application) => Verdict::Identified(
                 Box::new(Identity::of_application(application, KIND.name)),
-                self.removal(),
+                removal(&self.lookup, self.forward),
             ),
             KeyLookup::Expired => {
                 Verdict::Deny(self.refusal(&EXPIRED, "the API key is no longer valid"))

@@ -2,11 +2,15 @@
 
 pub mod any_of;
 pub mod api_key;
+pub mod basic_auth;
 pub mod cache;
 pub mod concurrency;
 pub mod headers;
 pub mod ip_filter;
 pub mod json_limits;
+pub mod jwt;
+pub mod mtls;
+pub mod oauth2_introspection;
 pub mod payload_guard;
 pub mod rate_limit;
 pub mod require;

@@ -12,6 +12,9 @@
 //! # On failure
 //! 429 with `Retry-After` and the `RateLimit` fields (draft-ietf-httpapi-ratelimit-headers-11). A refused request is not
 //! counted. A changed limit keeps the usage already counted.
+//!
+//! In no span of time as long as `per` are there more requests than `limit`. A request counts for exactly that long while the limit
+//! is at most 64, else for up to a sixty-fourth longer: give a caller who needs 300 a minute 305.
 
 use std::borrow::Cow;
 use std::num::NonZeroU64;
