@@ -49,8 +49,8 @@ DOCUMENT = """lockgate: 1
 purposes: optional
 listeners: {{ public: {{ bind: "127.0.0.1:0"{listener} }} }}
 admin: {{ bind: "127.0.0.1:0" }}
-upstreams: {{ service: {{ targets: [{targets}]{upstream} }} }}
-applications: {{ shop: {{ scopes: [orders:read], keys: [{{ sha256: {hash} }}] }} }}
+upstreams: {{ service: {{ targets: [{targets}]{upstream} }}{upstreams} }}
+applications: {{ shop: {{ scopes: [orders:read], keys: [{{ sha256: {hash} }}] }}{applications} }}
 apis: {{ api: {{ versions: {{ v1: {{ base: /, upstream: service{policies}{routes} }} }} }} }}
 {more}"""
 
@@ -65,6 +65,8 @@ class Serve(Protocol):
         upstream: str = "",
         listener: str = "",
         routes: str = "",
+        upstreams: str = "",
+        applications: str = "",
         more: str = "",
     ) -> lockgate.Gateway: ...
 
@@ -79,6 +81,8 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
         upstream: str = "",
         listener: str = "",
         routes: str = "",
+        upstreams: str = "",
+        applications: str = "",
         more: str = "",
     ) -> lockgate.Gateway:
         document = tmp_path / "gateway.yaml"
@@ -89,6 +93,8 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
             upstream=f", {upstream}" if upstream else "",
             listener=f", {listener}" if listener else "",
             routes=f", {routes}" if routes else "",
+            upstreams=upstreams,
+            applications=applications,
             more=more,
         )
         document.write_text(text)

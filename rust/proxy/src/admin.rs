@@ -124,13 +124,32 @@ async fn answer(
                 Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "the reload broke off\n"),
             }
         }
-        (_, "/healthz" | "/ready" | "/metrics" | "/stats.json" | "/reload") => text(
+        (&Method::POST, "/purge") => {
+            let (mut tag, mut path) = (None, None);
+            for (name, value) in
+                form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes())
+            {
+                match &*name {
+                    "tag" => tag = Some(value.into_owned()),
+                    "path" => path = Some(value.into_owned()),
+                    _ => {
+                        return text(
+                            StatusCode::BAD_REQUEST,
+                            "write /purge, /purge?tag=NAME or /purge?path=PATH\n",
+                        );
+                    }
+                }
+            }
+            shared.cache.purge(tag, path);
+            text(StatusCode::OK, "purged\n")
+        }
+        (_, "/healthz" | "/ready" | "/metrics" | "/stats.json" | "/reload" | "/purge") => text(
             StatusCode::METHOD_NOT_ALLOWED,
-            "use GET, and POST for /reload\n",
+            "use GET, and POST for /reload and /purge\n",
         ),
         _ => text(
             StatusCode::NOT_FOUND,
-            "GET /healthz, /ready, /metrics or /stats.json, or POST /reload\n",
+            "GET /healthz, /ready, /metrics or /stats.json, or POST /reload or /purge\n",
         ),
     }
 }

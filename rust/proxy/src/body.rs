@@ -200,6 +200,62 @@ pub async fn read(
     Ok(ReadBody::Whole(read.freeze()))
 }
 
+/// What reading the start of a body gave.
+pub enum ReadStart {
+    /// All of it.
+    Whole(Bytes),
+    /// As much as was wanted, and what is still to come.
+    Part(Bytes, AnyBody),
+}
+
+/// Reads a body to its end, or until it has more bytes than `limit`.
+///
+/// # Errors
+/// The body did not come to its end.
+pub async fn read_start(mut body: AnyBody, limit: usize) -> Result<ReadStart, BodyError> {
+    let mut read = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        if let Ok(data) = frame?.into_data() {
+            read.extend_from_slice(&data);
+            if read.len() > limit {
+                return Ok(ReadStart::Part(read.freeze(), body));
+            }
+        }
+    }
+    Ok(ReadStart::Whole(read.freeze()))
+}
+
+/// A body whose start has been read.
+pub struct Prefixed {
+    start: Option<Bytes>,
+    rest: AnyBody,
+}
+
+impl Prefixed {
+    /// `start` is sent again before `rest`.
+    pub const fn new(start: Bytes, rest: AnyBody) -> Self {
+        Self {
+            start: Some(start),
+            rest,
+        }
+    }
+}
+
+impl Body for Prefixed {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self.start.take() {
+            Some(start) => Poll::Ready(Some(Ok(Frame::data(start)))),
+            None => Pin::new(&mut self.rest).poll_frame(cx),
+        }
+    }
+}
+
 /// The body of a service's answer. It drives the connection it comes by, and gives it back at its end.
 pub struct Answered<T> {
     inner: Incoming,

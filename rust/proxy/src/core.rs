@@ -11,6 +11,8 @@ use lockgate_recording::{Event, Tally, TallySnapshot};
 use parking_lot::Mutex;
 
 use crate::access_log::AccessLog;
+use crate::cache::Cache;
+use crate::facts::Facts;
 use crate::record::Recording;
 use crate::upstream::{Forbidden, Pools, Upstreams};
 
@@ -53,6 +55,10 @@ pub struct Shared {
     pub draining: AtomicBool,
     /// Addresses that no route leads to.
     pub forbidden: Forbidden,
+    /// Facts from the network.
+    pub facts: Facts,
+    /// Answers that are kept.
+    pub cache: Arc<Cache>,
     /// Counts of each core.
     tallies: Vec<Mutex<Tally>>,
 }
@@ -74,6 +80,8 @@ impl Shared {
             connections: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
             forbidden,
+            facts: Facts::new(forbidden),
+            cache: Arc::default(),
             tallies: (0..cores).map(|_| Mutex::default()).collect(),
         }
     }

@@ -6,25 +6,25 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
-use http::{Request, Response, StatusCode, Uri, request::Parts, response};
+use http::{Method, Request, Response, StatusCode, Uri, request::Parts, response};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use lockgate_config::HostHeader;
-use lockgate_policy::{Effect, Permit, Refusal, Route, gateway_reasons as reasons, stable_hash};
-use lockgate_recording::Text;
+use lockgate_policy::{
+    CacheRule, Effect, Permit, Refusal, Route, gateway_reasons as reasons, stable_hash,
+};
 use smallvec::SmallVec;
 use tokio::time::Instant;
 
 use crate::body::{Answered, AnyBody, Arrival, BodyError, Streamed, full};
 use crate::core::Core;
 use crate::hygiene::{self, Caller};
-use crate::record::Observation;
 use crate::request::{Arrived, query_without};
 use crate::upgrade;
 use crate::upstream::{
     Chosen, ConnectError, Fared, HashBy, Lease, NotChosen, Pools, Retryable, SendError, Service,
-    is_idempotent, pause,
+    Target, is_idempotent, pause,
 };
 
 /// What is left of a request body once policies have seen it.
@@ -64,14 +64,47 @@ pub struct Answer {
 }
 
 /// A request as services get it, whatever target it goes to.
-struct Prepared {
-    headers: HeaderMap,
-    path: String,
-    body_limit: u64,
-    permits: Vec<Permit>,
+pub struct Prepared {
+    /// Its method.
+    pub method: Method,
+    /// Its fields, without `Host`.
+    pub headers: HeaderMap,
+    /// Its path and query.
+    pub path: String,
+    /// What `consistent_hash` hashes.
+    pub key: Option<u64>,
+    /// The host that the caller asked for, with its port.
+    pub authority: String,
+    /// The most bytes of the body.
+    pub body_limit: u64,
+    /// How long the caller may pause within the body.
+    pub body_idle: Duration,
+    /// Places of limits that it holds until its answer was sent.
+    pub permits: Vec<Permit>,
+    /// When it arrived.
+    pub since: Instant,
+    /// What may answer in place of the service.
+    pub cache: Option<Arc<CacheRule>>,
 }
 
-fn prepare(allowed: &mut Allowed<'_>) -> Prepared {
+/// What is known of the tries of a request.
+#[derive(Debug, Default)]
+pub struct Tried {
+    /// The target that was asked last.
+    pub target: Option<Arc<Target>>,
+    /// How often a target was asked.
+    pub tries: u16,
+    /// How long they took to answer, in microseconds.
+    pub micros: u64,
+    /// How far the body of the request has come, when it streams.
+    pub arrival: Option<Arc<Arrival>>,
+}
+
+/// Makes the request that services get.
+pub fn prepare(allowed: Allowed<'_>, service: Option<&Service>) -> Prepared {
+    let key = service
+        .and_then(Service::hash_by)
+        .map(|by| hash_key(by, &allowed));
     let mut headers = allowed.head.headers.clone();
     // gRPC asks for trailers; of all that is said to the next hop alone, this one is for the service too.
     let trailers = headers
@@ -86,8 +119,8 @@ fn prepare(allowed: &mut Allowed<'_>) -> Prepared {
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
     }
     let (mut path, mut removed) = (None, Vec::new());
-    let (mut body_limit, mut permits) = (u64::MAX, Vec::new());
-    for effect in allowed.effects.drain(..) {
+    let (mut body_limit, mut permits, mut cache) = (u64::MAX, Vec::new(), None);
+    for effect in allowed.effects {
         match effect {
             Effect::SetRequestHeader(name, value) => drop(headers.insert(name, value)),
             Effect::AddRequestHeader(name, value) => drop(headers.append(name, value)),
@@ -97,8 +130,9 @@ fn prepare(allowed: &mut Allowed<'_>) -> Prepared {
             Effect::SetPath(set) => path = Some(set),
             Effect::LimitBody(limit) => body_limit = body_limit.min(limit),
             Effect::Hold(permit) => permits.push(permit),
-            // `unserved` refuses documents with a cache; response edits travel apart.
-            Effect::Cache(_) | Effect::Response(_) => {}
+            Effect::Cache(rule) => cache = Some(rule),
+            // Edits of the answer travel apart.
+            Effect::Response(_) => {}
         }
     }
     let path = path.unwrap_or_else(|| {
@@ -112,15 +146,20 @@ fn prepare(allowed: &mut Allowed<'_>) -> Prepared {
         .uri
         .query()
         .map(|query| query_without(query, &removed));
-    let path = match query {
-        Some(query) if !query.is_empty() => format!("{path}?{query}"),
-        _ => path,
-    };
     Prepared {
+        method: allowed.head.method.clone(),
         headers,
-        path,
+        path: match query {
+            Some(query) if !query.is_empty() => format!("{path}?{query}"),
+            _ => path,
+        },
+        key,
+        authority: allowed.arrived.authority.clone(),
         body_limit,
+        body_idle: allowed.body_idle,
         permits,
+        since: allowed.since,
+        cache,
     }
 }
 
@@ -184,55 +223,44 @@ struct Failed {
 ///
 /// # Errors
 /// The refusal that stands in for the answer.
-pub async fn forward(
+pub async fn send(
     core: &Arc<Core>,
-    mut allowed: Allowed<'_>,
+    mut prepared: Prepared,
     body: RequestBody,
-    upgrade: Option<OnUpgrade>,
     service: &Arc<Service>,
-    seen: &mut Observation,
+    seen: &mut Tried,
 ) -> Result<Answer, Box<Refusal>> {
-    let upgrade = upgrade.and_then(|on| Some((on, upgrade::wanted(allowed.head)?)));
-    let prepared = prepare(&mut allowed);
     let arrival = Arc::<Arrival>::default();
     let mut body = match body {
         RequestBody::Absent => Carried::Absent,
         RequestBody::Read(bytes) => Carried::Bytes(bytes),
         RequestBody::Stream(incoming) => {
             seen.arrival = Some(arrival.clone());
-            let limit = prepared.body_limit;
-            let body = Streamed::new(incoming, allowed.body_idle, limit, arrival.clone());
+            let (idle, limit) = (prepared.body_idle, prepared.body_limit);
+            let body = Streamed::new(incoming, idle, limit, arrival.clone());
             Carried::Once(Some(body.boxed_unsync()))
         }
     };
-    let key = service.hash_by().map(|by| hash_key(by, &allowed));
-    seen.event.upstream = Some(service.name.clone());
     service.deposit_retry();
     let (mut tried, mut renewed) = (SmallVec::<[usize; 4]>::new(), false);
     loop {
-        let mut chosen = service.choose(key, &tried).map_err(not_chosen)?;
-        seen.event.tries += 1;
-        if seen.keeps_text() {
-            seen.event.target = Some(Text::from(chosen.target.authority.as_str()));
-        }
-        let mut request = request(&allowed, &prepared, service, &chosen, body.take())?;
-        if let Some((on, protocol)) = upgrade {
-            upgrade::ask(request.headers_mut(), protocol);
-            return change(core, request, on, service, chosen, prepared.permits).await;
-        }
+        let mut chosen = service.choose(prepared.key, &tried).map_err(not_chosen)?;
+        seen.tries += 1;
+        seen.target = Some(chosen.target.clone());
+        let request = request(&prepared, service, &chosen, body.take())?;
         let asked = Instant::now();
         let sent = Try {
             core,
             service,
             chosen: &chosen,
             arrival: &arrival,
-            since: allowed.since,
+            since: prepared.since,
         }
         .send(request, &mut body)
         .await;
         let took = asked.elapsed();
-        seen.event.upstream_us += u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        let may_repeat = is_idempotent(&allowed.head.method) && body.is_here();
+        seen.micros += u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let may_repeat = is_idempotent(&prepared.method) && body.is_here();
         match sent {
             Ok((answer, lease)) => {
                 let status = answer.status();
@@ -241,13 +269,8 @@ pub async fn forward(
                     tried.push(chosen.place);
                     drop((answer, lease, chosen));
                 } else {
-                    return Ok(streaming(
-                        answer,
-                        lease,
-                        service,
-                        (prepared.permits, chosen),
-                        allowed.since,
-                    ));
+                    let held = (std::mem::take(&mut prepared.permits), chosen);
+                    return Ok(streaming(answer, lease, service, held, prepared.since));
                 }
             }
             Err(failed) if failed.is_callers() => return Err(Box::new(failed.refusal)),
@@ -328,7 +351,6 @@ fn hash_key(by: &HashBy, allowed: &Allowed<'_>) -> u64 {
 }
 
 fn request(
-    allowed: &Allowed<'_>,
     prepared: &Prepared,
     service: &Service,
     chosen: &Chosen,
@@ -346,12 +368,12 @@ fn request(
         ))
     })?;
     let mut request = Request::new(body);
-    *request.method_mut() = allowed.head.method.clone();
+    *request.method_mut() = prepared.method.clone();
     *request.uri_mut() = path;
     *request.headers_mut() = prepared.headers.clone();
     let host = match service.host {
         HostHeader::Target => chosen.target.authority.as_str(),
-        HostHeader::Caller => allowed.arrived.authority.as_str(),
+        HostHeader::Caller => prepared.authority.as_str(),
     };
     if let Ok(host) = HeaderValue::from_str(host) {
         request.headers_mut().insert(header::HOST, host);
@@ -519,53 +541,63 @@ fn streaming(
 }
 
 /// Sends a request that asks for another protocol, and carries bytes both ways when the service agrees.
-async fn change(
+///
+/// # Errors
+/// The refusal that stands in for the answer.
+pub async fn change(
     core: &Arc<Core>,
-    request: Request<AnyBody>,
-    caller: OnUpgrade,
+    mut prepared: Prepared,
+    (caller, protocol): (OnUpgrade, HeaderValue),
     service: &Arc<Service>,
-    mut chosen: Chosen,
-    permits: Vec<Permit>,
+    seen: &mut Tried,
 ) -> Result<Answer, Box<Refusal>> {
+    let mut chosen = service.choose(prepared.key, &[]).map_err(not_chosen)?;
+    seen.tries = 1;
+    seen.target = Some(chosen.target.clone());
+    let mut request = request(&prepared, service, &chosen, full(Bytes::new()))?;
+    upgrade::ask(request.headers_mut(), protocol);
     let asked = Instant::now();
     let sending = Pools::send_alone(core, service, &chosen.target, request);
     let sent = tokio::time::timeout(service.timeouts.first_byte.get(), sending).await;
-    let refused = |reason, detail: &'static str| Box::new(Refusal::new(reason, detail));
-    let mut answer = match sent {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(error)) => {
-            chosen.report(Fared::Badly, asked.elapsed());
-            return Err(Box::new(failed(error, &mut Carried::Absent).refusal));
+    let took = asked.elapsed();
+    let refusal = match sent {
+        Ok(Ok(answer)) => {
+            chosen.report(fared(answer.status()), took);
+            let held = (std::mem::take(&mut prepared.permits), chosen);
+            return changed(answer, caller, service, held, prepared.since);
         }
-        Err(_) => {
-            chosen.report(Fared::Badly, asked.elapsed());
-            return Err(refused(
-                &reasons::UPSTREAM_TIMEOUT,
-                "the service did not answer in time",
-            ));
-        }
+        Ok(Err(error)) => failed(error, &mut Carried::Absent).refusal,
+        Err(_) => Refusal::new(
+            &reasons::UPSTREAM_TIMEOUT,
+            "the service did not answer in time",
+        ),
     };
-    chosen.report(fared(answer.status()), asked.elapsed());
-    let idle = service.timeouts.idle.get();
+    chosen.report(Fared::Badly, took);
+    Err(Box::new(refusal))
+}
+
+fn changed(
+    mut answer: Response<Incoming>,
+    caller: OnUpgrade,
+    service: &Service,
+    held: (Vec<Permit>, Chosen),
+    since: Instant,
+) -> Result<Answer, Box<Refusal>> {
     if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
-        return Ok(streaming(
-            answer,
-            Lease::none(),
-            service,
-            (permits, chosen),
-            asked,
-        ));
+        return Ok(streaming(answer, Lease::none(), service, held, since));
     }
     let protocol = answer.headers().get(header::UPGRADE).cloned();
-    let Some(protocol) = protocol.filter(|name| name.as_bytes().eq_ignore_ascii_case(b"websocket"))
-    else {
-        return Err(refused(
-            &reasons::UPSTREAM_FAILED,
-            "the service changed to a protocol that was not asked for",
-        ));
-    };
+    let protocol = protocol
+        .filter(|name| name.as_bytes().eq_ignore_ascii_case(b"websocket"))
+        .ok_or_else(|| {
+            Box::new(Refusal::new(
+                &reasons::UPSTREAM_FAILED,
+                "the service changed to a protocol that was not asked for",
+            ))
+        })?;
     let to_service = hyper::upgrade::on(&mut answer);
-    tokio::spawn(upgrade::carry(caller, to_service, idle, (permits, chosen)));
+    let idle = service.timeouts.idle.get();
+    tokio::spawn(upgrade::carry(caller, to_service, idle, held));
     let (mut head, _) = answer.into_parts();
     hygiene::drop_connection_fields(&mut head.headers);
     head.version = http::Version::default();

@@ -4,9 +4,12 @@
 
 mod access_log;
 mod admin;
+mod aggregate;
 mod body;
+mod cache;
 mod client_address;
 mod core;
+mod facts;
 mod forward;
 mod hygiene;
 mod listen;
@@ -17,7 +20,6 @@ mod request;
 mod service;
 mod tls;
 mod trace;
-mod unserved;
 mod upgrade;
 mod upstream;
 

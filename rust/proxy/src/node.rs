@@ -18,7 +18,6 @@ use crate::admin;
 use crate::core::{Core, Generation, Shared};
 use crate::listen::{Accepting, bind, tls::server_config};
 use crate::record::Recording;
-use crate::unserved::unserved;
 use crate::upstream::{Building, Forbidden, check_forever, upstreams};
 
 /// Why a node does not start.
@@ -101,7 +100,7 @@ fn build(
     previous: Option<&Generation>,
 ) -> Result<Generation, Vec<Problem>> {
     let document = &revision.document;
-    let mut problems = unserved(&revision);
+    let mut problems = Vec::new();
     if !document.admin.bind.ip().is_loopback() {
         let problem = Problem::in_file(
             "document",

@@ -13,22 +13,25 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use lockgate_policy::{
-    Body, Effect, Env, Fact, Facts, Form, Need, Outcome, Progress, Refusal, Reply, RequestView,
+    Body, Effect, Env, Facts, Form, Need, Outcome, Progress, Refusal, Reply, RequestView,
     ResponseEdit, ResponseView, Route, RouteTarget, Step, Timestamp, gateway_reasons as reasons,
     problem_response,
 };
 use lockgate_recording::{Decision, Text};
 use tokio::time::Instant;
 
+use crate::aggregate;
 use crate::body::{AnyBody, Arrival, Observed, ReadBody, Streamed, full, read};
+use crate::cache::Asked;
 use crate::client_address::client_address;
 use crate::core::{Core, Generation};
-use crate::forward::{self, Allowed, Answer, RequestBody};
+use crate::forward::{self, Allowed, Answer, Prepared, RequestBody, Tried};
 use crate::hygiene::Caller;
 use crate::listen::Connection;
 use crate::record::Observation;
 use crate::request::{self, Arrived};
 use crate::trace::Trace;
+use crate::upgrade;
 use crate::upstream::Service;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-lockgate-request-id");
@@ -234,11 +237,8 @@ impl Exchange<'_> {
             match step {
                 Step::Decided(outcome) => return Ok(outcome),
                 Step::Need(Need::Fact(wanted)) => {
-                    // No kind of this build asks for facts; one that did would be undecided, which refuses.
-                    judged.facts.put(
-                        wanted,
-                        Fact::Unavailable(Arc::from("this node fetches no facts")),
-                    );
+                    let fact = self.core.shared.facts.get(&wanted).await;
+                    judged.facts.put(wanted, fact);
                 }
                 Step::Need(Need::Body(limit)) => too_large = !self.read_body(body, limit).await?,
             }
@@ -320,7 +320,68 @@ impl Exchange<'_> {
         upgrade: Option<OnUpgrade>,
         seen: &mut Observation,
     ) -> Result<Response<AnyBody>, Box<Refusal>> {
-        let service = self.service(judged.route)?;
+        let mut tried = Tried::default();
+        let answered = match &judged.route.target {
+            RouteTarget::Aggregate(parts) => {
+                let prepared = self.prepare(judged, None);
+                let variables = judged.route.template.variables(&judged.arrived.path);
+                let answering = aggregate::answer(
+                    self.core,
+                    self.generation,
+                    parts,
+                    &variables,
+                    prepared,
+                    &mut tried,
+                );
+                answering.await
+            }
+            _ => {
+                let service = self.service(judged.route)?;
+                seen.event.upstream = Some(service.name.clone());
+                let prepared = self.prepare(judged, Some(service));
+                self.ask(judged, prepared, body, upgrade, service, &mut tried)
+                    .await
+            }
+        };
+        seen.event.tries = tried.tries;
+        seen.event.upstream_us = tried.micros;
+        seen.arrival = tried.arrival;
+        if seen.keeps_text() {
+            seen.event.target = tried
+                .target
+                .map(|target| Text::from(target.authority.as_str()));
+        }
+        self.finish(judged, answered?).await
+    }
+
+    async fn ask(
+        &self,
+        judged: &Judged<'_>,
+        mut prepared: Prepared,
+        body: RequestBody,
+        upgrade: Option<OnUpgrade>,
+        service: &Arc<Service>,
+        tried: &mut Tried,
+    ) -> Result<Answer, Box<Refusal>> {
+        let upgrade = upgrade.and_then(|on| Some((on, upgrade::wanted(self.head)?)));
+        if let Some(upgrade) = upgrade {
+            return forward::change(self.core, prepared, upgrade, service, tried).await;
+        }
+        let Some(rule) = prepared.cache.take() else {
+            return forward::send(self.core, prepared, body, service, tried).await;
+        };
+        let identity = judged.progress.identity.as_ref();
+        let asked = Asked {
+            prepared,
+            rule,
+            caller: identity.and_then(|identity| Some(Arc::from(identity.key()?))),
+            service,
+        };
+        let cache = &self.core.shared.cache;
+        cache.answer(self.core, asked, body, tried).await
+    }
+
+    fn prepare(&self, judged: &mut Judged<'_>, service: Option<&Service>) -> Prepared {
         let application = judged
             .progress
             .identity
@@ -344,8 +405,7 @@ impl Exchange<'_> {
             body_idle: self.connection.body_idle,
             since: self.since,
         };
-        let answer = forward::forward(self.core, allowed, body, upgrade, service, seen).await?;
-        self.finish(judged, answer).await
+        forward::prepare(allowed, service)
     }
 
     /// Lets `response` policies see an answer.

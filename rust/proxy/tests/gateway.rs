@@ -487,24 +487,3 @@ fn a_taken_port_is_named() {
         "{error}"
     );
 }
-
-#[test]
-fn what_this_build_does_not_serve_is_refused_and_not_left_out() {
-    let base = document(
-        "127.0.0.1:0",
-        SocketAddr::from(([127, 0, 0, 1], 9)),
-        ", policies: [{ id: fresh, kind: cache, for: 1s }]",
-    );
-    for (text, expected) in [(
-        base,
-        "the `cache` policy `fresh` is not served by this build",
-    )] {
-        match refused(text) {
-            StartError::Document(problems) => {
-                let all: String = problems.iter().map(ToString::to_string).collect();
-                assert!(all.contains(expected), "{expected}: {all}");
-            }
-            other => panic!("{other}"),
-        }
-    }
-}

@@ -15,7 +15,6 @@
 
 use std::sync::Arc;
 
-use http::Method;
 use lockgate_config::{ByteSize, Duration, Each, OnError, PolicyEntry, decode};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -86,11 +85,8 @@ fn compile(entry: &PolicyEntry, _: &Compiling<'_>) -> Compiled {
 }
 
 impl Policy for Cache {
-    fn evaluate(&self, request: &RequestView<'_>, _: &mut Env<'_>) -> Verdict {
-        if matches!(*request.method, Method::GET | Method::HEAD) {
-            Verdict::Allow(smallvec::smallvec![Effect::Cache(self.0.clone())])
-        } else {
-            Verdict::Pass
-        }
+    /// Every method concerns the cache: a request that may change something makes it forget (RFC 9111 §4.4).
+    fn evaluate(&self, _: &RequestView<'_>, _: &mut Env<'_>) -> Verdict {
+        Verdict::Allow(smallvec::smallvec![Effect::Cache(self.0.clone())])
     }
 }

@@ -54,7 +54,8 @@ pub struct Forbidden {
 }
 
 impl Forbidden {
-    fn forbids(&self, address: SocketAddr) -> bool {
+    /// Whether an address is out of reach.
+    pub fn forbids(&self, address: SocketAddr) -> bool {
         let ip = address.ip().to_canonical();
         let own = self.admin.is_some_and(|admin| {
             admin.port() == address.port()

@@ -26,6 +26,7 @@ use health::{Check, Health};
 pub use health::{check_forever, now};
 pub use link::{Lease, Pools, SendError};
 pub use retry::{Retries, Retryable, is_idempotent, pause};
+pub use tls::public_tls;
 
 /// All services of a revision.
 pub type Upstreams = HashMap<Arc<str>, Arc<Service>>;

@@ -94,3 +94,18 @@ pub fn client_config(
     };
     Ok(Some(Arc::new(config)))
 }
+
+/// TLS to servers of the web; `None` when this machine has no store of authorities.
+pub fn public_tls() -> Option<Arc<ClientConfig>> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if roots.is_empty() {
+        return None;
+    }
+    let config = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .ok()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Some(Arc::new(config))
+}

@@ -1,0 +1,522 @@
+//! A shared cache (RFC 9111), apart for each application.
+//!
+//! Freshness, `Vary` and validation are judged by `http-cache-semantics`. What is added here: answers to identified callers are
+//! kept for that caller alone, a burst of requests asks the service once, an answer past its time may be given while a new one
+//! is fetched, and an answer with `Set-Cookie` is never kept.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, Request, Response, StatusCode, Uri, response};
+use http_body_util::BodyExt as _;
+use http_cache_semantics::{AfterResponse, BeforeRequest, CacheOptions, CachePolicy};
+use lockgate_policy::{CacheRule, Refusal};
+use moka::future::Cache as Store;
+use parking_lot::Mutex;
+
+use crate::body::{Prefixed, ReadStart, full, read_start};
+use crate::core::Core;
+use crate::forward::{Answer, Prepared, RequestBody, Tried, send};
+use crate::upstream::Service;
+
+/// All that is kept, in bytes.
+const MOST_BYTES: u64 = 64 * 1024 * 1024;
+/// Answers to one URL: for several callers, and by `Vary`.
+const MOST_VARIANTS: usize = 64;
+/// How long a URL whose answers cannot be kept is not waited for.
+const PASS_FOR: Duration = Duration::from_secs(30);
+
+const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+
+/// What an answer is kept under: service, host, path and query.
+type Key = Arc<str>;
+
+/// An answer that is kept.
+#[derive(Debug)]
+struct Kept {
+    /// The caller it is for; everyone when nobody was identified.
+    caller: Option<Arc<str>>,
+    policy: CachePolicy,
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+    rule: Arc<CacheRule>,
+}
+
+type Variants = Arc<Vec<Arc<Kept>>>;
+
+/// Fetches under way, by URL and caller.
+type Flights = HashMap<(Key, Option<Arc<str>>), Weak<tokio::sync::Mutex<()>>>;
+
+/// The cache of a node.
+#[derive(Debug)]
+pub struct Cache {
+    kept: Store<Key, Variants>,
+    /// URLs whose answers could not be kept: requests for them do not wait for one another.
+    passes: Store<Key, ()>,
+    flights: Mutex<Flights>,
+}
+
+/// A request that may be answered from the cache.
+pub struct Asked<'a> {
+    /// The request as the service would get it.
+    pub prepared: Prepared,
+    /// How answers are kept.
+    pub rule: Arc<CacheRule>,
+    /// The caller, when it was identified.
+    pub caller: Option<Arc<str>>,
+    /// Who answers when the cache does not.
+    pub service: &'a Arc<Service>,
+}
+
+/// What the cache knows of a request.
+enum Found {
+    Fresh(Arc<Kept>),
+    /// Past its time, yet within the time that the rule grants.
+    Usable(Arc<Kept>),
+    /// To be validated first, with these fields.
+    Stale(Arc<Kept>, HeaderMap),
+    Nothing,
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        let weigh = |key: &Key, variants: &Variants| {
+            let bytes: usize = variants.iter().map(|kept| kept.body.len() + 1024).sum();
+            u32::try_from(bytes + key.len()).unwrap_or(u32::MAX)
+        };
+        Self {
+            kept: Store::builder()
+                .max_capacity(MOST_BYTES)
+                .weigher(weigh)
+                .support_invalidation_closures()
+                .build(),
+            passes: Store::builder()
+                .max_capacity(10_000)
+                .time_to_live(PASS_FOR)
+                .build(),
+            flights: Mutex::default(),
+        }
+    }
+}
+
+impl Cache {
+    /// Answers from the cache, else from the service, and keeps what may be kept.
+    ///
+    /// # Errors
+    /// The refusal that stands in for the answer.
+    pub async fn answer(
+        self: &Arc<Self>,
+        core: &Arc<Core>,
+        asked: Asked<'_>,
+        body: RequestBody,
+        seen: &mut Tried,
+    ) -> Result<Answer, Box<Refusal>> {
+        let Asked {
+            prepared,
+            rule,
+            caller,
+            service,
+        } = asked;
+        let key: Key = format!("{} {} {}", service.name, prepared.authority, prepared.path).into();
+        if prepared.method != Method::GET || prepared.headers.contains_key(header::RANGE) {
+            let unsafe_method = !prepared.method.is_safe();
+            let answer = send(core, prepared, body, service, seen).await?;
+            // RFC 9111 §4.4.
+            if unsafe_method && answer.head.status.as_u16() < 400 {
+                self.kept.invalidate(&key).await;
+            }
+            return Ok(answer);
+        }
+        // Held until the caller is answered, and not by a refresh that outlives it.
+        let mut prepared = prepared;
+        let _held = std::mem::take(&mut prepared.permits);
+        let asked = Arc::new(Fetch::new(key, prepared, rule, caller));
+        let mut waited = false;
+        let flight = self.flight(&asked);
+        let _turn = loop {
+            match self.look(&asked).await {
+                Found::Fresh(kept) => {
+                    return Ok(asked.hit(&kept, if waited { "hit; collapsed" } else { "hit" }));
+                }
+                Found::Usable(kept) => {
+                    self.refresh(core, &asked, service);
+                    return Ok(asked.hit(&kept, "hit; detail=stale"));
+                }
+                Found::Stale(..) | Found::Nothing if waited => break None,
+                Found::Stale(..) | Found::Nothing => {}
+            }
+            if self.passes.contains_key(&asked.key) {
+                break None;
+            }
+            let patience = service.timeouts.first_byte.get();
+            let turn = flight.clone().try_lock_owned();
+            match turn {
+                Ok(turn) => break Some(turn),
+                Err(_) => drop(tokio::time::timeout(patience, flight.lock()).await),
+            }
+            waited = true;
+        };
+        let (kept, validators) = match self.look(&asked).await {
+            Found::Stale(kept, validators) => (Some(kept), validators),
+            _ => (None, HeaderMap::new()),
+        };
+        self.fetch(core, &asked, service, kept, validators, seen)
+            .await
+    }
+
+    /// Forgets the answers that `tag` names, or that were kept for this path (with its query); all when neither is given.
+    pub fn purge(&self, tag: Option<String>, path: Option<String>) {
+        match (tag, path) {
+            (None, None) => self.kept.invalidate_all(),
+            (tag, path) => {
+                let names = move |key: &Key, variants: &Variants| {
+                    path.as_ref()
+                        .is_some_and(|path| key.rsplit(' ').next() == Some(path))
+                        || tag.as_ref().is_some_and(|tag| {
+                            variants.iter().any(|kept| kept.rule.tags.contains(tag))
+                        })
+                };
+                // The cache supports closures; it says no only when it was built without.
+                drop(self.kept.invalidate_entries_if(names));
+            }
+        }
+    }
+
+    fn flight(&self, asked: &Fetch) -> Arc<tokio::sync::Mutex<()>> {
+        let mut flights = self.flights.lock();
+        if flights.len() > 1_000 {
+            flights.retain(|_, flight| flight.strong_count() > 0);
+        }
+        let place = flights
+            .entry((asked.key.clone(), asked.caller.clone()))
+            .or_default();
+        if let Some(flight) = place.upgrade() {
+            return flight;
+        }
+        let flight = Arc::default();
+        *place = Arc::downgrade(&flight);
+        flight
+    }
+
+    async fn look(&self, asked: &Fetch) -> Found {
+        let Some(variants) = self.kept.get(&asked.key).await else {
+            return Found::Nothing;
+        };
+        let now = SystemTime::now();
+        let mut found = Found::Nothing;
+        for kept in variants.iter().filter(|kept| kept.caller == asked.caller) {
+            match kept.policy.before_request(&asked.view, now) {
+                BeforeRequest::Fresh(_) => return Found::Fresh(kept.clone()),
+                BeforeRequest::Stale {
+                    request,
+                    matches: true,
+                } => {
+                    let over = kept.policy.age(now).saturating_sub(kept.lifetime());
+                    let wants_new = asked.view.headers().contains_key(header::CACHE_CONTROL);
+                    found = if over < kept.rule.stale && kept.policy.is_stale(now) && !wants_new {
+                        Found::Usable(kept.clone())
+                    } else {
+                        Found::Stale(kept.clone(), validators(&request.headers))
+                    };
+                }
+                BeforeRequest::Stale { .. } => {}
+            }
+        }
+        found
+    }
+
+    /// Fetches a new answer beside the request, unless somebody does.
+    fn refresh(self: &Arc<Self>, core: &Arc<Core>, asked: &Arc<Fetch>, service: &Arc<Service>) {
+        let Ok(turn) = self.flight(asked).try_lock_owned() else {
+            return;
+        };
+        let (cache, core) = (self.clone(), core.clone());
+        let (asked, service) = (asked.clone(), service.clone());
+        tokio::spawn(async move {
+            let variants = cache.kept.get(&asked.key).await.unwrap_or_default();
+            let kept = variants
+                .iter()
+                .find(|kept| kept.caller == asked.caller)
+                .cloned();
+            let fields = kept
+                .as_ref()
+                .map(|kept| kept.validators())
+                .unwrap_or_default();
+            let mut seen = Tried::default();
+            let fetched = cache
+                .fetch(&core, &asked, &service, kept, fields, &mut seen)
+                .await;
+            if let Ok(answer) = fetched {
+                // What is too large to keep is read to its end by nobody.
+                drop(answer);
+            }
+            drop(turn);
+        });
+    }
+
+    async fn fetch(
+        &self,
+        core: &Arc<Core>,
+        asked: &Fetch,
+        service: &Arc<Service>,
+        kept: Option<Arc<Kept>>,
+        validators: HeaderMap,
+        seen: &mut Tried,
+    ) -> Result<Answer, Box<Refusal>> {
+        let validates = kept.is_some();
+        let request = asked.request(validators);
+        let answer = send(core, request, RequestBody::Absent, service, seen).await?;
+        let now = SystemTime::now();
+        if let (Some(kept), StatusCode::NOT_MODIFIED) = (&kept, answer.head.status) {
+            let response = Response::from_parts(answer.head, ());
+            if let AfterResponse::NotModified(policy, parts) =
+                kept.policy.after_response(&asked.view, &response, now)
+            {
+                let renewed = Arc::new(Kept {
+                    caller: asked.caller.clone(),
+                    policy,
+                    status: kept.status,
+                    headers: parts.headers,
+                    body: kept.body.clone(),
+                    rule: asked.rule.clone(),
+                });
+                self.keep(asked, renewed.clone()).await;
+                return Ok(asked.hit(&renewed, "hit; detail=validated"));
+            }
+            return Ok(asked.hit(kept, "hit; detail=validated"));
+        }
+        let forward = if validates {
+            "fwd=stale"
+        } else {
+            "fwd=uri-miss"
+        };
+        let Answer { mut head, body } = answer;
+        let Some(policy) = asked.may_keep(&head, now) else {
+            self.passes.insert(asked.key.clone(), ()).await;
+            status(&mut head.headers, forward);
+            return Ok(Answer { head, body });
+        };
+        match read_start(body, asked.rule.up_to).await {
+            Ok(ReadStart::Whole(bytes)) => {
+                let kept = Arc::new(Kept {
+                    caller: asked.caller.clone(),
+                    policy,
+                    status: head.status,
+                    headers: head.headers,
+                    body: bytes,
+                    rule: asked.rule.clone(),
+                });
+                self.keep(asked, kept.clone()).await;
+                Ok(asked.hit(&kept, &format!("{forward}; stored")))
+            }
+            Ok(ReadStart::Part(start, rest)) => {
+                self.passes.insert(asked.key.clone(), ()).await;
+                status(&mut head.headers, forward);
+                let body = Prefixed::new(start, rest).boxed_unsync();
+                Ok(Answer { head, body })
+            }
+            Err(_) => Err(Box::new(Refusal::new(
+                &lockgate_policy::gateway_reasons::UPSTREAM_FAILED,
+                "the service broke off within its answer",
+            ))),
+        }
+    }
+
+    async fn keep(&self, asked: &Fetch, kept: Arc<Kept>) {
+        let replaced = |known: &Arc<Kept>| {
+            known.caller == kept.caller
+                && !matches!(
+                    known.policy.before_request(&asked.view, SystemTime::now()),
+                    BeforeRequest::Stale { matches: false, .. }
+                )
+        };
+        let mut variants = self
+            .kept
+            .get(&asked.key)
+            .await
+            .map(|known| known.to_vec())
+            .unwrap_or_default();
+        variants.retain(|known| !replaced(known));
+        if variants.len() >= MOST_VARIANTS {
+            variants.remove(0);
+        }
+        variants.push(kept.clone());
+        self.kept
+            .insert(asked.key.clone(), Arc::new(variants))
+            .await;
+    }
+}
+
+impl Kept {
+    fn lifetime(&self) -> Duration {
+        let now = SystemTime::now();
+        self.policy.age(now) + self.policy.time_to_live(now)
+    }
+
+    fn validators(&self) -> HeaderMap {
+        let mut fields = HeaderMap::new();
+        for (from, to) in [
+            (header::ETAG, header::IF_NONE_MATCH),
+            (header::LAST_MODIFIED, header::IF_MODIFIED_SINCE),
+        ] {
+            if let Some(value) = self.headers.get(from) {
+                fields.insert(to, value.clone());
+            }
+        }
+        fields
+    }
+}
+
+/// A request for an answer that may be kept. It belongs to no caller's connection: it may outlive the request.
+struct Fetch {
+    key: Key,
+    rule: Arc<CacheRule>,
+    caller: Option<Arc<str>>,
+    /// The request as the rules of RFC 9111 see it.
+    view: Request<()>,
+    /// What the caller already has.
+    known: Option<HeaderValue>,
+    template: Prepared,
+}
+
+impl Fetch {
+    fn new(
+        key: Key,
+        mut prepared: Prepared,
+        rule: Arc<CacheRule>,
+        caller: Option<Arc<str>>,
+    ) -> Self {
+        let known = prepared.headers.remove(header::IF_NONE_MATCH);
+        for name in [
+            header::IF_MODIFIED_SINCE,
+            header::IF_MATCH,
+            header::IF_UNMODIFIED_SINCE,
+        ] {
+            prepared.headers.remove(name);
+        }
+        let mut view = Request::new(());
+        *view.uri_mut() = prepared
+            .path
+            .parse()
+            .unwrap_or_else(|_| Uri::from_static("/"));
+        view.headers_mut().clone_from(&prepared.headers);
+        if caller.is_some() {
+            // What is kept for one caller alone may be kept although it was authorised (RFC 9111 §3.5 is about sharing it).
+            view.headers_mut().remove(header::AUTHORIZATION);
+        }
+        Self {
+            key,
+            rule,
+            caller,
+            view,
+            known,
+            template: prepared,
+        }
+    }
+
+    fn request(&self, validators: HeaderMap) -> Prepared {
+        let from = &self.template;
+        let mut headers = from.headers.clone();
+        headers.extend(validators);
+        Prepared {
+            method: from.method.clone(),
+            headers,
+            path: from.path.clone(),
+            key: from.key,
+            authority: from.authority.clone(),
+            body_limit: from.body_limit,
+            body_idle: from.body_idle,
+            permits: Vec::new(),
+            since: tokio::time::Instant::now(),
+            cache: None,
+        }
+    }
+
+    /// The rules under which an answer may be kept; `None` when it may not.
+    fn may_keep(&self, head: &response::Parts, now: SystemTime) -> Option<CachePolicy> {
+        if head.headers.contains_key(header::SET_COOKIE) {
+            return None;
+        }
+        let mut response = Response::new(());
+        *response.status_mut() = head.status;
+        response.headers_mut().clone_from(&head.headers);
+        let says = [header::CACHE_CONTROL, header::EXPIRES, header::PRAGMA]
+            .iter()
+            .any(|name| head.headers.contains_key(name));
+        if !says && !self.rule.fresh.is_zero() && head.status == StatusCode::OK {
+            let seconds = self.rule.fresh.as_secs().max(1);
+            if let Ok(value) = HeaderValue::try_from(format!("max-age={seconds}")) {
+                response.headers_mut().insert(header::CACHE_CONTROL, value);
+            }
+        }
+        let options = CacheOptions {
+            shared: true,
+            // Nothing is kept because it looks old.
+            cache_heuristic: 0.0,
+            ..CacheOptions::default()
+        };
+        let policy = CachePolicy::new_options(&self.view, &response, now, options);
+        let lives = !policy.time_to_live(now).is_zero();
+        (policy.is_storable() && lives).then_some(policy)
+    }
+
+    fn hit(&self, kept: &Kept, how: &str) -> Answer {
+        let now = SystemTime::now();
+        let (mut head, ()) = Response::new(()).into_parts();
+        head.status = kept.status;
+        head.headers.clone_from(&kept.headers);
+        head.headers.insert(
+            header::AGE,
+            HeaderValue::from(kept.policy.age(now).as_secs()),
+        );
+        let ttl = kept.policy.time_to_live(now).as_secs_f64().ceil();
+        status(&mut head.headers, &format!("{how}; ttl={ttl}"));
+        let tag = head.headers.get(header::ETAG);
+        if self
+            .known
+            .as_ref()
+            .zip(tag)
+            .is_some_and(|(known, tag)| matches_tag(known, tag))
+        {
+            head.status = StatusCode::NOT_MODIFIED;
+            head.headers.remove(header::CONTENT_LENGTH);
+            return Answer {
+                head,
+                body: full(Bytes::new()),
+            };
+        }
+        Answer {
+            head,
+            body: full(kept.body.clone()),
+        }
+    }
+}
+
+/// RFC 9110 §13.1.2, by weak comparison.
+fn matches_tag(known: &HeaderValue, tag: &HeaderValue) -> bool {
+    let (Ok(known), Ok(tag)) = (known.to_str(), tag.to_str()) else {
+        return false;
+    };
+    let strong = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+    known.trim() == "*" || known.split(',').any(|one| strong(one) == strong(tag))
+}
+
+fn validators(headers: &HeaderMap) -> HeaderMap {
+    let names = [header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE];
+    let fields = names.into_iter().filter_map(|name| {
+        let value = headers.get(&name)?.clone();
+        Some((name, value))
+    });
+    fields.collect()
+}
+
+/// RFC 9211.
+fn status(headers: &mut HeaderMap, text: &str) {
+    if let Ok(value) = HeaderValue::try_from(format!("lockgate; {text}")) {
+        headers.append(CACHE_STATUS, value);
+    }
+}
