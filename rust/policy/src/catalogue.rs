@@ -19,6 +19,7 @@ pub static KINDS: &[&Kind] = &[
     &kinds::require::KIND,
     &kinds::ip_filter::KIND,
     &kinds::rate_limit::KIND,
+    &kinds::quota::KIND,
     &kinds::concurrency::KIND,
     &kinds::json_limits::KIND,
     &kinds::payload_guard::KIND,

@@ -12,5 +12,6 @@ pub mod jwt;
 pub mod mtls;
 pub mod oauth2_introspection;
 pub mod payload_guard;
+pub mod quota;
 pub mod rate_limit;
 pub mod require;
