@@ -16,6 +16,7 @@ pub static KINDS: &[&Kind] = &[
     &kinds::oauth2_introspection::KIND,
     &kinds::basic_auth::KIND,
     &kinds::mtls::KIND,
+    &kinds::http_signature::KIND,
     &kinds::require::KIND,
     &kinds::ip_filter::KIND,
     &kinds::rate_limit::KIND,

@@ -33,6 +33,8 @@ mod reason;
 mod request;
 mod revision;
 mod router;
+mod signature_key;
+mod signatures;
 mod usage_fields;
 mod verdict;
 
