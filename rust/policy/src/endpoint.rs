@@ -102,6 +102,12 @@ fn is_private_host(host: &str) -> Option<bool> {
         return Some(is_private(ip));
     }
     let name = host.trim_end_matches('.');
+    if !name
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
+    {
+        return None;
+    }
     let last = name.rsplit('.').next().unwrap_or_default();
     if last.is_empty() || last.starts_with("0x") || last.bytes().all(|b| b.is_ascii_digit()) {
         return None;
@@ -151,6 +157,23 @@ pub fn is_private(ip: IpAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hosts_in_doubtful_forms_are_neither_public_nor_private() {
+        for (host, expected) in [
+            ("id.example.com", Some(false)),
+            ("id.example.com.", Some(false)),
+            ("localhost.", Some(true)),
+            ("db.internal", Some(true)),
+            ("[::1]", Some(true)),
+            ("[::1%25eth0]", None),
+            ("127.1", None),
+            ("0x7f000001", None),
+            (".", None),
+        ] {
+            assert_eq!(is_private_host(host), expected, "{host}");
+        }
+    }
 
     #[test]
     fn private_addresses_are_known_in_every_form() {

@@ -170,6 +170,12 @@ pub fn decode_base64url(text: &str) -> Option<Vec<u8>> {
         .ok()
 }
 
+/// Base64 with padding (RFC 4648 §4).
+pub fn decode_base64(text: &str) -> Option<Vec<u8>> {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.decode(text).ok()
+}
+
 /// An uncompressed point (SEC 1 §2.3.3).
 fn point(x: &[u8], y: &[u8], size: usize) -> Option<Vec<u8>> {
     (x.len() == size && y.len() == size).then(|| [&[4], x, y].concat())

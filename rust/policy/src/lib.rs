@@ -25,6 +25,7 @@ pub mod keys;
 pub mod kinds;
 mod password;
 mod payload;
+mod period;
 mod place;
 mod policy;
 mod problem_details;
@@ -32,6 +33,9 @@ mod reason;
 mod request;
 mod revision;
 mod router;
+mod signature_key;
+mod signatures;
+mod usage_fields;
 mod verdict;
 
 pub use catalogue::{KINDS, catalogue, document_schema, kind, reasons};

@@ -1,6 +1,6 @@
 //! Passwords: argon2id hashes (RFC 9106) in PHC form.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use argon2::password_hash::{PasswordHash, PasswordHasher as _, SaltString};
 use argon2::{Algorithm, Argon2, Params, PasswordVerifier as _, Version};
@@ -79,7 +79,14 @@ pub struct Verifier {
     /// A hash that no password has; unknown users cost as much as known ones.
     nobody: String,
     salt: [u8; 32],
-    right: Mutex<VecDeque<[u8; 32]>>,
+    right: Mutex<Right>,
+}
+
+/// What was right, and in which order.
+#[derive(Default)]
+struct Right {
+    known: HashSet<[u8; 32]>,
+    order: VecDeque<[u8; 32]>,
 }
 
 impl std::fmt::Debug for Verifier {
@@ -118,16 +125,20 @@ impl Verifier {
             return false;
         };
         let proof = self.proof(user, password, hash);
-        if self.right.lock().contains(&proof) {
+        if self.right.lock().known.contains(&proof) {
             return true;
         }
         let right = self.check(password, hash);
         if right {
-            let mut known = self.right.lock();
-            if known.len() >= REMEMBERED {
-                known.pop_front();
+            let mut memory = self.right.lock();
+            if memory.known.insert(proof) {
+                memory.order.push_back(proof);
             }
-            known.push_back(proof);
+            if memory.order.len() > REMEMBERED
+                && let Some(oldest) = memory.order.pop_front()
+            {
+                memory.known.remove(&oldest);
+            }
         }
         right
     }
@@ -193,11 +204,16 @@ mod tests {
         let hash = cheap("open sesame");
         let verifier = Verifier::new(Some(&hash));
         assert!(!verifier.is_right("ali", b"wrong", Some(&hash)));
-        assert_eq!(verifier.right.lock().len(), 0);
+        assert_eq!(verifier.right.lock().known.len(), 0);
         for user in 0..REMEMBERED + 10 {
             assert!(verifier.is_right(&user.to_string(), b"open sesame", Some(&hash)));
         }
-        assert_eq!(verifier.right.lock().len(), REMEMBERED);
+        let memory = verifier.right.lock();
+        assert_eq!(
+            (memory.known.len(), memory.order.len()),
+            (REMEMBERED, REMEMBERED)
+        );
+        drop(memory);
         // A remembered password does not open another user's door or outlive a change of the hash.
         assert!(!verifier.is_right("ali", b"open sesame", Some(&cheap("new"))));
     }

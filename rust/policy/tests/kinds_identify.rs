@@ -8,6 +8,8 @@
 
 #[path = "kinds_identify/basic_auth.rs"]
 mod basic_auth;
+#[path = "kinds_identify/http_signature.rs"]
+mod http_signature;
 #[path = "kinds_identify/jwt.rs"]
 mod jwt;
 #[path = "kinds_identify/mtls.rs"]

@@ -78,7 +78,7 @@ pub struct SignatureKey {
     pub id: Spanned<String>,
     /// `ed25519`, `ecdsa-p256-sha256`, `ecdsa-p384-sha384`, `rsa-pss-sha512`, `rsa-v1_5-sha256` or `hmac-sha256`.
     pub algorithm: Spanned<String>,
-    /// PEM file with the public key (SubjectPublicKeyInfo); not for `hmac-sha256`.
+    /// The public key (SubjectPublicKeyInfo) as a PEM file, or as PEM text; not for `hmac-sha256`.
     pub public_key: Option<Spanned<String>>,
     /// The shared secret of `hmac-sha256`, as a reference.
     pub secret: Option<Secret>,

@@ -19,7 +19,7 @@
 use std::borrow::Cow;
 use std::num::NonZeroU64;
 
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderName, HeaderValue};
 use lockgate_config::{Duration, OnError, PolicyEntry, Problem, Spanned, decode};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -30,7 +30,8 @@ use crate::env::Env;
 use crate::policy::{Compiled, Compiling, Kind, Phase, Policy};
 use crate::reason::Reason;
 use crate::request::RequestView;
-use crate::verdict::{Effect, Effects, Refusal, ResponseEdit, Verdict};
+use crate::usage_fields::{self, SECOND, Shown, exceeded, policy_item};
+use crate::verdict::{Effect, Effects, ResponseEdit, Verdict};
 
 /// The catalogue entry.
 pub static KIND: Kind = Kind {
@@ -51,10 +52,6 @@ static EXCEEDED: Reason = Reason::new(
     "wait as long as `Retry-After` says, then go on more slowly",
 )
 .under("https://iana.org/assignments/http-problem-types#quota-exceeded");
-
-const SECOND: u64 = 1_000_000;
-const POLICY_FIELD: HeaderName = HeaderName::from_static("ratelimit-policy");
-const USAGE_FIELD: HeaderName = HeaderName::from_static("ratelimit");
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -117,9 +114,10 @@ fn compile(entry: &PolicyEntry, compiling: &Compiling<'_>) -> Compiled {
         });
     }
     let name = entry.id.value.clone();
-    let mut field = format!("\"{name}\";q={limit};w={}", length / SECOND);
+    let mut field = policy_item(&name, limit, length);
     if let Some(burst) = &settings.burst {
-        field.push_str(&format!(", \"{name}-burst\";q={};w=1", burst.value));
+        field.push_str(", ");
+        field.push_str(&policy_item(&format!("{name}-burst"), burst.get(), SECOND));
     }
     match (by, HeaderValue::from_str(&field)) {
         (Some(by), Ok(policy_field)) if problems.is_empty() => Ok(Box::new(RateLimit {
@@ -152,38 +150,18 @@ impl RateLimit {
         }
     }
 
-    fn fields(&self, at: usize, usage: Usage) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
-        let seconds = usage.reset_after.div_ceil(SECOND);
-        let limit = self.windows.get(at).map_or(0, |window| window.limit);
-        let value = HeaderValue::from_str(&format!(
-            "\"{}\";r={};t={seconds}",
-            self.window_name(at),
-            usage.remaining
-        ));
-        let legacy = self.legacy.then(|| {
-            [
-                (
-                    HeaderName::from_static("x-ratelimit-limit"),
-                    HeaderValue::from(limit),
-                ),
-                (
-                    HeaderName::from_static("x-ratelimit-remaining"),
-                    HeaderValue::from(usage.remaining),
-                ),
-                (
-                    HeaderName::from_static("x-ratelimit-reset"),
-                    HeaderValue::from(seconds),
-                ),
-            ]
-        });
-        let draft = [
-            (POLICY_FIELD, Some(self.policy_field.clone())),
-            (USAGE_FIELD, value.ok()),
-        ];
-        let draft = draft
-            .into_iter()
-            .filter_map(|(name, value)| Some((name, value?)));
-        draft.chain(legacy.into_iter().flatten())
+    fn fields(
+        &self,
+        at: usize,
+        usage: Usage,
+    ) -> impl Iterator<Item = (HeaderName, HeaderValue)> + use<> {
+        let shown = Shown {
+            name: &self.window_name(at),
+            limit: self.windows.get(at).map_or(0, |window| window.limit),
+            remaining: usage.remaining,
+            reset_seconds: usage.reset_after.div_ceil(SECOND),
+        };
+        usage_fields::fields(Some(self.policy_field.clone()), shown, self.legacy)
     }
 }
 
@@ -213,20 +191,11 @@ impl Policy for RateLimit {
         let names: Vec<String> = exhausted()
             .map(|(at, _)| self.window_name(at).into_owned())
             .collect();
-        let mut refusal = Refusal::new(
-            &EXCEEDED,
-            format!("the limit `{}` is used up", names.join("`, `")),
-        )
-        .member("violated-policies", names)
-        .header(header::RETRY_AFTER, &wait.to_string());
-        refusal.headers.extend(self.fields(
-            at,
-            Usage {
-                remaining: 0,
-                reset_after: wait * SECOND,
-                ..tightest
-            },
-        ));
-        Verdict::Deny(Box::new(refusal))
+        let told = Usage {
+            reset_after: wait * SECOND,
+            ..tightest
+        };
+        let fields = self.fields(at, told);
+        Verdict::Deny(exceeded(&EXCEEDED, "limit", names, wait, fields))
     }
 }

@@ -250,6 +250,19 @@ fn forged_changed_claims_or_signatures_are_refused() {
 }
 
 #[test]
+fn forged_no_character_of_a_token_can_be_changed() {
+    let signer = Signer::new("EdDSA");
+    let gateway = gateway(&signer, "");
+    let token = signer.token("k1", &claims(json!({})));
+    for at in 0..token.len() {
+        let mut forged = token.clone().into_bytes();
+        forged[at] = if forged[at] == b'B' { b'C' } else { b'B' };
+        let forged = String::from_utf8(forged).unwrap();
+        assert_ne!(refusal(&gateway, &forged), "", "{forged}");
+    }
+}
+
+#[test]
 fn forged_repeated_members_are_refused_on_every_level() {
     let signer = Signer::new("EdDSA");
     let good = claims(json!({})).to_string();

@@ -231,3 +231,64 @@ pub fn judged(
         }
     }
 }
+
+/// Decides about a request at a time with the given counters; gives the code, empty for a forwarded request, and the fields that
+/// the caller sees.
+pub fn answer(
+    revision: &Revision,
+    counters: &Arc<Counters>,
+    now: Timestamp,
+    request: &ExplainRequest,
+) -> (String, Vec<(String, String)>) {
+    let method: http::Method = request.method.parse().unwrap();
+    let mut headers = http::HeaderMap::new();
+    for (name, value) in &request.headers {
+        let name: http::HeaderName = name.parse().unwrap();
+        headers.append(name, value.parse().unwrap());
+    }
+    let route = revision.route("localhost", &request.url, &method, &headers);
+    let route = route.unwrap();
+    let view = RequestView {
+        method: &method,
+        scheme: "http",
+        host: "localhost",
+        path: &request.url,
+        query: None,
+        version: http::Version::HTTP_11,
+        headers: &headers,
+        client: [192, 0, 2, 1].into(),
+        certificate: None,
+        body: Body::Absent,
+        variables: &[],
+        identity: None,
+    };
+    let mut progress = Progress::default();
+    let mut env = Env {
+        now,
+        facts: &Facts::default(),
+        directory: &revision.directory,
+        counters,
+    };
+    let text = |value: &http::HeaderValue| value.to_str().unwrap().to_owned();
+    match route
+        .chain
+        .advance(&view, &route.id, &mut progress, &mut env)
+    {
+        Step::Decided(Outcome::Forward) => {
+            let fields = progress.edits.iter().map(|edit| match edit {
+                lockgate_policy::ResponseEdit::Add(name, value) => (name.to_string(), text(value)),
+                other => panic!("{other:?}"),
+            });
+            (String::new(), fields.collect())
+        }
+        Step::Decided(Outcome::Refuse(refusal)) => (
+            refusal.reason.code.to_owned(),
+            refusal
+                .headers
+                .iter()
+                .map(|(name, value)| (name.to_string(), text(value)))
+                .collect(),
+        ),
+        other => panic!("{other:?}"),
+    }
+}

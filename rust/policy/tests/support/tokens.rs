@@ -115,3 +115,46 @@ impl Signer {
         self.token_of(&header.to_string(), &claims.to_string())
     }
 }
+
+impl Signer {
+    /// The public key as a PEM file (SubjectPublicKeyInfo); gives its path.
+    pub fn pem(&self) -> String {
+        let start: &[u8] = match self {
+            Self::Es256(_) => b"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\x00",
+            Self::Es384(_) => b"\x30\x76\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x22\x03\x62\x00",
+            Self::Ed25519(_) => b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00",
+            Self::Rsa(..) => b"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00",
+        };
+        let public = match self {
+            Self::Es256(pair) | Self::Es384(pair) => pair.public_key().as_ref(),
+            Self::Ed25519(pair) => pair.public_key().as_ref(),
+            Self::Rsa(pair, _) => pair.public_key().as_ref(),
+        };
+        let long = |tag: u8, contents: &[u8]| {
+            let [high, low] = u16::try_from(contents.len()).unwrap().to_be_bytes();
+            [&[tag, 0x82, high, low], contents].concat()
+        };
+        let der = match self {
+            Self::Rsa(..) => {
+                let bits = long(0x03, &[&[0], public].concat());
+                long(0x30, &[start, &bits].concat())
+            }
+            _ => [start, public].concat(),
+        };
+        let text = base64::engine::general_purpose::STANDARD.encode(der);
+        kept(&format!(
+            "-----BEGIN PUBLIC KEY-----\n{text}\n-----END PUBLIC KEY-----\n"
+        ))
+    }
+}
+
+/// A file with this text, for as long as the tests are built; gives its path.
+pub fn kept(text: &str) -> String {
+    let name = lockgate_config::sha256_hex(text.as_bytes());
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    // Tests run side by side: the file appears under its name only when it is whole.
+    let part = path.with_extension(format!("{:?}", std::thread::current().id()));
+    std::fs::write(&part, text).unwrap();
+    std::fs::rename(&part, &path).unwrap();
+    path.display().to_string()
+}

@@ -1,0 +1,223 @@
+//! # What it does
+//! Gives each caller so many requests for an hour, a day, a week or a month of the calendar, or for a rolling time.
+//!
+//! # When to use
+//! A plan includes a number of requests. Against bursts use `rate_limit` beside it.
+//!
+//! # Example
+//! ```yaml
+//! - { id: plan, kind: quota, by_plan: { gold: 100000, free: 1000 }, per: month, time_zone: Europe/Berlin }
+//! ```
+//!
+//! # On failure
+//! 429 with `Retry-After` and the `RateLimit` fields (draft-ietf-httpapi-ratelimit-headers-11); 403 for a caller whose plan is not
+//! listed when there is no `limit` for the others. A refused request is not counted. A changed limit, or another plan, keeps the
+//! usage already counted; so does a node that is started again.
+
+use std::num::NonZeroU64;
+
+use http::HeaderValue;
+use jiff::tz::TimeZone;
+use lockgate_config::{Entries, OnError, PolicyEntry, Problem, Spanned, decode};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::caller::{By, CallerKey};
+use crate::counters::{Usage, Window};
+use crate::env::Env;
+use crate::period::{Calendar, Period};
+use crate::policy::{Compiled, Compiling, Kind, Phase, Policy};
+use crate::reason::Reason;
+use crate::request::RequestView;
+use crate::usage_fields::{self, SECOND, Shown, exceeded, policy_item};
+use crate::verdict::{Effect, Effects, ResponseEdit, Verdict};
+
+/// The catalogue entry.
+pub static KIND: Kind = Kind {
+    name: "quota",
+    phase: Phase::Limit,
+    about: "Gives each caller so many requests for a time of the calendar, by plan.",
+    on_error: OnError::Deny,
+    needs_identity: false,
+    reasons: &[&EXCEEDED, &NO_PLAN],
+    schema: Settings::json_schema,
+    compile,
+};
+
+static EXCEEDED: Reason = Reason::new(
+    "quota.exceeded",
+    429,
+    "Quota used up",
+    "wait as long as `Retry-After` says, or ask the API's owner for a larger plan",
+)
+.under("https://iana.org/assignments/http-problem-types#quota-exceeded");
+
+static NO_PLAN: Reason = Reason::new(
+    "quota.no_plan",
+    403,
+    "Plan without requests",
+    "ask the API's owner for a plan that includes this API",
+);
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    /// The most requests in `per`; beside `by_plan`, for callers on no plan of the list.
+    limit: Option<NonZeroU64>,
+    /// The most requests by plan.
+    by_plan: Option<Spanned<Entries<NonZeroU64>>>,
+    /// The time the quota is for: `hour`, `day`, `week` (from Monday) or `month` of the calendar, or a rolling time such as `24h`.
+    per: Spanned<Period>,
+    /// The time zone of the calendar, such as `Europe/Berlin`; `UTC` by default.
+    time_zone: Option<Spanned<String>>,
+    /// Who is counted: `application` (the default; the address of callers who are not identified), `address`, `route`,
+    /// `claim:NAME` or `cel:EXPRESSION`.
+    by: Option<Spanned<String>>,
+    /// Whether answers also carry `X-RateLimit-Limit`, `-Remaining` and `-Reset`.
+    #[serde(default)]
+    legacy_headers: bool,
+}
+
+#[derive(Debug)]
+struct Quota {
+    uid: u64,
+    name: String,
+    limit: Option<u64>,
+    plans: Vec<(String, u64)>,
+    time: Time,
+    by: By,
+    legacy: bool,
+}
+
+#[derive(Debug)]
+enum Time {
+    Calendar(Calendar),
+    /// Microseconds.
+    Rolling(u64),
+}
+
+fn compile(entry: &PolicyEntry, compiling: &Compiling<'_>) -> Compiled {
+    let settings: Settings = decode(&entry.settings)?;
+    let mut problems = Vec::new();
+    let mut note = |problem| problems.push(problem);
+    let by = By::read(settings.by.as_ref()).map_err(&mut note);
+    let time = time(&settings).map_err(&mut note);
+    match &settings.by_plan {
+        None if settings.limit.is_none() => note(
+            Problem::new(&entry.span, "the quota has no limit")
+                .help("write `limit: 1000` or `by_plan: { gold: 1000 }`"),
+        ),
+        Some(plans) if plans.is_empty() => note(
+            Problem::new(&plans.span, "`by_plan` is empty")
+                .help("write at least one plan and its limit, such as `gold: 1000`"),
+        ),
+        _ => {}
+    }
+    match (by, time) {
+        (Ok(by), Ok(time)) if problems.is_empty() => {
+            let plans = settings.by_plan.iter().flat_map(|plans| plans.iter());
+            Ok(Box::new(Quota {
+                uid: compiling.uid(&entry.id),
+                name: entry.id.value.clone(),
+                limit: settings.limit.map(NonZeroU64::get),
+                plans: plans
+                    .map(|plan| (plan.id.clone(), plan.value.get()))
+                    .collect(),
+                time,
+                by,
+                legacy: settings.legacy_headers,
+            }))
+        }
+        _ => Err(problems),
+    }
+}
+
+fn time(settings: &Settings) -> Result<Time, Problem> {
+    match (settings.per.value, &settings.time_zone) {
+        (Period::Calendar(unit), None) => Ok(Time::Calendar(Calendar::new(unit, TimeZone::UTC))),
+        (Period::Calendar(unit), Some(name)) => match TimeZone::get(name) {
+            Ok(zone) => Ok(Time::Calendar(Calendar::new(unit, zone))),
+            Err(_) => Err(
+                Problem::new(&name.span, format!("`{}` is not a time zone", name.value))
+                    .help("write a name of the IANA database such as `Europe/Berlin`"),
+            ),
+        },
+        (Period::Rolling(_), Some(name)) => {
+            Err(Problem::new(&name.span, "a rolling time has no time zone")
+                .help("take `time_zone` out, or write `per: day`"))
+        }
+        (Period::Rolling(length), None) => match length.as_millis().saturating_mul(1_000) {
+            micros if micros >= SECOND => Ok(Time::Rolling(micros)),
+            _ => Err(
+                Problem::new(&settings.per.span, "the window is shorter than one second")
+                    .help("write `per: 1s` or longer"),
+            ),
+        },
+    }
+}
+
+impl Quota {
+    /// The limit of a request's caller.
+    fn limit(&self, request: &RequestView<'_>) -> Option<u64> {
+        let application = request
+            .identity
+            .and_then(|identity| identity.application.as_deref());
+        let plan = application.and_then(|application| application.plan.as_deref());
+        let by_plan = plan.and_then(|plan| self.plans.iter().find(|(name, _)| name == plan));
+        by_plan.map(|(_, limit)| *limit).or(self.limit)
+    }
+
+    /// The use after this call, and the length of the window in microseconds.
+    fn take(&self, caller: u64, limit: u64, env: &Env<'_>) -> Option<(Usage, u64)> {
+        match &self.time {
+            Time::Calendar(calendar) => {
+                let window = calendar.window(env.now)?;
+                let usage = env
+                    .counters
+                    .take_until(self.uid, caller, limit, window, env.now)?;
+                Some((usage, window.end - window.start))
+            }
+            Time::Rolling(length) => {
+                let window = Window {
+                    limit,
+                    length: *length,
+                };
+                let usage = env
+                    .counters
+                    .take_rolling(self.uid, caller, window, env.now)?;
+                Some((usage, *length))
+            }
+        }
+    }
+}
+
+impl Policy for Quota {
+    fn evaluate(&self, request: &RequestView<'_>, env: &mut Env<'_>) -> Verdict {
+        let caller = match self.by.key(request) {
+            Ok(CallerKey(caller)) => caller,
+            Err(why) => return Verdict::Undecided(why),
+        };
+        let Some(limit) = self.limit(request) else {
+            return Verdict::deny(&NO_PLAN, "the caller's plan has no requests to this API");
+        };
+        let Some((usage, length)) = self.take(caller, limit, env) else {
+            return Verdict::Undecided("the use cannot be counted".into());
+        };
+        let reset_seconds = usage.reset_after.div_ceil(SECOND);
+        let shown = Shown {
+            name: &self.name,
+            limit,
+            remaining: usage.remaining,
+            reset_seconds,
+        };
+        let policy = HeaderValue::from_str(&policy_item(&self.name, limit, length)).ok();
+        let fields = usage_fields::fields(policy, shown, self.legacy);
+        if usage.allowed {
+            let edits =
+                fields.map(|(name, value)| Effect::Response(ResponseEdit::Add(name, value)));
+            return Verdict::Allow(edits.collect::<Effects>());
+        }
+        let names = vec![self.name.clone()];
+        Verdict::Deny(exceeded(&EXCEEDED, "quota", names, reset_seconds, fields))
+    }
+}

@@ -1,0 +1,78 @@
+//! How limits are told to callers: the `RateLimit` fields (draft-ietf-httpapi-ratelimit-headers-11), the older `X-RateLimit-*`
+//! triple, and the refusal with 429.
+
+use http::{HeaderName, HeaderValue, header};
+
+use crate::reason::Reason;
+use crate::verdict::Refusal;
+
+/// Microseconds in a second.
+pub const SECOND: u64 = 1_000_000;
+
+const POLICY_FIELD: HeaderName = HeaderName::from_static("ratelimit-policy");
+const USAGE_FIELD: HeaderName = HeaderName::from_static("ratelimit");
+const LEGACY_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
+const LEGACY_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
+const LEGACY_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
+
+/// One window as a caller sees it.
+#[derive(Debug, Clone, Copy)]
+pub struct Shown<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// The most calls.
+    pub limit: u64,
+    /// Calls left.
+    pub remaining: u64,
+    /// Seconds until there are more.
+    pub reset_seconds: u64,
+}
+
+/// An item of `RateLimit-Policy`; the length of the window in microseconds.
+pub fn policy_item(name: &str, limit: u64, length: u64) -> String {
+    format!("\"{name}\";q={limit};w={}", length.div_ceil(SECOND))
+}
+
+/// The fields of an answer.
+pub fn fields(
+    policy: Option<HeaderValue>,
+    shown: Shown<'_>,
+    legacy: bool,
+) -> impl Iterator<Item = (HeaderName, HeaderValue)> + use<> {
+    let Shown {
+        name,
+        limit,
+        remaining,
+        reset_seconds,
+    } = shown;
+    let usage = HeaderValue::from_str(&format!("\"{name}\";r={remaining};t={reset_seconds}"));
+    let legacy = legacy.then(|| {
+        [
+            (LEGACY_LIMIT, HeaderValue::from(limit)),
+            (LEGACY_REMAINING, HeaderValue::from(remaining)),
+            (LEGACY_RESET, HeaderValue::from(reset_seconds)),
+        ]
+    });
+    [(POLICY_FIELD, policy), (USAGE_FIELD, usage.ok())]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)))
+        .chain(legacy.into_iter().flatten())
+}
+
+/// The refusal of a call past the limits called `names`; another can succeed after `wait_seconds`.
+pub fn exceeded(
+    reason: &'static Reason,
+    what: &str,
+    names: Vec<String>,
+    wait_seconds: u64,
+    fields: impl Iterator<Item = (HeaderName, HeaderValue)>,
+) -> Box<Refusal> {
+    let mut refusal = Refusal::new(
+        reason,
+        format!("the {what} `{}` is used up", names.join("`, `")),
+    )
+    .member("violated-policies", names)
+    .header(header::RETRY_AFTER, &wait_seconds.to_string());
+    refusal.headers.extend(fields);
+    Box::new(refusal)
+}
