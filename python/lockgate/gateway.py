@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Self
 
+from pydantic import TypeAdapter
+
 from lockgate import _engine
-from lockgate.models import Applied
+from lockgate.models import Applied, Problem
 
 if TYPE_CHECKING:
     from os import PathLike
+
+_PROBLEMS = TypeAdapter(list[Problem])
 
 
 class Gateway:
@@ -28,6 +32,11 @@ class Gateway:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+    @property
+    def warnings(self) -> list[Problem]:
+        """What the document was warned of at the start."""
+        return _PROBLEMS.validate_json(self._node.warnings())
 
     @property
     def listeners(self) -> dict[str, str]:

@@ -111,3 +111,10 @@ def test_a_new_key_is_accepted_by_its_hash(tmp_path: Path) -> None:
         "\n".join(f'    keys: [{{ sha256: "{sha256}" }}]' if "sha256:" in line else line for line in lines)
     )
     assert lockgate.explain(path, "GET", "/files/a", headers=[("X-Api-Key", key)]).decision == "forward"
+
+
+def test_a_password_is_hashed_for_the_document() -> None:
+    result = CliRunner().invoke(app, ["keys", "password"], input="open sesame\n")
+    assert (result.exit_code, result.stdout[:24]) == (0, "argon2: $argon2id$v=19$m")
+    empty = CliRunner().invoke(app, ["keys", "password"], input="\n")
+    assert (empty.exit_code, "empty" in empty.stderr) == (2, True)

@@ -45,6 +45,7 @@ def run(
         raise typer.Exit(1) from None
     except OSError as error:
         fail(str(error))
+    show_problems(gateway.warnings)
     wake, stop, reload = threading.Event(), threading.Event(), threading.Event()
 
     def on_signal(number: int, _: FrameType | None) -> None:

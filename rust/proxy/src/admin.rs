@@ -18,6 +18,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::core::Shared;
 use crate::metrics;
 use crate::node::Reloader;
+use crate::state::State;
 
 /// Connections at a time.
 const MOST: usize = 64;
@@ -26,6 +27,7 @@ const MOST: usize = 64;
 pub fn run(
     shared: Arc<Shared>,
     reloader: Arc<Reloader>,
+    state: Option<State>,
     socket: std::net::TcpListener,
     mut stopped: watch::Receiver<bool>,
     ready: &mpsc::Sender<std::io::Result<()>>,
@@ -49,6 +51,9 @@ pub fn run(
             }
         };
         let _ = ready.send(Ok(()));
+        if let Some(state) = state {
+            tokio::spawn(save_forever(state, shared.clone()));
+        }
         let places = Arc::new(Semaphore::new(MOST));
         loop {
             let accepted = tokio::select! {
@@ -75,6 +80,16 @@ pub fn run(
             });
         }
     })
+}
+
+/// Writes the use of quotas every few seconds: so much is lost at most when the machine goes down.
+async fn save_forever(state: State, shared: Arc<Shared>) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        let (state, shared) = (state.clone(), shared.clone());
+        // A disk that takes nothing now may take it the next time.
+        let _ = tokio::task::spawn_blocking(move || state.save(&shared.counters)).await;
+    }
 }
 
 async fn answer(

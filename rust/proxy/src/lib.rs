@@ -18,6 +18,7 @@ mod node;
 mod record;
 mod request;
 mod service;
+mod state;
 mod tls;
 mod trace;
 mod upgrade;

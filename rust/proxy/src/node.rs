@@ -18,6 +18,7 @@ use crate::admin;
 use crate::core::{Core, Generation, Shared};
 use crate::listen::{Accepting, bind, tls::server_config};
 use crate::record::Recording;
+use crate::state::State;
 use crate::upstream::{Building, Forbidden, check_forever, upstreams};
 
 /// Why a node does not start.
@@ -83,6 +84,7 @@ pub struct Node {
     threads: Vec<JoinHandle<bool>>,
     stop_admin: watch::Sender<bool>,
     admin_thread: JoinHandle<bool>,
+    state: Option<State>,
 }
 
 fn compile(
@@ -211,7 +213,7 @@ impl Node {
     /// Problems of the document, an address that cannot be bound.
     pub fn start(source: Source) -> Result<(Self, Vec<Problem>), StartError> {
         let loaded = load_document(&source).map_err(StartError::Document)?;
-        let (revision, warnings) =
+        let (revision, mut warnings) =
             Revision::compile(loaded, Secrets::Read).map_err(StartError::Document)?;
         let document = &revision.document;
         if document.listeners.is_empty() {
@@ -231,6 +233,9 @@ impl Node {
             admin: Some(admin_address),
         };
         let shared = Arc::new(Shared::new(generation, cores, forbidden));
+        let (state, said) = State::open(&shared.generation().revision, &shared.counters)
+            .map_err(|problem| StartError::Document(vec![problem]))?;
+        warnings.extend(said);
         let reloader = Arc::new(Reloader {
             source,
             cores,
@@ -245,10 +250,17 @@ impl Node {
                 run_core(core, sockets, stopped, ready)
             })?);
         }
-        let (for_admin, reloading) = (shared.clone(), reloader.clone());
+        let (for_admin, reloading, saved) = (shared.clone(), reloader.clone(), state.clone());
         let (stop_admin, admin_stopped) = watch::channel(false);
         let admin_thread = spawn("lockgate-admin", move |ready| {
-            admin::run(for_admin, reloading, admin_socket, admin_stopped, ready)
+            admin::run(
+                for_admin,
+                reloading,
+                saved,
+                admin_socket,
+                admin_stopped,
+                ready,
+            )
         })?;
         let node = Self {
             reloader,
@@ -259,6 +271,7 @@ impl Node {
             threads,
             stop_admin,
             admin_thread,
+            state,
         };
         Ok((node, warnings))
     }
@@ -294,6 +307,9 @@ impl Node {
             .collect();
         let _ = self.stop_admin.send(true);
         let _ = self.admin_thread.join();
+        if let Some(state) = &self.state {
+            let _ = state.save(&self.shared.counters);
+        }
         drained.into_iter().all(|drained| drained)
     }
 }

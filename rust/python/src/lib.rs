@@ -88,13 +88,23 @@ fn new_key() -> PyResult<(String, String)> {
     Ok((key, hash))
 }
 
+/// The argon2id hash of a password as documents hold it. Raises `ValueError` for an empty one.
+#[pyfunction]
+fn hash_password(py: Python<'_>, password: &str) -> PyResult<String> {
+    py.detach(|| lockgate_policy::hash_password(password))
+        .map_err(|error| PyValueError::new_err(error.to_string()))
+}
+
 /// A running gateway.
 #[pyclass(frozen)]
-struct Node(Mutex<Option<lockgate_proxy::Node>>);
+struct Node {
+    running: Mutex<Option<lockgate_proxy::Node>>,
+    warnings: String,
+}
 
 impl Node {
     fn with<T>(&self, use_it: impl FnOnce(&lockgate_proxy::Node) -> T) -> PyResult<T> {
-        let node = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let node = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         node.as_ref()
             .map(use_it)
             .ok_or_else(|| PyRuntimeError::new_err("the node is stopped"))
@@ -106,10 +116,18 @@ impl Node {
     /// Serves a document. Raises `ProblemsError`, or `OSError` when an address cannot be bound.
     #[staticmethod]
     fn start(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
-        let (node, _) = py
+        let (node, warnings) = py
             .detach(|| lockgate_proxy::Node::start(Source::File(path)))
             .map_err(|error| error::start(&error))?;
-        Ok(Self(Mutex::new(Some(node))))
+        Ok(Self {
+            running: Mutex::new(Some(node)),
+            warnings: error::problems_json(&warnings).to_string(),
+        })
+    }
+
+    /// What the document was warned of at the start, as a JSON list of problems.
+    fn warnings(&self) -> &str {
+        &self.warnings
     }
 
     /// Reads the document again; JSON with `applied`, `id` and `problems`.
@@ -149,7 +167,11 @@ impl Node {
     fn stop(&self, py: Python<'_>, drain_seconds: f64) -> PyResult<bool> {
         let drain = Duration::try_from_secs_f64(drain_seconds)
             .map_err(|error| PyValueError::new_err(error.to_string()))?;
-        let node = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let node = self
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         Ok(py.detach(|| node.is_none_or(|node| node.stop(drain))))
     }
 }
@@ -167,5 +189,6 @@ fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(explain, module)?)?;
     module.add_function(wrap_pyfunction!(document_schema, module)?)?;
     module.add_function(wrap_pyfunction!(policy_catalogue, module)?)?;
+    module.add_function(wrap_pyfunction!(hash_password, module)?)?;
     module.add_function(wrap_pyfunction!(new_key, module)?)
 }

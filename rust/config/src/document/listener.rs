@@ -145,7 +145,10 @@ pub struct Node {
     /// The zone this node stands in; targets of the same zone are preferred.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub zone: Option<String>,
-    /// Answers of the gateway name it in `Via`; `lockgate` by default.
+    /// The folder for what must survive a restart, such as the use of quotas; nothing is kept without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// Forwarded requests name the gateway in `Via`; `lockgate` by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 }
