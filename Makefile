@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick lint wheel clean
+.PHONY: help setup demo test quick lint bench wheel clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -34,6 +34,12 @@ lint: setup ## Format, clippy, ruff and mypy; warnings are errors
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/ruff check
 	$(PY) -m mypy
+
+bench: $(READY) ## Measure beside the peers that scripts/install-bench-peers installs
+	cargo build --locked --release -p lockgate-python
+	mkdir -p target/bench && rm -rf target/bench/lockgate && cp -r python/lockgate target/bench/
+	rm -f target/bench/lockgate/_engine*.so && cp target/release/lib_engine.so target/bench/lockgate/_engine.abi3.so
+	PYTHONPATH=target/bench:.tools/bench $(PY) benchmarks/gateway.py $(BENCH)
 
 wheel: $(READY) ## Build a wheel into target/wheels
 	$(VENV)/bin/maturin build --release --locked

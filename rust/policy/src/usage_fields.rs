@@ -1,6 +1,7 @@
 //! How limits are told to callers: the `RateLimit` fields (draft-ietf-httpapi-ratelimit-headers-11), the older `X-RateLimit-*`
 //! triple, and the refusal with 429.
 
+use bytes::Bytes;
 use http::{HeaderName, HeaderValue, header};
 
 use crate::reason::Reason;
@@ -33,6 +34,19 @@ pub fn policy_item(name: &str, limit: u64, length: u64) -> String {
     format!("\"{name}\";q={limit};w={}", length.div_ceil(SECOND))
 }
 
+/// An item of `RateLimit`. It is written for each call that a limit lets pass, so without the machinery of `format!`.
+fn usage_item(name: &str, remaining: u64, reset_seconds: u64) -> Option<HeaderValue> {
+    let mut digits = itoa::Buffer::new();
+    let mut item = Vec::with_capacity(name.len() + 48);
+    item.push(b'"');
+    item.extend_from_slice(name.as_bytes());
+    item.extend_from_slice(b"\";r=");
+    item.extend_from_slice(digits.format(remaining).as_bytes());
+    item.extend_from_slice(b";t=");
+    item.extend_from_slice(digits.format(reset_seconds).as_bytes());
+    HeaderValue::from_maybe_shared(Bytes::from(item)).ok()
+}
+
 /// The fields of an answer.
 pub fn fields(
     policy: Option<HeaderValue>,
@@ -45,7 +59,7 @@ pub fn fields(
         remaining,
         reset_seconds,
     } = shown;
-    let usage = HeaderValue::from_str(&format!("\"{name}\";r={remaining};t={reset_seconds}"));
+    let usage = usage_item(name, remaining, reset_seconds);
     let legacy = legacy.then(|| {
         [
             (LEGACY_LIMIT, HeaderValue::from(limit)),
@@ -53,7 +67,7 @@ pub fn fields(
             (LEGACY_RESET, HeaderValue::from(reset_seconds)),
         ]
     });
-    [(POLICY_FIELD, policy), (USAGE_FIELD, usage.ok())]
+    [(POLICY_FIELD, policy), (USAGE_FIELD, usage)]
         .into_iter()
         .filter_map(|(name, value)| Some((name, value?)))
         .chain(legacy.into_iter().flatten())

@@ -93,8 +93,8 @@ pub enum ResponseEdit {
     Body(Bytes),
 }
 
-/// Effects in their order; most policies have none or one.
-pub type Effects = SmallVec<[Effect; 1]>;
+/// Effects in their order; most policies have at most two.
+pub type Effects = SmallVec<[Effect; 2]>;
 
 /// A refusal: the reason from the catalogue and what is particular to this request.
 #[derive(Debug, Clone)]

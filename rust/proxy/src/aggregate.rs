@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::body::{ReadBody, full, read};
 use crate::core::{Core, Generation};
-use crate::forward::{Answer, Prepared, RequestBody, Tried, send};
+use crate::forward::{Answer, Prepared, RequestBody, Tried, not_forwarded, send};
 
 /// The largest answer of one part, in bytes.
 const MOST: usize = 4 * 1024 * 1024;
@@ -31,15 +31,19 @@ pub async fn answer(
     seen: &mut Tried,
 ) -> Result<Answer, Box<Refusal>> {
     let asked = Instant::now();
-    let asking = parts.iter().map(|part| {
-        let request = for_part(part, variables, &prepared);
-        async move {
+    let requests = parts
+        .iter()
+        .map(|part| for_part(part, variables, &prepared))
+        .collect::<Result<Vec<_>, _>>()?;
+    let asking = parts
+        .iter()
+        .zip(requests)
+        .map(|(part, request)| async move {
             let mut tried = Tried::default();
             let within = part.within.unwrap_or(Duration::MAX);
             let got = timeout(within, ask(core, generation, part, request, &mut tried)).await;
             (got.unwrap_or(Err("it did not answer in time")), tried)
-        }
-    });
+        });
     let answers = futures_util::future::join_all(asking).await;
     seen.micros = u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX);
     let (mut body, mut complete) = (String::from("{"), true);
@@ -76,7 +80,14 @@ pub async fn answer(
 }
 
 /// The request of one part: a GET with the caller's fields, without those about a body or a range of the whole.
-fn for_part(part: &Part, variables: &[(&str, &str)], prepared: &Prepared) -> Prepared {
+///
+/// # Errors
+/// The refusal of a path that cannot be forwarded.
+fn for_part(
+    part: &Part,
+    variables: &[(&str, &str)],
+    prepared: &Prepared,
+) -> Result<Prepared, Box<Refusal>> {
     let mut headers: HeaderMap = prepared.headers.clone();
     for name in [
         "content-type",
@@ -97,10 +108,10 @@ fn for_part(part: &Part, variables: &[(&str, &str)], prepared: &Prepared) -> Pre
     for (name, value) in variables {
         path = path.replace(&format!("{{{name}}}"), value);
     }
-    Prepared {
+    Ok(Prepared {
         method: Method::GET,
         headers,
-        path,
+        path: path.parse().map_err(|_| not_forwarded())?,
         key: prepared.key,
         authority: prepared.authority.clone(),
         body_limit: 0,
@@ -108,7 +119,7 @@ fn for_part(part: &Part, variables: &[(&str, &str)], prepared: &Prepared) -> Pre
         permits: Vec::new(),
         since: prepared.since,
         cache: None,
-    }
+    })
 }
 
 async fn ask(

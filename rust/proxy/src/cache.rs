@@ -10,7 +10,8 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::{Method, Request, Response, StatusCode, Uri, response};
+use http::uri::Authority;
+use http::{Method, Request, Response, StatusCode, response};
 use http_body_util::BodyExt as _;
 use http_cache_semantics::{AfterResponse, BeforeRequest, CacheOptions, CachePolicy};
 use lockgate_policy::{CacheRule, Refusal};
@@ -121,7 +122,10 @@ impl Cache {
             caller,
             service,
         } = asked;
-        let key: Key = format!("{} {} {}", service.name, prepared.authority, prepared.path).into();
+        let key: Key = {
+            let authority = prepared.authority.as_ref().map_or("", Authority::as_str);
+            format!("{} {authority} {}", service.name, prepared.path).into()
+        };
         if prepared.method != Method::GET || prepared.headers.contains_key(header::RANGE) {
             let unsafe_method = !prepared.method.is_safe();
             let answer = send(core, prepared, body, service, seen).await?;
@@ -399,10 +403,7 @@ impl Fetch {
             prepared.headers.remove(name);
         }
         let mut view = Request::new(());
-        *view.uri_mut() = prepared
-            .path
-            .parse()
-            .unwrap_or_else(|_| Uri::from_static("/"));
+        *view.uri_mut() = prepared.path.clone();
         view.headers_mut().clone_from(&prepared.headers);
         if caller.is_some() {
             // What is kept for one caller alone may be kept although it was authorised (RFC 9111 §3.5 is about sharing it).

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
+use bytes::Bytes;
+use http::HeaderValue;
 use lockgate_policy::{Counters, Revision};
 use lockgate_recording::{Event, Tally, TallySnapshot};
 use parking_lot::Mutex;
@@ -14,6 +16,7 @@ use crate::access_log::AccessLog;
 use crate::cache::Cache;
 use crate::facts::Facts;
 use crate::record::Recording;
+use crate::timers::Timers;
 use crate::upstream::{Forbidden, Pools, Upstreams};
 
 /// What serves requests at one time.
@@ -47,6 +50,8 @@ pub struct Shared {
     pub current: ArcSwap<Generation>,
     /// The name of the node.
     pub name: Arc<str>,
+    /// What the node adds to `Via` (RFC 9110 §7.6.3).
+    pub via: HeaderValue,
     /// Usage of limits; it outlives generations.
     pub counters: Arc<Counters>,
     /// Connections of callers.
@@ -75,6 +80,8 @@ impl Shared {
             .unwrap_or("lockgate");
         Self {
             name: Arc::from(name),
+            via: HeaderValue::try_from(format!("1.1 {name}"))
+                .unwrap_or(const { HeaderValue::from_static("1.1 lockgate") }),
             current: ArcSwap::from_pointee(generation),
             counters: Arc::default(),
             connections: AtomicUsize::new(0),
@@ -101,6 +108,39 @@ impl Shared {
     }
 }
 
+/// 128 bits as 32 hexadecimal digits: in the record, in both messages and as the trace of a request.
+#[derive(Debug, Clone)]
+pub struct RequestId(Bytes);
+
+impl RequestId {
+    fn of(words: [u64; 2]) -> Self {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'0');
+        let mut digits = [0; 32];
+        let bytes = words.into_iter().flat_map(u64::to_be_bytes);
+        for (pair, byte) in digits.chunks_exact_mut(2).zip(bytes) {
+            pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+        }
+        Self(Bytes::copy_from_slice(&digits))
+    }
+
+    /// The digits.
+    pub fn as_str(&self) -> &str {
+        str::from_utf8(&self.0).unwrap_or_default()
+    }
+
+    /// The digits as the value of a field.
+    pub fn value(&self) -> HeaderValue {
+        HeaderValue::from_maybe_shared(self.0.clone())
+            .unwrap_or(const { HeaderValue::from_static("") })
+    }
+
+    #[cfg(test)]
+    pub fn read(digits: &'static str) -> Self {
+        Self(Bytes::from_static(digits.as_bytes()))
+    }
+}
+
 /// What belongs to one core.
 #[derive(Debug)]
 pub struct Core {
@@ -110,6 +150,8 @@ pub struct Core {
     pub shared: Arc<Shared>,
     /// Its connections to services.
     pub pools: Arc<Pools>,
+    /// Its timers.
+    pub timers: Timers,
     seed: RandomState,
     turn: AtomicU64,
 }
@@ -121,19 +163,16 @@ impl Core {
             index,
             shared,
             pools: Arc::default(),
+            timers: Timers::default(),
             seed: RandomState::new(),
             turn: AtomicU64::new(0),
         }
     }
 
-    /// 128 bits that no caller can guess, as 32 hexadecimal digits.
-    pub fn request_id(&self) -> String {
+    /// An id that no other request has and no caller can guess.
+    pub fn request_id(&self) -> RequestId {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        format!(
-            "{:016x}{:016x}",
-            self.seed.hash_one((turn, 0)),
-            self.seed.hash_one((turn, 1))
-        )
+        RequestId::of([self.seed.hash_one((turn, 0)), self.seed.hash_one((turn, 1))])
     }
 
     /// A number that looks random.

@@ -1,11 +1,13 @@
 //! A decided request on its way to a service and back.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
+use http::uri::Authority;
 use http::{Method, Request, Response, StatusCode, Uri, request::Parts, response};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -42,11 +44,11 @@ pub struct Allowed<'a> {
     /// Its head as it arrived.
     pub head: &'a Parts,
     /// Where it goes.
-    pub arrived: &'a Arrived,
+    pub arrived: &'a Arrived<'a>,
     /// Its route.
     pub route: &'a Route,
     /// What policies do with it.
-    pub effects: Vec<Effect>,
+    pub effects: SmallVec<[Effect; 4]>,
     /// Who calls.
     pub caller: Caller<'a>,
     /// How long the caller may pause within the body.
@@ -70,11 +72,11 @@ pub struct Prepared {
     /// Its fields, without `Host`.
     pub headers: HeaderMap,
     /// Its path and query.
-    pub path: String,
+    pub path: Uri,
     /// What `consistent_hash` hashes.
     pub key: Option<u64>,
     /// The host that the caller asked for, with its port.
-    pub authority: String,
+    pub authority: Option<Authority>,
     /// The most bytes of the body.
     pub body_limit: u64,
     /// How long the caller may pause within the body.
@@ -101,7 +103,10 @@ pub struct Tried {
 }
 
 /// Makes the request that services get.
-pub fn prepare(allowed: Allowed<'_>, service: Option<&Service>) -> Prepared {
+///
+/// # Errors
+/// The refusal of a path that cannot be forwarded.
+pub fn prepare(allowed: Allowed<'_>, service: Option<&Service>) -> Result<Prepared, Box<Refusal>> {
     let key = service
         .and_then(Service::hash_by)
         .map(|by| hash_key(by, &allowed));
@@ -135,24 +140,14 @@ pub fn prepare(allowed: Allowed<'_>, service: Option<&Service>) -> Prepared {
             Effect::Response(_) => {}
         }
     }
-    let path = path.unwrap_or_else(|| {
-        allowed
-            .route
-            .forwarded_path(&allowed.arrived.path)
-            .to_owned()
-    });
-    let query = allowed
-        .head
-        .uri
-        .query()
-        .map(|query| query_without(query, &removed));
-    Prepared {
+    let path = path.map_or_else(
+        || Cow::Borrowed(allowed.route.forwarded_path(&allowed.arrived.path)),
+        Cow::Owned,
+    );
+    Ok(Prepared {
         method: allowed.head.method.clone(),
         headers,
-        path: match query {
-            Some(query) if !query.is_empty() => format!("{path}?{query}"),
-            _ => path,
-        },
+        path: target(&allowed.head.uri, &path, &removed)?,
         key,
         authority: allowed.arrived.authority.clone(),
         body_limit,
@@ -160,7 +155,29 @@ pub fn prepare(allowed: Allowed<'_>, service: Option<&Service>) -> Prepared {
         permits,
         since: allowed.since,
         cache,
+    })
+}
+
+/// The target of the forwarded request: this path, and the query of `asked` without the parameters that were removed.
+fn target(asked: &Uri, path: &str, removed: &[Arc<str>]) -> Result<Uri, Box<Refusal>> {
+    let query = asked.query().map(|query| query_without(query, removed));
+    let query = query.as_deref().filter(|query| !query.is_empty());
+    if asked.authority().is_none() && asked.path() == path && asked.query() == query {
+        return Ok(asked.clone());
     }
+    let target = match query {
+        Some(query) => format!("{path}?{query}").parse(),
+        None => path.parse(),
+    };
+    target.map_err(|_| not_forwarded())
+}
+
+/// A path that no request can carry.
+pub fn not_forwarded() -> Box<Refusal> {
+    Box::new(Refusal::new(
+        &reasons::BAD_PATH,
+        "the path cannot be forwarded",
+    ))
 }
 
 fn remove_cookie(headers: &mut HeaderMap, name: &str) {
@@ -329,7 +346,7 @@ fn hash_key(by: &HashBy, allowed: &Allowed<'_>) -> u64 {
             .application
             .map_or_else(address, str::to_owned),
         HashBy::Client => address(),
-        HashBy::Path => allowed.arrived.path.clone(),
+        HashBy::Path => allowed.arrived.path.to_string(),
         HashBy::Header(name) => allowed
             .head
             .headers
@@ -357,23 +374,18 @@ fn request(
     body: AnyBody,
 ) -> Result<Request<AnyBody>, Box<Refusal>> {
     let path = if chosen.target.prefix.is_empty() {
-        prepared.path.parse()
+        prepared.path.clone()
     } else {
-        format!("{}{}", chosen.target.prefix, prepared.path).parse()
+        let path = format!("{}{}", chosen.target.prefix, prepared.path);
+        path.parse().map_err(|_| not_forwarded())?
     };
-    let path: Uri = path.map_err(|_| {
-        Box::new(Refusal::new(
-            &reasons::BAD_PATH,
-            "the path cannot be forwarded",
-        ))
-    })?;
     let mut request = Request::new(body);
     *request.method_mut() = prepared.method.clone();
     *request.uri_mut() = path;
     *request.headers_mut() = prepared.headers.clone();
     let host = match service.host {
         HostHeader::Target => chosen.target.authority.as_str(),
-        HostHeader::Caller => prepared.authority.as_str(),
+        HostHeader::Caller => prepared.authority.as_ref().map_or("", Authority::as_str),
     };
     if let Ok(host) = HeaderValue::from_str(host) {
         request.headers_mut().insert(header::HOST, host);
@@ -405,7 +417,7 @@ impl Try<'_> {
         ));
         let mut wait = self.patience();
         let sent = loop {
-            if let Ok(sent) = tokio::time::timeout(wait, &mut sending).await {
+            if let Some(sent) = self.core.timers.timeout(wait, &mut sending).await {
                 break sent;
             }
             // The wait for the first byte begins where the request ends (a pause within it has a bound of its own).

@@ -3,34 +3,45 @@
 use std::net::IpAddr;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use smallvec::SmallVec;
 
+use crate::core::RequestId;
 use crate::trace::Trace;
 
-/// Fields that belong to one connection (RFC 9110 §7.6.1) and are never forwarded.
-const HOP_BY_HOP: &[&str] = &[
-    "connection",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "http2-settings",
-];
+/// Whether a field belongs to one connection (RFC 9110 §7.6.1) and is never forwarded.
+fn is_hop_by_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+            | "http2-settings"
+    )
+}
 
-/// Fields that tell a service who calls. A caller cannot write them: what arrives is removed, and the gateway writes its own.
-const WRITTEN_BY_THE_GATEWAY: &[&str] = &[
-    "forwarded",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-    "x-forwarded-port",
-    "x-forwarded-prefix",
-    "x-real-ip",
-    "x-lockgate-application",
-    "x-lockgate-subject",
-    "x-lockgate-request-id",
-];
+/// Whether a field tells a service who calls. A caller cannot write it: what arrives is removed, and the gateway writes its own.
+fn is_written_by_the_gateway(name: &str) -> bool {
+    matches!(
+        name,
+        "forwarded"
+            | "x-forwarded-for"
+            | "x-forwarded-host"
+            | "x-forwarded-proto"
+            | "x-forwarded-port"
+            | "x-forwarded-prefix"
+            | "x-real-ip"
+            | "x-lockgate-application"
+            | "x-lockgate-subject"
+            | "x-lockgate-request-id"
+    )
+}
+
+/// The field that carries the id of a request, both ways.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-lockgate-request-id");
 
 /// Who calls, as services are told.
 pub struct Caller<'a> {
@@ -43,57 +54,59 @@ pub struct Caller<'a> {
     /// The application, when it is known.
     pub application: Option<&'a str>,
     /// The id of the request.
-    pub request_id: &'a str,
+    pub request_id: &'a RequestId,
     /// The trace that the request belongs to.
     pub trace: &'a Trace,
-    /// The name of the gateway in `Via`.
-    pub via: &'a str,
+    /// What the gateway adds to `Via` (RFC 9110 §7.6.3).
+    pub via: &'a HeaderValue,
 }
 
 /// Removes what a caller may not send to a service. Runs before any policy adds a field, so that the `Connection` of a caller
 /// cannot name, and so remove, what the gateway writes.
 pub fn clean_request(headers: &mut HeaderMap) {
-    drop_connection_fields(headers);
-    // Many services fold `_` to `-` (CGI, RFC 3875 §4.1.18), so `X_Real_IP` is an alias of `X-Real-IP`.
-    let aliases: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| {
-            let folded = name.as_str().replace('_', "-");
-            WRITTEN_BY_THE_GATEWAY.contains(&folded.as_str())
-                || HOP_BY_HOP.contains(&folded.as_str())
-        })
-        .cloned()
-        .collect();
-    for name in aliases {
-        headers.remove(name);
-    }
+    drop_named_fields(headers);
+    let unwanted = |name: &str| is_hop_by_hop(name) || is_written_by_the_gateway(name);
+    remove_those(headers, |name| {
+        // Many services fold `_` to `-` (CGI, RFC 3875 §4.1.18), so `X_Real_IP` is an alias of `X-Real-IP`.
+        unwanted(name)
+            || memchr::memchr(b'_', name.as_bytes()).is_some() && unwanted(&name.replace('_', "-"))
+    });
 }
 
 /// Writes who calls.
 pub fn write_caller(headers: &mut HeaderMap, caller: &Caller<'_>) {
-    let address = caller.address.to_string();
+    const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+    const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+    const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+    const APPLICATION: HeaderName = HeaderName::from_static("x-lockgate-application");
+    let text = |text: &str| HeaderValue::from_str(text).ok();
     let fields = [
-        ("x-forwarded-for", Some(address.as_str())),
-        ("x-forwarded-host", Some(caller.host)),
-        ("x-forwarded-proto", Some(caller.scheme)),
-        ("x-lockgate-application", caller.application),
-        ("x-lockgate-request-id", Some(caller.request_id)),
+        (FORWARDED_FOR, text(&caller.address.to_string())),
+        (FORWARDED_HOST, text(caller.host)),
+        (
+            FORWARDED_PROTO,
+            Some(HeaderValue::from_static(caller.scheme)),
+        ),
+        (APPLICATION, caller.application.and_then(text)),
+        (REQUEST_ID, Some(caller.request_id.value())),
     ];
     for (name, value) in fields {
-        if let Some(value) = value.and_then(|value| HeaderValue::from_str(value).ok()) {
-            headers.insert(HeaderName::from_static(name), value);
+        if let Some(value) = value {
+            headers.insert(name, value);
         }
     }
     caller.trace.write(headers);
-    // RFC 9110 §7.6.3.
-    if let Ok(value) = HeaderValue::try_from(format!("1.1 {}", caller.via)) {
-        headers.append(header::VIA, value);
-    }
+    headers.append(header::VIA, caller.via.clone());
 }
 
 /// Removes the fields of one connection from a message, with those that `Connection` names.
 pub fn drop_connection_fields(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
+    drop_named_fields(headers);
+    remove_those(headers, is_hop_by_hop);
+}
+
+fn drop_named_fields(headers: &mut HeaderMap) {
+    let named: SmallVec<[HeaderName; 4]> = headers
         .get_all(header::CONNECTION)
         .iter()
         .filter_map(|value| value.to_str().ok())
@@ -110,8 +123,17 @@ pub fn drop_connection_fields(headers: &mut HeaderMap) {
     for name in named {
         headers.remove(name);
     }
-    for name in HOP_BY_HOP {
-        headers.remove(*name);
+}
+
+/// Most messages hold none of the fields that are removed, so that looking at the names is all it costs.
+fn remove_those(headers: &mut HeaderMap, unwanted: impl Fn(&str) -> bool) {
+    let found: SmallVec<[HeaderName; 4]> = headers
+        .keys()
+        .filter(|name| unwanted(name.as_str()))
+        .cloned()
+        .collect();
+    for name in found {
+        headers.remove(name);
     }
 }
 

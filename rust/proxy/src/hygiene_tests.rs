@@ -38,14 +38,15 @@ fn connection_cannot_remove_credentials_or_what_the_gateway_writes() {
         ("x-hop", "1"),
     ]);
     clean_request(&mut sent);
+    let id = RequestId::read("00112233445566778899aabbccddeeff");
     let caller = Caller {
         address: [192, 0, 2, 1].into(),
         host: "a",
         scheme: "http",
         application: Some("shop"),
-        request_id: "7",
-        trace: &Trace::of(&HeaderMap::new(), "00112233445566778899aabbccddeeff"),
-        via: "lockgate",
+        request_id: &id,
+        trace: &Trace::of(&HeaderMap::new(), &id),
+        via: &HeaderValue::from_static("1.1 lockgate"),
     };
     write_caller(&mut sent, &caller);
     let value = |name: &str| sent.get(name).and_then(|value| value.to_str().ok());

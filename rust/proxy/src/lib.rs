@@ -19,6 +19,7 @@ mod record;
 mod request;
 mod service;
 mod state;
+mod timers;
 mod tls;
 mod trace;
 mod upgrade;

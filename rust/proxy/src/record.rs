@@ -2,19 +2,18 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
-use std::time::Instant;
 
 use http::{Method, Version, request::Parts};
 use lockgate_config::{Document, Problem, TruncateAddress};
-use lockgate_policy::{Chain, Identity, Revision, Route, VerdictRecord};
+use lockgate_policy::{Chain, Identity, Revision, Route, Timestamp, VerdictRecord};
 use lockgate_recording::{
     Event, Headers, Lane, Recorder, RecorderOptions, Redactor, SegmentOptions, Stats, Text, Verdict,
 };
 use parking_lot::Mutex;
+use tokio::time::Instant;
 
 use crate::body::Arrival;
-use crate::core::{Core, Generation};
-use crate::service::now;
+use crate::core::{Core, Generation, RequestId};
 
 /// The recording that a node writes, with a lane for each core.
 pub struct Recording {
@@ -90,7 +89,7 @@ impl Recording {
         self.recorder.problem()
     }
 
-    fn push(&self, core: usize, mut event: Event) {
+    fn push(&self, core: usize, mut event: Box<Event>) {
         if self.truncate == TruncateAddress::Network {
             event.client = event.client.map(network);
         }
@@ -196,7 +195,7 @@ fn network(address: IpAddr) -> IpAddr {
 /// A request under way. Dropping it makes its event.
 pub struct Observation {
     /// The event, as far as it is known.
-    pub event: Event,
+    pub event: Box<Event>,
     /// How far the request's body has come.
     pub arrival: Option<Arc<Arrival>>,
     since: Instant,
@@ -210,10 +209,11 @@ impl Observation {
         core: &Arc<Core>,
         generation: &Arc<Generation>,
         head: &Parts,
-        id: &str,
+        id: &RequestId,
+        (since, at): (Instant, Timestamp),
     ) -> Box<Self> {
-        let mut event = Event {
-            at: now().0,
+        let mut event = Box::new(Event {
+            at: at.0,
             method: method(&head.method),
             version: match head.version {
                 Version::HTTP_10 => "1.0".into(),
@@ -221,9 +221,9 @@ impl Observation {
                 _ => "1.1".into(),
             },
             ..Event::default()
-        };
+        });
         if generation.keeps_text() {
-            event.id = Text::from(id);
+            event.id = Text::from(id.as_str());
             event.node = core.shared.name.clone();
             event.revision = generation.id.clone();
             event.path = Text::from(head.uri.path());
@@ -244,7 +244,7 @@ impl Observation {
         Box::new(Self {
             event,
             arrival: None,
-            since: Instant::now(),
+            since,
             core: core.clone(),
             generation: generation.clone(),
         })
@@ -293,17 +293,17 @@ impl Observation {
 
 impl Drop for Observation {
     fn drop(&mut self) {
-        let mut event = std::mem::take(&mut self.event);
+        let event = &mut *self.event;
         event.latency_us = u64::try_from(self.since.elapsed().as_micros()).unwrap_or(u64::MAX);
         if let Some(arrival) = &self.arrival {
             event.bytes_in = event.bytes_in.max(arrival.bytes());
         }
-        self.core.count(&event);
+        self.core.count(event);
         if let Some(log) = &self.generation.access_log {
-            log.write(&event);
+            log.write(event);
         }
         if let Some(recording) = &self.generation.recording {
-            recording.push(self.core.index, event);
+            recording.push(self.core.index, std::mem::take(&mut self.event));
         }
     }
 }

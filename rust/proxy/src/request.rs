@@ -10,33 +10,29 @@ use lockgate_policy::{Refusal, gateway_reasons as reasons};
 
 /// Where a request goes.
 #[derive(Debug)]
-pub struct Arrived {
-    /// The host in lower case, without port.
-    pub host: String,
-    /// The host as it was asked for, with its port.
-    pub authority: String,
+pub struct Arrived<'a> {
+    /// The host that was asked for, in lower case, with its port. HTTP/1.0 can do without.
+    pub authority: Option<Authority>,
     /// The canonical path.
-    pub path: String,
+    pub path: Cow<'a, str>,
+}
+
+impl Arrived<'_> {
+    /// The host without its port; empty when there is none.
+    pub fn host(&self) -> &str {
+        self.authority.as_ref().map_or("", Authority::host)
+    }
 }
 
 /// Reads host and path.
 ///
 /// # Errors
 /// The refusal of a request that can be read in two ways.
-pub fn read(head: &Parts) -> Result<Arrived, Box<Refusal>> {
+pub fn read(head: &Parts) -> Result<Arrived<'_>, Box<Refusal>> {
     let authority = authority(&head.uri, &head.headers, head.version)?;
     let path = canonical_path(head.uri.path())
         .map_err(|error| Box::new(Refusal::new(&reasons::BAD_PATH, error.to_string())))?;
-    Ok(Arrived {
-        host: authority
-            .as_ref()
-            .map(|authority| authority.host().to_ascii_lowercase())
-            .unwrap_or_default(),
-        authority: authority
-            .map(|authority| authority.to_string())
-            .unwrap_or_default(),
-        path: path.into_owned(),
-    })
+    Ok(Arrived { authority, path })
 }
 
 /// The host that the request is for (RFC 9110 §7.2, RFC 9112 §3.2): one, and the same wherever it stands.
@@ -67,8 +63,15 @@ fn authority(
         (None, None) if version == Version::HTTP_10 => return Ok(None),
         (None, None) => return Err(malformed("the request has no `Host`")),
     };
-    if authority.as_str().contains('@') {
+    let text = authority.as_str();
+    if text.contains('@') {
         return Err(malformed("`Host` holds a user name"));
+    }
+    if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        let lower = text.to_ascii_lowercase().parse();
+        return lower
+            .map(Some)
+            .map_err(|_| malformed("`Host` is not a host"));
     }
     Ok(Some(authority))
 }

@@ -10,7 +10,7 @@ fn read_host(target: &str, hosts: &[&str], version: Version) -> Result<String, S
         .map_err(|error| error.to_string())?
         .into_parts();
     read(&head)
-        .map(|arrived| arrived.host)
+        .map(|arrived| arrived.host().to_owned())
         .map_err(|refusal| refusal.detail.into_owned())
 }
 

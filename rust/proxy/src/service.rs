@@ -6,15 +6,14 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue};
+use http::header::{CONNECTION, HeaderMap, HeaderValue};
 use http::{Request, Response, StatusCode, request::Parts};
 use http_body::Body as _;
-use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use lockgate_policy::{
-    Body, Effect, Env, Facts, Form, Need, Outcome, Progress, Refusal, Reply, RequestView,
-    ResponseEdit, ResponseView, Route, RouteTarget, Step, Timestamp, gateway_reasons as reasons,
+    Body, Env, Facts, Form, Need, Outcome, Progress, Refusal, Reply, RequestView, ResponseEdit,
+    ResponseView, Route, RouteTarget, Step, Timestamp, gateway_reasons as reasons,
     problem_response,
 };
 use lockgate_recording::{Decision, Text};
@@ -24,17 +23,15 @@ use crate::aggregate;
 use crate::body::{AnyBody, Arrival, Observed, ReadBody, Streamed, full, read};
 use crate::cache::Asked;
 use crate::client_address::client_address;
-use crate::core::{Core, Generation};
+use crate::core::{Core, Generation, RequestId};
 use crate::forward::{self, Allowed, Answer, Prepared, RequestBody, Tried};
-use crate::hygiene::Caller;
+use crate::hygiene::{Caller, REQUEST_ID};
 use crate::listen::Connection;
 use crate::record::Observation;
 use crate::request::{self, Arrived};
 use crate::trace::Trace;
 use crate::upgrade;
 use crate::upstream::Service;
-
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-lockgate-request-id");
 
 /// Answers a request. It always does.
 ///
@@ -44,13 +41,13 @@ pub async fn serve(
     core: Arc<Core>,
     connection: Arc<Connection>,
     request: Request<Incoming>,
-) -> Result<Response<AnyBody>, Infallible> {
-    let since = Instant::now();
+) -> Result<Response<Observed>, Infallible> {
+    let (since, at) = (Instant::now(), now());
     let id = core.request_id();
     let generation = core.shared.generation();
     let (mut head, body) = request.into_parts();
     let upgrade = head.extensions.remove::<OnUpgrade>();
-    let mut seen = Observation::begin(&core, &generation, &head, &id);
+    let mut seen = Observation::begin(&core, &generation, &head, &id, (since, at));
     seen.event.listener = connection.listener.clone();
     seen.event.scheme = connection.scheme.into();
     let exchange = Exchange {
@@ -61,6 +58,7 @@ pub async fn serve(
         id: &id,
         trace: Trace::of(&head.headers, &id),
         since,
+        at,
     };
     let malformed = connection.next_is_malformed();
     let mut answer = match malformed {
@@ -73,15 +71,13 @@ pub async fn serve(
             .headers_mut()
             .insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    if let Ok(value) = HeaderValue::from_str(&id) {
-        answer.headers_mut().insert(REQUEST_ID, value);
-    }
+    answer.headers_mut().insert(REQUEST_ID, id.value());
     connection.answer(answer.status() == StatusCode::SWITCHING_PROTOCOLS);
     seen.event.status = answer.status().as_u16();
     if seen.keeps_text() {
-        seen.event.trace_id = Some(Text::from(exchange.trace.trace_id));
+        seen.event.trace_id = Some(Text::from(exchange.trace.id()));
     }
-    Ok(answer.map(|body| Observed::new(body, seen).boxed_unsync()))
+    Ok(answer.map(|body| Observed::new(body, seen)))
 }
 
 pub(crate) struct Exchange<'a> {
@@ -89,14 +85,16 @@ pub(crate) struct Exchange<'a> {
     pub generation: &'a Generation,
     pub connection: &'a Connection,
     pub head: &'a Parts,
-    pub id: &'a str,
+    pub id: &'a RequestId,
     pub trace: Trace,
     pub since: Instant,
+    /// The time that policies see.
+    pub at: Timestamp,
 }
 
 /// A request with its route, as far as policies have seen it.
 pub(crate) struct Judged<'a> {
-    pub arrived: &'a Arrived,
+    pub arrived: &'a Arrived<'a>,
     pub route: &'a Route,
     pub client: IpAddr,
     pub now: Timestamp,
@@ -122,11 +120,11 @@ impl Exchange<'_> {
             Err(refusal) => return self.refuse(&refusal, seen),
         };
         if seen.keeps_text() {
-            seen.event.host = Text::from(arrived.host.as_str());
-            seen.event.path = Text::from(arrived.path.as_str());
+            seen.event.host = Text::from(arrived.host());
+            seen.event.path = Text::from(&*arrived.path);
         }
         let found = self.generation.revision.route(
-            &arrived.host,
+            arrived.host(),
             &arrived.path,
             &self.head.method,
             &self.head.headers,
@@ -140,7 +138,7 @@ impl Exchange<'_> {
             arrived: &arrived,
             route,
             client,
-            now: now(),
+            now: self.at,
             facts: Facts::default(),
             progress: Progress::default(),
         };
@@ -164,7 +162,7 @@ impl Exchange<'_> {
             seen.event.decision = Decision::Refuse;
         }
         seen.event.code = Some(refusal.reason.code.into());
-        problem_response(refusal, self.id, Form::of(&self.head.headers)).map(full)
+        problem_response(refusal, self.id.as_str(), Form::of(&self.head.headers)).map(full)
     }
 
     async fn decide(
@@ -268,7 +266,7 @@ impl Exchange<'_> {
 
     pub(crate) fn view<'a>(
         &'a self,
-        arrived: &'a Arrived,
+        arrived: &'a Arrived<'a>,
         client: IpAddr,
         variables: &'a [(&'a str, &'a str)],
         body: Body<'a>,
@@ -276,7 +274,7 @@ impl Exchange<'_> {
         RequestView {
             method: &self.head.method,
             scheme: self.connection.scheme,
-            host: &arrived.host,
+            host: arrived.host(),
             path: &arrived.path,
             query: self.head.uri.query(),
             version: self.head.version,
@@ -323,7 +321,7 @@ impl Exchange<'_> {
         let mut tried = Tried::default();
         let answered = match &judged.route.target {
             RouteTarget::Aggregate(parts) => {
-                let prepared = self.prepare(judged, None);
+                let prepared = self.prepare(judged, None)?;
                 let variables = judged.route.template.variables(&judged.arrived.path);
                 let answering = aggregate::answer(
                     self.core,
@@ -338,7 +336,7 @@ impl Exchange<'_> {
             _ => {
                 let service = self.service(judged.route)?;
                 seen.event.upstream = Some(service.name.clone());
-                let prepared = self.prepare(judged, Some(service));
+                let prepared = self.prepare(judged, Some(service))?;
                 self.ask(judged, prepared, body, upgrade, service, &mut tried)
                     .await
             }
@@ -381,13 +379,17 @@ impl Exchange<'_> {
         cache.answer(self.core, asked, body, tried).await
     }
 
-    fn prepare(&self, judged: &mut Judged<'_>, service: Option<&Service>) -> Prepared {
+    fn prepare(
+        &self,
+        judged: &mut Judged<'_>,
+        service: Option<&Service>,
+    ) -> Result<Prepared, Box<Refusal>> {
         let application = judged
             .progress
             .identity
             .as_ref()
             .and_then(|identity| identity.application.clone());
-        let effects: Vec<Effect> = judged.progress.effects.drain(..).collect();
+        let effects = std::mem::take(&mut judged.progress.effects);
         let allowed = Allowed {
             head: self.head,
             arrived: judged.arrived,
@@ -395,12 +397,12 @@ impl Exchange<'_> {
             effects,
             caller: Caller {
                 address: judged.client,
-                host: &judged.arrived.host,
+                host: judged.arrived.host(),
                 scheme: self.connection.scheme,
                 application: application.as_ref().map(|application| &*application.id),
                 request_id: self.id,
                 trace: &self.trace,
-                via: &self.core.shared.name,
+                via: &self.core.shared.via,
             },
             body_idle: self.connection.body_idle,
             since: self.since,

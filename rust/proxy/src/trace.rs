@@ -3,43 +3,51 @@
 use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
 
+use crate::core::RequestId;
+
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// The trace of one request, with the gateway's own span.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trace {
-    /// 32 hexadecimal digits.
-    pub trace_id: String,
-    span_id: String,
-    sampled: bool,
+    /// What services are told: `00-<trace id>-<span id>-<flags>` (§3.2).
+    parent: [u8; LENGTH],
     continues: bool,
 }
 
+/// Bytes of a `traceparent` of version 00.
+const LENGTH: usize = 55;
+
 impl Trace {
-    /// Continues the caller's trace when its `traceparent` can be read (§3.2.2), else begins one with this id, 32 hexadecimal
-    /// digits that no other request has.
-    pub fn of(headers: &HeaderMap, request_id: &str) -> Self {
-        let span_id = request_id.get(16..).unwrap_or_default().to_owned();
+    /// Continues the caller's trace when its `traceparent` can be read (§3.2.2), else begins one with this id, which no other
+    /// request has.
+    pub fn of(headers: &HeaderMap, id: &RequestId) -> Self {
         let mut given = headers.get_all(TRACEPARENT).iter();
         let read = match (given.next(), given.next()) {
             (Some(only), None) => only.to_str().ok().and_then(read),
             _ => None,
         };
-        match read {
-            Some((trace_id, sampled)) => Self {
-                trace_id: trace_id.to_owned(),
-                span_id,
-                sampled,
-                continues: true,
-            },
-            None => Self {
-                trace_id: request_id.to_owned(),
-                span_id,
-                sampled: false,
-                continues: false,
-            },
+        let digits = id.as_str();
+        let span_id = digits.get(16..).unwrap_or_default();
+        let (trace_id, sampled) = read.unwrap_or((digits, false));
+        let flags = if sampled { "01" } else { "00" };
+        let mut parent = [b'-'; LENGTH];
+        for (at, part) in [(0, "00"), (3, trace_id), (36, span_id), (53, flags)] {
+            for (place, byte) in parent.iter_mut().skip(at).zip(part.bytes()) {
+                *place = byte;
+            }
         }
+        Self {
+            parent,
+            continues: read.is_some(),
+        }
+    }
+
+    /// The id of the trace: 32 hexadecimal digits.
+    pub fn id(&self) -> &str {
+        let digits = self.parent.get(3..35).unwrap_or_default();
+        str::from_utf8(digits).unwrap_or_default()
     }
 
     /// Writes the trace into the fields of a forwarded request. The state of a trace that does not go on is dropped (§3.3).
@@ -47,9 +55,7 @@ impl Trace {
         if !self.continues {
             headers.remove(TRACESTATE);
         }
-        let flags = if self.sampled { "01" } else { "00" };
-        let value = format!("00-{}-{}-{flags}", self.trace_id, self.span_id);
-        if let Ok(value) = HeaderValue::try_from(value) {
+        if let Ok(value) = HeaderValue::from_bytes(&self.parent) {
             headers.insert(TRACEPARENT, value);
         }
     }
@@ -94,7 +100,7 @@ mod tests {
                 HeaderValue::from_str(value).unwrap_or_else(|_| panic!("{value}")),
             );
         }
-        Trace::of(&headers, ID)
+        Trace::of(&headers, &RequestId::read(ID))
     }
 
     #[test]
@@ -128,7 +134,7 @@ mod tests {
             ],
         ] {
             let trace = trace(&bad);
-            assert_eq!(trace.trace_id, ID, "{bad:?}");
+            assert_eq!(trace.id(), ID, "{bad:?}");
             let mut headers = HeaderMap::new();
             headers.insert(TRACESTATE, HeaderValue::from_static("a=1"));
             trace.write(&mut headers);

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -158,7 +158,8 @@ fn is_false(value: &bool) -> bool {
 
 impl Default for Event {
     fn default() -> Self {
-        let empty = Text::from("");
+        static EMPTY: LazyLock<Text> = LazyLock::new(|| Text::from(""));
+        let empty = EMPTY.clone();
         Self {
             v: SCHEMA_VERSION,
             at: 0,

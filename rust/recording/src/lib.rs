@@ -19,7 +19,7 @@
 //! let recorder = Recorder::start(RecorderOptions::new(directory.path()), redactor)?;
 //! let mut lane = recorder.lane();
 //!
-//! let mut event = Event::default();
+//! let mut event = Box::new(Event::default());
 //! event.status = 200;
 //! event.headers.push("x-partner-pin", "4711");
 //! assert!(lane.push(event));

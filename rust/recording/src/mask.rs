@@ -1,7 +1,6 @@
 //! Replaces credentials in texts and JSON values by keyed hashes.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
 use hmac::{Hmac, Mac};
 use serde_json::{Map, Value};
@@ -85,7 +84,9 @@ impl Mask {
         let mut text = String::with_capacity(MARK.len() + HASH_DIGITS);
         text.push_str(MARK);
         for byte in mac.finalize().into_bytes().iter().take(HASH_DIGITS / 2) {
-            let _ = write!(text, "{byte:02x}");
+            for nibble in [byte >> 4, byte & 15] {
+                text.push(char::from_digit(u32::from(nibble), 16).unwrap_or('0'));
+            }
         }
         text
     }

@@ -26,7 +26,7 @@ pub struct RecorderOptions {
     pub directory: PathBuf,
     /// When segments end and how much is kept.
     pub segments: SegmentOptions,
-    /// How many events a lane holds before further ones are dropped; at least 1. An event takes about 700 bytes there.
+    /// How many events a lane holds before further ones are dropped; at least 1. An event takes about a kilobyte.
     pub lane_events: usize,
 }
 
@@ -93,7 +93,7 @@ impl Counts {
 #[derive(Debug)]
 pub struct Recorder {
     counts: Arc<Counts>,
-    lanes: mpsc::Sender<Consumer<Event>>,
+    lanes: mpsc::Sender<Consumer<Box<Event>>>,
     lane_events: usize,
     writer: Option<JoinHandle<()>>,
 }
@@ -101,7 +101,8 @@ pub struct Recorder {
 /// The way of one core into the recording. Its events are written in the order they were pushed.
 #[derive(Debug)]
 pub struct Lane {
-    ring: Producer<Event>,
+    // Boxed: an event moves from thread to thread as a pointer.
+    ring: Producer<Box<Event>>,
     counts: Arc<Counts>,
     writer: Option<Thread>,
     wake_after: usize,
@@ -190,7 +191,7 @@ impl Drop for Recorder {
 
 impl Lane {
     /// Hands over an event without waiting; says whether there was room for it. When there is none it is dropped and counted.
-    pub fn push(&mut self, event: Event) -> bool {
+    pub fn push(&mut self, event: Box<Event>) -> bool {
         if self.ring.is_abandoned() || self.ring.push(event).is_err() {
             self.counts.dropped.fetch_add(1, Ordering::Relaxed);
             return false;
@@ -209,8 +210,8 @@ impl Lane {
 
 /// What the writer thread owns.
 struct Work {
-    new_lanes: mpsc::Receiver<Consumer<Event>>,
-    lanes: Vec<Consumer<Event>>,
+    new_lanes: mpsc::Receiver<Consumer<Box<Event>>>,
+    lanes: Vec<Consumer<Box<Event>>>,
     redactor: Redactor,
     writer: SegmentWriter,
     counts: Arc<Counts>,

@@ -17,6 +17,10 @@ fn event(node: &str, at: u64) -> Event {
     }
 }
 
+fn boxed(node: &str, at: u64) -> Box<Event> {
+    Box::new(event(node, at))
+}
+
 #[test]
 fn events_of_all_lanes_are_written_in_the_order_of_each_lane() {
     let directory = tempfile::tempdir().unwrap();
@@ -24,7 +28,7 @@ fn events_of_all_lanes_are_written_in_the_order_of_each_lane() {
     let cores: Vec<_> = ["a", "b"]
         .map(|node| {
             let mut lane = recorder.lane();
-            thread::spawn(move || (0..1000).all(|at| lane.push(event(node, at))))
+            thread::spawn(move || (0..1000).all(|at| lane.push(boxed(node, at))))
         })
         .into();
     assert!(cores.into_iter().all(|core| core.join().unwrap()));
@@ -55,10 +59,10 @@ fn a_full_lane_drops_and_counts_instead_of_waiting() {
         wake_after: 1,
         pushed: 0,
     };
-    let taken = (0..5).filter(|at| lane.push(event("a", *at))).count();
+    let taken = (0..5).filter(|at| lane.push(boxed("a", *at))).count();
     assert_eq!((taken, counts.stats().dropped), (3, 2));
     assert_eq!(consumer.pop().unwrap().at, 0);
-    assert!(lane.push(event("a", 9)));
+    assert!(lane.push(boxed("a", 9)));
 }
 
 #[test]
@@ -66,10 +70,10 @@ fn what_is_pushed_after_the_end_is_dropped_and_counted() {
     let directory = tempfile::tempdir().unwrap();
     let recorder = start(directory.path(), 8);
     let mut lane = recorder.lane();
-    assert!(lane.push(event("a", 1)));
+    assert!(lane.push(boxed("a", 1)));
     let counts = Arc::clone(&recorder.counts);
     drop(recorder);
-    assert!(!lane.push(event("a", 2)));
+    assert!(!lane.push(boxed("a", 2)));
     assert_eq!((counts.stats().written, counts.stats().dropped), (1, 1));
 }
 
@@ -79,7 +83,7 @@ fn no_credential_reaches_the_disk() {
     let recorder = start(directory.path(), 8);
     let mut secret = event("a", 1);
     secret.headers.push("x-pin", "s3cret-pin");
-    assert!(recorder.lane().push(secret));
+    assert!(recorder.lane().push(Box::new(secret)));
     recorder.stop();
     let file = std::fs::read_dir(directory.path())
         .unwrap()
@@ -111,7 +115,7 @@ fn an_event_is_small_enough_for_its_lane() {
 fn everything_that_waits_is_written_before_the_end() {
     let directory = tempfile::tempdir().unwrap();
     let (mut ring, consumer) = RingBuffer::new(TURN * 40);
-    (0..TURN as u64 * 40).for_each(|at| ring.push(event("a", at)).unwrap());
+    (0..TURN as u64 * 40).for_each(|at| ring.push(boxed("a", at)).unwrap());
     let (lanes, new_lanes) = mpsc::channel();
     lanes.send(consumer).unwrap();
     let counts = Arc::new(Counts::default());

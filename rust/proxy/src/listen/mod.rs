@@ -24,6 +24,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::core::Core;
 use crate::service::serve;
+use crate::timers::Timers;
 use guard::Guard;
 
 /// What a listener knows of the connection a request came by.
@@ -133,7 +134,7 @@ pub struct Accepting {
 impl Accepting {
     /// Takes connections until told to stop. Gives whether all requests ended in time.
     pub async fn run(mut self, core: Arc<Core>) -> bool {
-        let builder = Arc::new(server(&self.settings));
+        let builder = Arc::new(server(&self.settings, core.timers.clone()));
         let trusted: Arc<[IpNet]> = self.settings.trusted_proxies.clone().into();
         let (open, mut closed) = watch::channel(());
         let settings = Arc::new(self.settings);
@@ -258,11 +259,11 @@ async fn told_to_stop(stopped: &mut watch::Receiver<Option<Duration>>) {
     let _ = stopped.wait_for(Option::is_some).await;
 }
 
-fn server(settings: &Listener) -> Builder<TokioExecutor> {
+fn server(settings: &Listener, timers: Timers) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
-        .timer(TokioTimer::new())
+        .timer(timers)
         // Between requests; the guard looks after the time within a head.
         .header_read_timeout(settings.timeouts.keep_alive.get())
         .max_buf_size(settings.max_head.as_usize().max(8192))
