@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick lint bench wheel clean
+.PHONY: help tools setup demo test quick lint bench wheel clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -8,16 +8,21 @@ READY := $(VENV)/.ready
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-$(READY): requirements/dev.txt
+tools: ## Say what is missing to build
+	@for tool in python3 cargo cc; do command -v $$tool >/dev/null || { \
+		echo "error: $$tool is not installed; Lockgate is built with Python 3.11 or later, Rust (https://rustup.rs) and a C compiler" >&2; exit 1; }; done
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: python3 is %d.%d; Lockgate needs 3.11 or later" % sys.version_info[:2])'
+
+$(READY): requirements/dev.txt | tools
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	touch $@
 
-setup: $(READY) ## Build the package into .venv; .venv/bin/lockgate then runs
+setup: tools $(READY) ## Build the package into .venv; .venv/bin/lockgate then runs
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" MATURIN_PEP517_ARGS='--profile dev' pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 
-demo: setup ## Run the first policy in front of a service, with sample traffic
-	$(PY) examples/first-policy/demo.py
+demo: setup ## Run a shop behind the gateway, with sample traffic; ARGS="--help" lists its options
+	@$(PY) -m examples.shop $(ARGS)
 
 test: setup ## Run every test
 	cargo test --locked --workspace

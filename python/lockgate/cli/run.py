@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - typer reads it
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,6 +14,7 @@ from lockgate import _engine
 from lockgate.cli.output import err, fail, out, show_problems
 from lockgate.documents import problems_of
 from lockgate.gateway import Gateway
+from lockgate.watch import Watch
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -37,7 +38,7 @@ def run(
     Exit code 1: the document has errors; 2: an address is taken; 3: requests were cut off by the drain.
     """
     # Before the first reading, so that a change during the start is not taken for the state that was read.
-    seen = _documents(file)
+    documents = Watch(file)
     try:
         gateway = Gateway(file)
     except _engine.ProblemsError as error:
@@ -65,28 +66,12 @@ def run(
     while not stop.is_set():
         wake.wait(WATCH_SECONDS if watch else None)
         wake.clear()
-        now = _documents(file)
-        if reload.is_set() or (watch and now != seen):
+        changed = documents.changed()
+        if reload.is_set() or (watch and changed):
             reload.clear()
-            seen = now
             _report(gateway.reload())
     if not gateway.stop(drain):
         fail(f"some requests did not end within {drain:g} s", 3)
-
-
-def _documents(file: Path) -> dict[Path, tuple[int, int]]:
-    """Modification time and size of every document beside and below the file."""
-    found: dict[Path, tuple[int, int]] = {}
-    for folder, _, names in os.walk(file.resolve().parent):
-        for name in names:
-            path = Path(folder, name)
-            if path.suffix in {".yaml", ".yml", ".json"}:
-                try:
-                    status = path.stat()
-                except OSError:
-                    continue
-                found[path] = (status.st_mtime_ns, status.st_size)
-    return found
 
 
 def _report(applied: Applied) -> None:

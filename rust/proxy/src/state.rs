@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::service::now;
 
-const FILE: &str = "quotas.json";
+/// Not `.json`: `lockgate run` takes each change of such a file below the document for a change of the document.
+const FILE: &str = "quotas.saved";
 
 /// The form of the file; readers refuse what is newer.
 #[derive(Serialize, Deserialize)]
