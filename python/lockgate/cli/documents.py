@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -24,9 +25,8 @@ def check(file: Document, *, as_json: Json = False) -> None:
     else:
         show_problems(result.problems)
         if result.ok:
-            out.print(
-                f"{file}: {result.routes} routes, {result.policies} policies, revision {str(result.id)[:12]}"
-            )
+            counts = f"{_count(result.routes, 'route')}, {_count(result.policies, 'policy', 'policies')}"
+            out.print(f"{file}: {counts}, revision {str(result.id)[:12]}", markup=False)
     raise typer.Exit(0 if result.ok else 1)
 
 
@@ -122,7 +122,7 @@ def schema() -> None:
 
 
 def policies(
-    kind: Annotated[str | None, typer.Argument(help="Show the settings and reasons of this kind.")] = None,
+    kind: Annotated[str | None, typer.Argument(help="Show this kind: what it does, an example, settings, reasons.")] = None,
     *,
     as_json: Json = False,
 ) -> None:
@@ -137,15 +137,42 @@ def policies(
     if kind is None:
         rows = [(entry["phase"], entry["kind"], entry["about"]) for entry in kinds.values()]
         columns(("phase", "kind", "what it does"), *rows)
-        err.print("lockgate policies KIND shows settings and reasons", style="dim")
+        err.print("lockgate policies KIND shows an example, settings and reasons", style="dim")
         return
-    entry = kinds[kind]
-    out.print(f"{kind} ({entry['phase']}): {entry['about']}", markup=False)
+    _show(kinds[kind])
+
+
+def _count(number: int, one: str, several: str | None = None) -> str:
+    return f"{number} {one if number == 1 else several or f'{one}s'}"
+
+
+def _show(entry: dict[str, Any]) -> None:
+    """Print a kind as its source describes it."""
+    doc = entry["doc"]
+    out.print(f"{entry['kind']} ({entry['phase']})", style="bold")
+    _paragraphs(doc["what"])
+    _section("when to use", doc["when"])
+    out.print("\nexample", style="bold")
+    out.print(textwrap.indent(doc["example"], "  "), markup=False)
+    out.print("\nsettings", style="bold")
     required = entry["settings"].get("required", [])
-    for name, setting in entry["settings"].get("properties", {}).items():
+    settings = entry["settings"].get("properties", {})
+    for name, setting in settings.items():
         note = " (required)" if name in required else ""
-        out.print(f"  {name}{note}: {setting.get('description', '')}", markup=False)
+        out.print(f"  {name}{note}: {' '.join(setting.get('description', '').split())}", markup=False)
+    out.print("  and `mode`, `percent`, `when`, `on_error`, `purpose`, `expires`, `final`, as every policy")
+    _section("on failure", doc["failure"])
     for reason in entry["reasons"]:
-        out.print(
-            f"  {reason['status']} {reason['code']}: {reason['title']}; {reason['remedy']}", markup=False
-        )
+        line = f"  {reason['status']} {reason['code']}: {reason['title']}; {reason['remedy']}"
+        out.print(line, markup=False)
+
+
+def _section(heading: str, text: str) -> None:
+    out.print(f"\n{heading}", style="bold")
+    _paragraphs(text)
+
+
+def _paragraphs(text: str) -> None:
+    """The lines of a doc comment are broken at the width of the source; paragraphs are not."""
+    for paragraph in text.split("\n\n"):
+        out.print("  " + " ".join(paragraph.split()), markup=False)

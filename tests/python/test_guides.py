@@ -1,0 +1,151 @@
+"""What the guides show is true: documents are sound, commands say what stands below them, names exist."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import lockgate
+import pytest
+import typer
+from guides import GUIDES, ROOT, Block, blocks, files, whole
+from lockgate import _engine
+from lockgate.cli import app
+from typer.testing import CliRunner
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CATALOGUE = json.loads(_engine.policy_catalogue())
+KINDS = {entry["kind"]: entry for entry in CATALOGUE["kinds"]}
+REASONS = {
+    reason["code"]
+    for reasons in [CATALOGUE["gateway_reasons"], *(entry["reasons"] for entry in KINDS.values())]
+    for reason in reasons
+}
+YAML = [block for guide in GUIDES for block in blocks(guide, "yaml")]
+CONSOLE = [block for guide in GUIDES for block in blocks(guide, "console")]
+SHELL = [block for guide in [*GUIDES, ROOT / "README.md"] for block in blocks(guide, "sh", "console")]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    files(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("block", YAML, ids=str)
+def test_every_document_in_a_guide_is_sound(folder: Path, block: Block) -> None:
+    path = folder / "gateway.yaml"
+    path.write_text(whole(block.text))
+    assert [str(problem) for problem in lockgate.check(path).problems] == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_example_of_every_kind_is_sound(folder: Path, kind: str) -> None:
+    path = folder / "gateway.yaml"
+    example = KINDS[kind]["doc"]["example"]
+    path.write_text(whole(example))
+    assert [str(problem) for problem in lockgate.check(path).problems] == []
+    assert f"kind: {kind}" in example
+
+
+@pytest.mark.parametrize("block", CONSOLE, ids=str)
+def test_commands_say_what_stands_below_them(folder: Path, block: Block) -> None:
+    """The documents of a guide stand in `gateway.yaml`, and its second one in `next.yaml`."""
+    documents = [b.text for b in blocks(block.guide, "yaml") if b.text.startswith("lockgate:")]
+    for name, text in zip(("gateway.yaml", "next.yaml"), documents, strict=False):
+        (folder / name).write_text(text)
+    (folder / "misspelt.yaml").write_text("lockgate: 1\nlistners: {}\n")
+    secret = "- { id: t, kind: oauth2_introspection, client_secret: hunter2, client_id: a, endpoint: 'https://a.example/' }"
+    (folder / "secret.yaml").write_text(f"lockgate: 1\npolicies:\n  {secret}\n")
+    line, _, expected = block.text.partition("\n")
+    command = shlex.split(line.removeprefix("$ "))
+    assert command[0] == "lockgate"
+    result = CliRunner().invoke(app, command[1:])
+    pattern = re.escape(expected.strip()).replace(r"\.\.\.", r"\S+")
+    assert re.fullmatch(pattern, result.output.strip()), result.output
+
+
+@pytest.mark.parametrize("block", SHELL, ids=str)
+def test_every_command_and_option_exists(block: Block) -> None:
+    lines = re.sub(r"\\\n", "", block.text).splitlines()
+    for line in lines[:1] if block.language == "console" else lines:
+        words = shlex.split(line.removeprefix("$ "), comments=True)
+        if words and Path(words[0]).name == "lockgate":
+            _exists(typer.main.get_command(app), words[1:])
+        elif words and words[0] == "make":
+            targets = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout  # noqa: S607 - make is on PATH
+            assert f"  {words[1]} " in targets
+
+
+def _exists(command: Any, words: list[str]) -> None:
+    commands = getattr(command, "commands", None)
+    if commands is not None:
+        assert words[0] in commands, words
+        _exists(commands[words[0]], words[1:])
+        return
+    options = {name for parameter in command.params for name in [*parameter.opts, *parameter.secondary_opts]}
+    for word in words:
+        if word.startswith("-"):
+            assert word.partition("=")[0] in options | {"-h", "--help"}, f"{command.name} {word}"
+
+
+def _rows(text: str) -> Iterator[tuple[str, list[str]]]:
+    """The heading and the words in backticks of the first cell of each row of each table."""
+    heading = ""
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+        if not cells:
+            heading = ""
+        elif not heading:
+            heading = cells[0]
+        elif set(cells[0]) != {"-"}:
+            yield heading.strip("`"), re.findall(r"`([^`]+)`", cells[0])
+
+
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: guide.name)
+def test_names_in_tables_exist(guide: Path) -> None:
+    schema = json.loads(_engine.document_schema())
+    metrics = (ROOT / "rust/proxy/src/metrics.rs").read_text()
+    admin = (ROOT / "rust/proxy/src/admin.rs").read_text()
+    balance = {value["const"] for value in schema["$defs"]["Balance"]["oneOf"]}
+    shared = schema["$defs"]["Policy"]["oneOf"][0]["properties"]
+    for heading, names in _rows(guide.read_text()):
+        for name in names:
+            if heading == "kind":
+                assert name in KINDS
+            elif heading == "field":
+                assert name in shared
+            elif heading == "balance":
+                assert name in balance
+            elif heading == "metric":
+                assert f'"{name}"' in metrics
+            elif heading == "path":
+                assert f'"{name.split()[1]}"' in admin
+
+
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: guide.name)
+def test_reasons_exist(guide: Path) -> None:
+    givers = {code.partition(".")[0] for code in REASONS} - {"gateway"}
+    for code, giver in re.findall(r"`((\w+)\.\w+)`", guide.read_text()):
+        if giver in givers:
+            assert code in REASONS
+
+
+def test_the_rates_of_the_detectors_are_those_that_the_test_demands() -> None:
+    """The guide quotes what the Rust test prints; that test fails when a rate falls below its threshold."""
+    quoted = re.findall(r"^\| `(\w+)` \| (\d+) of (\d+) \| (\d+) % \|", (ROOT / "docs/guide/payload.md").read_text(), re.MULTILINE)
+    thresholds = dict(
+        re.findall(r"\(Class::(\w+), \[[\d.]+, ([\d.]+)\]\)", (ROOT / "rust/inspection/tests/detection_rates.rs").read_text())
+    )
+    assert len(quoted) == len(thresholds)
+    for name, caught, tried, percent in quoted:
+        camel = "".join(word.capitalize() for word in name.split("_"))
+        assert int(percent) == 100 * int(caught) // int(tried)
+        assert int(percent) >= float(thresholds[camel])
