@@ -62,8 +62,8 @@ def test_commands_say_what_stands_below_them(folder: Path, block: Block) -> None
     for name, text in zip(("gateway.yaml", "next.yaml"), documents, strict=False):
         (folder / name).write_text(text)
     (folder / "misspelt.yaml").write_text("lockgate: 1\nlistners: {}\n")
-    secret = "- { id: t, kind: oauth2_introspection, client_secret: hunter2, client_id: a, endpoint: 'https://a.example/' }"
-    (folder / "secret.yaml").write_text(f"lockgate: 1\npolicies:\n  {secret}\n")
+    secret = "{ id: t, kind: oauth2_introspection, client_secret: hunter2, client_id: a, endpoint: 'https://a.example' }"
+    (folder / "secret.yaml").write_text(f"lockgate: 1\npurposes: optional\npolicies: [{secret}]\n")
     line, _, expected = block.text.partition("\n")
     command = shlex.split(line.removeprefix("$ "))
     assert command[0] == "lockgate"
