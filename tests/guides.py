@@ -1,7 +1,7 @@
 """What stands in fenced blocks of the guides and of the kinds, as documents that the engine can check.
 
-A YAML block is a whole document when it has `lockgate:`, a list of policies when it begins with `-`, and sections of a document
-otherwise. What a block leaves out is taken from the document below.
+A YAML block is a whole document when it has `lockgate:`, a list of policies when it begins with `-`, and
+sections of a document otherwise. What a block leaves out is taken from the document below.
 """
 
 from __future__ import annotations

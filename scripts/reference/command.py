@@ -7,14 +7,19 @@ from typing import Any
 
 import typer
 from lockgate.cli import app
+
 from reference.markdown import fenced, page, sentence, table
+
+INTRODUCTION = """
+`python -m lockgate` is the same command. Results go to the standard output, everything else to the
+standard error.
+"""
 
 
 def command_page() -> str:
     """Every command with its arguments and options."""
-    blocks = ["`python -m lockgate` is the same command. Results go to the standard output, everything else to the standard error."]
-    blocks += _command(typer.main.get_command(app), ["lockgate"])
-    return page("Command line", *blocks)
+    blocks = _command(typer.main.get_command(app), ["lockgate"])
+    return page("Command line", INTRODUCTION, *blocks)
 
 
 def _command(command: Any, path: list[str]) -> list[str]:

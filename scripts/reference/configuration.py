@@ -5,8 +5,15 @@ from __future__ import annotations
 import json
 
 from lockgate import _engine
+
 from reference.markdown import anchor, page, sentence, table
 from reference.schema import Types
+
+INTRODUCTION = """
+A document is YAML or JSON. Fields that are not listed here are refused, and so are empty lists. `NAME`
+is a name that you choose, `[]` an entry of a list. `lockgate schema` prints the same for editors as a
+JSON Schema.
+"""
 
 
 def configuration_page() -> str:
@@ -16,7 +23,9 @@ def configuration_page() -> str:
     places: dict[str, str] = {}
     types = Types(
         definitions,
-        lambda name: "[policy](policies/index.md)" if name == "Policy" else f"[mapping](#{anchor(places[name])})",
+        lambda name: (
+            "[policy](policies/index.md)" if name == "Policy" else f"[mapping](#{anchor(places[name])})"
+        ),
     )
     waiting = [("", schema)]
     found = []
@@ -30,10 +39,7 @@ def configuration_page() -> str:
                 inner.append((places[name], definitions[name]))
         # What lies inside comes before what stands beside.
         waiting = inner + waiting
-    blocks = [
-        "A document is YAML or JSON. Fields that are not listed here are refused, and so are empty lists. `NAME` is a name that "
-        "you choose, `[]` an entry of a list. `lockgate schema` prints the same for editors as a JSON Schema.",
-    ]
+    blocks = [INTRODUCTION]
     for place, this in found:
         blocks += [
             f"## `{place}`" if place else "## The document",

@@ -6,10 +6,22 @@ import json
 from typing import Any
 
 from lockgate import _engine
+
 from reference.markdown import anchor, fenced, page, sentence, table
 from reference.schema import Types
 
 Entry = dict[str, Any]
+
+POLICIES = """
+A policy is its `kind`, the settings of that kind, and a few fields that every kind has. Policies are
+evaluated by phase, in the order below, and within a phase in the order in which they are declared, outer
+scopes first: gateway, API, version, route.
+"""
+REFUSALS = """
+A refused request is answered with `application/problem+json` (RFC 9457): `type`, `title`, `status`,
+`detail`, `instance` (the id of the request), and two members more: `code`, which is stable, and
+`remedy`, which tells the caller what to do. Browsers get a page, gRPC clients a status.
+"""
 
 
 def policy_pages() -> dict[str, str]:
@@ -28,14 +40,14 @@ def reasons_page() -> str:
     givers: dict[str, list[str]] = {}
     named = [("the gateway", reason) for reason in catalogue["gateway_reasons"]]
     for entry in catalogue["kinds"]:
-        named += [(f"[`{entry['kind']}`](policies/{entry['kind']}.md)", reason) for reason in entry["reasons"]]
+        named += [
+            (f"[`{entry['kind']}`](policies/{entry['kind']}.md)", reason) for reason in entry["reasons"]
+        ]
     for giver, reason in named:
         reasons[reason["code"]] = reason
         givers.setdefault(reason["code"], []).append(giver)
     blocks = [
-        "A refused request is answered with `application/problem+json` (RFC 9457): `type`, `title`, `status`, `detail`, "
-        "`instance` (the id of the request), and two members more: `code`, which is stable, and `remedy`, which tells "
-        "the caller what to do. Browsers get a page, gRPC clients a status.",
+        REFUSALS,
         table(
             ("code", "status", "title"),
             (
@@ -69,9 +81,7 @@ def _overview(kinds: list[Entry]) -> str:
     )
     return page(
         "Policies",
-        "A policy is its `kind`, the settings of that kind, and a few fields that every kind has. Policies are evaluated "
-        "by phase, in the order below, and within a phase in the order in which they are declared, outer scopes first: "
-        "gateway, API, version, route.",
+        POLICIES,
         table(("phase", "kind", "what it does"), rows),
         "## Fields of every policy",
         types.fields(common),
@@ -93,12 +103,12 @@ def _kind(entry: Entry) -> str:
         return "[policy](index.md)" if name == "Policy" else f"[mapping](#{name.lower()})"
 
     types = Types(definitions, link)
-    undecided = "refused with 503 `policy.undecided`" if entry["on_error"] == "deny" else "let through"
+    undecided = "is refused with 503 `policy.undecided`" if entry["on_error"] == "deny" else "passes"
     settings = entry["settings"]
     nested: dict[str, Entry] = {}
     _collect(types, settings, nested)
     blocks = [
-        f"Phase `{entry['phase']}`. When the policy cannot decide, the request is {undecided}, unless `on_error` says otherwise.",
+        f"Phase `{entry['phase']}`. When it cannot decide, the request {undecided}; `on_error` changes that.",
         doc["what"],
         "## When to use",
         doc["when"],

@@ -9,6 +9,7 @@ from typing import Any
 import lockgate
 from lockgate import models
 from pydantic import BaseModel
+
 from reference.markdown import fenced, page, table
 
 SECTION = re.compile(r"^(Args|Raises|Returns):$", re.MULTILINE)

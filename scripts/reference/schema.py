@@ -97,7 +97,7 @@ class Types:
                     yield f"`{name}`", f"`{value['const']}`", sentence(value["description"])
 
     def children(self, schema: Schema) -> Iterator[tuple[str, str]]:
-        """The fields that hold objects, with the names of their definitions; a list has `[]`, names have `NAME`."""
+        """The fields that hold objects, with their definitions; a list has `[]`, names have `NAME`."""
         for name, field in schema.get("properties", {}).items():
             given = _given(field)
             suffix = ""

@@ -45,7 +45,9 @@ def test_the_site_builds_and_no_link_leads_nowhere(site: Path) -> None:
 
 def test_no_page_asks_another_host(site: Path) -> None:
     """Fonts, scripts and styles are the site's own; links are followed by people only."""
-    asks = re.compile(r"<(?:script|img|iframe|source)[^>]+src=[\"'](?:https?:)?//|<link[^>]+href=[\"'](?:https?:)?//")
+    asks = re.compile(
+        r"<(?:script|img|iframe|source)[^>]+src=[\"'](?:https?:)?//|<link[^>]+href=[\"'](?:https?:)?//"
+    )
     for path in site.rglob("*.html"):
         assert asks.search(path.read_text()) is None, path.name
     for path in site.rglob("*.css"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import textwrap
 from pathlib import Path
@@ -13,7 +14,9 @@ from lockgate import _engine
 from lockgate import documents as engine
 from lockgate.cli.output import columns, err, fail, out, show_problems, write
 
-Document = Annotated[Path, typer.Argument(help="The gateway document, YAML or JSON.", show_default=False)]
+Document = Annotated[
+    Path, typer.Argument(metavar="FILE", help="The gateway document, YAML or JSON.", show_default=False)
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -30,7 +33,14 @@ def check(file: Document, *, as_json: Json = False) -> None:
     raise typer.Exit(0 if result.ok else 1)
 
 
-def diff(base: Document, candidate: Document, *, as_json: Json = False) -> None:
+def diff(
+    base: Annotated[Path, typer.Argument(metavar="BASE", help="What is served.", show_default=False)],
+    candidate: Annotated[
+        Path, typer.Argument(metavar="CANDIDATE", help="What shall be served.", show_default=False)
+    ],
+    *,
+    as_json: Json = False,
+) -> None:
     """Compare the effective policies of two documents by route.
 
     Exit code 0: same; 1: different; 2: errors.
@@ -62,8 +72,12 @@ def diff(base: Document, candidate: Document, *, as_json: Json = False) -> None:
 
 def explain(
     file: Document,
-    method: Annotated[str, typer.Argument(help="The method, such as GET.", show_default=False)],
-    url: Annotated[str, typer.Argument(help="A path with query, or a whole URL.", show_default=False)],
+    method: Annotated[
+        str, typer.Argument(metavar="METHOD", help="The method, such as GET.", show_default=False)
+    ],
+    url: Annotated[
+        str, typer.Argument(metavar="URL", help="A path with query, or a whole URL.", show_default=False)
+    ],
     *,
     header: Annotated[
         list[str] | None, typer.Option("--header", "-H", help="A field, 'Name: value'.")
@@ -122,7 +136,10 @@ def schema() -> None:
 
 
 def policies(
-    kind: Annotated[str | None, typer.Argument(help="Show this kind: what it does, an example, settings, reasons.")] = None,
+    kind: Annotated[
+        str | None,
+        typer.Argument(metavar="KIND", help="Show this kind: what it does, an example, settings, reasons."),
+    ] = None,
     *,
     as_json: Json = False,
 ) -> None:
@@ -130,7 +147,9 @@ def policies(
     catalogue = json.loads(_engine.policy_catalogue())
     kinds = {entry["kind"]: entry for entry in catalogue["kinds"]}
     if kind is not None and kind not in kinds:
-        fail(f"there is no kind `{kind}`; the kinds are `{'`, `'.join(kinds)}`")
+        near = difflib.get_close_matches(kind, kinds, 1)
+        help_ = f"did you mean `{near[0]}`?" if near else "`lockgate policies` lists the kinds"
+        fail(f"there is no kind `{kind}`; {help_}")
     if as_json:
         write(json.dumps(kinds[kind] if kind else catalogue, indent=2))
         return

@@ -20,7 +20,7 @@ fn load(path: PathBuf) -> PyResult<(Revision, Vec<Problem>)> {
 /// Checks a document; JSON with `id`, `problems`, and the numbers of `routes` and `policies`.
 #[pyfunction]
 fn check(py: Python<'_>, path: PathBuf) -> String {
-    py.detach(|| match Revision::check(&Source::File(path)) {
+    py.detach(|| match lockgate_proxy::check(&Source::File(path)) {
         Ok((revision, warnings)) => {
             let routes: std::collections::HashSet<_> =
                 revision.routes.iter().map(|route| (&route.api, &route.version, &route.id)).collect();
@@ -51,7 +51,9 @@ fn diff(py: Python<'_>, base: PathBuf, candidate: PathBuf) -> PyResult<String> {
 #[pyfunction]
 fn explain(py: Python<'_>, path: PathBuf, request: &str) -> PyResult<String> {
     py.detach(|| {
-        let request: ExplainRequest = serde_json::from_str(request)
+        // By way of a value, so that messages do not name a place in a text that nobody wrote.
+        let request: ExplainRequest = serde_json::from_str::<Value>(request)
+            .and_then(serde_json::from_value)
             .map_err(|error| PyValueError::new_err(error.to_string()))?;
         let since = SystemTime::now()
             .duration_since(UNIX_EPOCH)
