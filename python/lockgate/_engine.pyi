@@ -2,6 +2,8 @@ from collections.abc import Iterator
 from os import PathLike
 from typing import Self, final
 
+__all__: list[str]
+
 class ProblemsError(ValueError): ...
 
 @final

@@ -61,9 +61,8 @@ def test_commands_say_what_stands_below_them(folder: Path, block: Block) -> None
     for name, text in zip(("gateway.yaml", "next.yaml"), documents, strict=False):
         (folder / name).write_text(text)
     (folder / "misspelt.yaml").write_text("lockgate: 1\nlistners: {}\n")
-    kind = "id: t, kind: oauth2_introspection, endpoint: 'https://a.example', client_id: gateway"
-    secret = f"policies: [{{ {kind}, client_secret: hunter2 }}]"
-    (folder / "secret.yaml").write_text(f"lockgate: 1\npurposes: optional\n{secret}\n")
+    policy = "[{ id: token, kind: oauth2_introspection,\n  client_secret: hunter2 }]"
+    (folder / "secret.yaml").write_text(f"lockgate: 1\npurposes: optional\npolicies: {policy}\n")
     line, _, expected = block.text.partition("\n")
     command = shlex.split(line.removeprefix("$ "))
     assert command[0] == "lockgate"

@@ -67,7 +67,10 @@ mod tests {
     fn a_missing_or_empty_heading_is_no_doc() {
         let whole = "# What it does\na\n\n# When to use\nb\n\n# Example\n```yaml\nc\n```\n\n# On failure\nd\n\ne";
         let doc = KindDoc::read(whole).unwrap();
-        assert_eq!((doc.what, doc.when, doc.example, doc.failure), ("a", "b", "c", "d\n\ne"));
+        assert_eq!(
+            (doc.what, doc.when, doc.example, doc.failure),
+            ("a", "b", "c", "d\n\ne")
+        );
         for broken in [
             "# What it does\na\n\n# Example\n```yaml\nc\n```\n\n# On failure\nd",
             "# What it does\n\n# When to use\nb\n\n# Example\n```yaml\nc\n```\n\n# On failure\nd",

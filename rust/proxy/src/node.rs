@@ -271,10 +271,7 @@ impl Node {
         let shared = Arc::new(Shared::new(generation, cores, forbidden));
         let (state, said) = State::open(&shared.generation().revision, &shared.counters)
             .map_err(|problem| StartError::Document(vec![in_source(&source, problem)]))?;
-        warnings.extend(
-            said.into_iter()
-                .map(|problem| in_source(&source, problem)),
-        );
+        warnings.extend(said.into_iter().map(|problem| in_source(&source, problem)));
         let reloader = Arc::new(Reloader {
             source,
             cores,

@@ -20,7 +20,11 @@ pub struct Listener {
     /// TLS; without it the listener speaks plain HTTP.
     pub tls: Option<ListenerTls>,
     /// Proxies whose `X-Forwarded-For` is believed; none by default.
-    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "networks")]
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "networks"
+    )]
     #[schemars(with = "Vec<String>")]
     pub trusted_proxies: Vec<IpNet>,
     /// Deadlines.
