@@ -1,4 +1,4 @@
-"""What stands in the files at the root is so: promises have tests, decisions are listed, links lead somewhere."""
+"""What the files at the root say is so: promises have tests, decisions are listed, links lead somewhere."""
 
 from __future__ import annotations
 
