@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
+import ssl
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import lockgate
 import pytest
 import typer
@@ -80,6 +84,22 @@ def test_every_command_and_option_exists(block: Block) -> None:
             _exists(typer.main.get_command(app), words[1:])
         elif words and words[0] == "make":
             assert re.search(rf"^{words[1]}:.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+def test_the_certificate_made_by_hand_is_served(folder: Path) -> None:
+    tls = ROOT / "docs" / "guide" / "tls.md"
+    (commands,) = blocks(tls, "sh")
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not there")
+    subprocess.run(["/bin/sh", "-ec", commands.text], cwd=folder, capture_output=True, check=True)
+    document = folder / "gateway.yaml"
+    text = whole(blocks(tls, "yaml")[0].text).replace("127.0.0.1:8443", "127.0.0.1:0")
+    document.write_text(text + "\nadmin: { bind: '127.0.0.1:0' }\n")
+    with lockgate.Gateway(document) as gateway:
+        port = gateway.listeners["public"].rpartition(":")[2]
+        trust = ssl.create_default_context(cafile=folder / "tls" / "cert.pem")
+        answer = httpx.get(f"https://localhost:{port}/nowhere", verify=trust)
+    assert answer.status_code == 404
 
 
 def _exists(command: Any, words: list[str]) -> None:
