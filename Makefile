@@ -45,7 +45,7 @@ advisories: ## Look dependencies up in the database of known weaknesses; needs t
 
 docs: setup ## Write docs/reference from the code, and build the site into site/
 	PYTHONPATH=scripts $(PY) -m reference
-	$(VENV)/bin/mkdocs build --strict --quiet
+	$(VENV)/bin/mkdocs build --strict
 
 wheel: $(READY) ## Build a wheel into target/wheels
 	$(VENV)/bin/maturin build --release --locked
