@@ -36,12 +36,22 @@ SECTIONS = {
         base: /orders/v1
         upstream: orders
         openapi: orders.json
-        policies:
-          - { id: base, kind: headers, request: { set: { X-Tenant: shop } } }
+        routes:
+          - match: { path: "/{id}" }
+            policies:
+              - { id: tell, kind: headers, request: { set: { X-Tenant: shop } } }
       v2: { base: /orders/v2, upstream: orders }""",
 }
-POLICIES = "          - { id: base, kind: headers, request: { set: { X-Tenant: shop } } }"
-OPENAPI = {"openapi": "3.1.0", "info": {"title": "Orders", "version": "1"}, "paths": {}}
+POLICIES = "              - { id: tell, kind: headers, request: { set: { X-Tenant: shop } } }"
+OPERATION = {
+    "parameters": [{"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}],
+    "responses": {"200": {"description": "An order."}},
+}
+OPENAPI = {
+    "openapi": "3.1.0",
+    "info": {"title": "Orders", "version": "1"},
+    "paths": {"/{id}": {"get": OPERATION}},
+}
 
 
 @dataclass(frozen=True)
@@ -71,13 +81,18 @@ def whole(text: str) -> str:
     if text.lstrip().startswith("- "):
         if not _identifies(text):
             text = f"- {{ id: caller, kind: api_key }}\n{text}"
-        return whole(SECTIONS["apis"].replace(POLICIES, textwrap.indent(text, " " * 10)))
+        return whole(SECTIONS["apis"].replace(POLICIES, textwrap.indent(text, " " * 14)))
     if re.search(r"^lockgate:", text, re.MULTILINE):
         return text
     given = set(re.findall(r"^(\w+):", text, re.MULTILINE))
     return "\n".join(
         ["lockgate: 1", text, *(section for name, section in SECTIONS.items() if name not in given)]
     )
+
+
+def policies(text: str) -> list[str]:
+    """The policies of a list, each as a list of its own."""
+    return re.split(r"^(?=- )", text, flags=re.MULTILINE)[1:]
 
 
 def _identifies(text: str) -> bool:
