@@ -34,7 +34,7 @@ lint: setup ## Format, clippy, licences of dependencies, ruff and mypy; warnings
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	scripts/install-lint-tools
-	.tools/bin/cargo-deny --locked --all-features check bans licenses sources
+	.tools/bin/cargo-deny --locked --all-features check --hide-inclusion-graph bans licenses sources
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/ruff check
 	$(PY) -m mypy

@@ -67,13 +67,15 @@ class Types:
             return self.link(name)
         if name in IN_WORDS:
             return IN_WORDS[name]
-        values = [f"`{value['const']}`" for value in given.get("oneOf", []) if "const" in value]
-        values += [f"`{value}`" for value in given.get("enum", [])]
+        choices = given.get("oneOf") or given.get("anyOf") or []
+        values = [given["const"]] if "const" in given else given.get("enum", [])
+        if choices and all("const" in choice for choice in choices):
+            values = [choice["const"] for choice in choices]
         if values:
-            return " or ".join([", ".join(values[:-1]), values[-1]] if len(values) > 1 else values)
+            quoted = [f"`{value}`" for value in values]
+            return " or ".join([", ".join(quoted[:-1]), quoted[-1]] if len(quoted) > 1 else quoted)
         if name is not None and given.get("properties"):
             return self.link(name)
-        choices = given.get("oneOf") or given.get("anyOf")
         if choices:
             return ", or ".join(dict.fromkeys(self.words(choice) for choice in choices))
         return self._plain(given)
