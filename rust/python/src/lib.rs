@@ -51,9 +51,7 @@ fn diff(py: Python<'_>, base: PathBuf, candidate: PathBuf) -> PyResult<String> {
 #[pyfunction]
 fn explain(py: Python<'_>, path: PathBuf, request: &str) -> PyResult<String> {
     py.detach(|| {
-        // By way of a value, so that messages do not name a place in a text that nobody wrote.
-        let request: ExplainRequest = serde_json::from_str::<Value>(request)
-            .and_then(serde_json::from_value)
+        let request: ExplainRequest = serde_json::from_str(request)
             .map_err(|error| PyValueError::new_err(error.to_string()))?;
         let since = SystemTime::now()
             .duration_since(UNIX_EPOCH)
