@@ -99,14 +99,15 @@ def _kind(entry: Entry) -> str:
     doc = entry["doc"]
     definitions = entry["definitions"]
 
+    places: dict[str, str] = {}
+
     def link(name: str) -> str:
-        return "[policy](index.md)" if name == "Policy" else f"[mapping](#{name.lower()})"
+        return "[policy](index.md)" if name == "Policy" else f"[mapping](#{anchor(places[name])})"
 
     types = Types(definitions, link)
     undecided = "is refused with 503 `policy.undecided`" if entry["on_error"] == "deny" else "passes"
     settings = entry["settings"]
-    nested: dict[str, Entry] = {}
-    _collect(types, settings, nested)
+    _collect(types, settings, "", places)
     blocks = [
         f"Phase `{entry['phase']}`. When it cannot decide, the request {undecided}; `on_error` changes that.",
         doc["what"],
@@ -118,9 +119,10 @@ def _kind(entry: Entry) -> str:
         types.fields(settings) or "It has no settings of its own.",
         table(("setting", "value", "what it means"), types.values(settings)),
     ]
-    for name, definition in nested.items():
+    for name, place in places.items():
+        definition = definitions[name]
         blocks += [
-            f"### {name}",
+            f"### `{place}`",
             sentence(definition.get("description", "")),
             types.fields(definition),
             table(("field", "value", "what it means"), types.values(definition)),
@@ -138,8 +140,9 @@ def _kind(entry: Entry) -> str:
     return page(f"`{entry['kind']}`", *blocks)
 
 
-def _collect(types: Types, schema: Entry, found: dict[str, Entry]) -> None:
-    for _, name in types.children(schema):
-        if name not in found and name != "Policy":
-            found[name] = types.definitions[name]
-            _collect(types, found[name], found)
+def _collect(types: Types, schema: Entry, place: str, places: dict[str, str]) -> None:
+    """Find where the mappings of a kind stand; one that stands in several places is described at the first."""
+    for field, name in types.children(schema):
+        if name not in places and name != "Policy":
+            places[name] = f"{place}.{field}".lstrip(".")
+            _collect(types, types.definitions[name], places[name], places)
