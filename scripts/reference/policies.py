@@ -141,7 +141,7 @@ def _kind(entry: Entry) -> str:
 
 
 def _collect(types: Types, schema: Entry, place: str, places: dict[str, str]) -> None:
-    """Find where the mappings of a kind stand; one that stands in several places is described at the first."""
+    """Find where the mappings of a kind stand; what stands in several places is described at the first."""
     for field, name in types.children(schema):
         if name not in places and name != "Policy":
             places[name] = f"{place}.{field}".lstrip(".")
