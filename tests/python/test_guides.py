@@ -8,6 +8,7 @@ import shlex
 import shutil
 import ssl
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ REASONS = {
 }
 YAML = [block for guide in GUIDES for block in blocks(guide, "yaml")]
 CONSOLE = [block for guide in GUIDES for block in blocks(guide, "console")]
+PYTHON = [block for guide in GUIDES for block in blocks(guide, "python")]
 SHELL = [block for guide in [*GUIDES, ROOT / "README.md"] for block in blocks(guide, "sh", "console")]
 
 
@@ -63,10 +65,7 @@ def test_the_example_of_every_kind_is_sound(folder: Path, kind: str) -> None:
 
 @pytest.mark.parametrize("block", CONSOLE, ids=str)
 def test_commands_say_what_stands_below_them(folder: Path, block: Block) -> None:
-    """The documents of a guide stand in `gateway.yaml`, and its second one in `next.yaml`."""
-    documents = [b.text for b in blocks(block.guide, "yaml") if b.text.startswith("lockgate:")]
-    for name, text in zip(("gateway.yaml", "next.yaml"), documents, strict=False):
-        (folder / name).write_text(text)
+    _documents(folder, block.guide)
     (folder / "misspelt.yaml").write_text("lockgate: 1\nlistners: {}\n")
     policy = "[{ id: token, kind: oauth2_introspection,\n  client_secret: hunter2 }]"
     (folder / "secret.yaml").write_text(f"lockgate: 1\npurposes: optional\npolicies: {policy}\n")
@@ -76,6 +75,21 @@ def test_commands_say_what_stands_below_them(folder: Path, block: Block) -> None
     result = CliRunner().invoke(app, command[1:])
     pattern = re.escape(expected.strip()).replace(r"\.\.\.", r"\S+")
     assert re.fullmatch(pattern, result.output.strip()), result.output
+
+
+@pytest.mark.parametrize("block", PYTHON, ids=str)
+def test_what_guides_write_in_python_holds(folder: Path, block: Block) -> None:
+    _documents(folder, block.guide)
+    line = [sys.executable, "-c", block.text]
+    result = subprocess.run(line, cwd=folder, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def _documents(folder: Path, guide: Path) -> None:
+    """Put the first document of a guide into `gateway.yaml`, and its second one into `next.yaml`."""
+    documents = [block.text for block in blocks(guide, "yaml") if block.text.startswith("lockgate:")]
+    for name, text in zip(("gateway.yaml", "next.yaml"), documents, strict=False):
+        (folder / name).write_text(text)
 
 
 @pytest.mark.parametrize("block", SHELL, ids=str)
