@@ -1,12 +1,12 @@
 .DEFAULT_GOAL := help
-.PHONY: help tools setup demo test quick lint bench wheel clean
+.PHONY: help tools setup demo test quick lint advisories bench docs wheel clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 tools: ## Say what is missing to build
 	@for tool in python3 cargo cc; do command -v $$tool >/dev/null || { \
@@ -28,14 +28,18 @@ test: setup ## Run every test
 	cargo test --locked --workspace
 	$(PY) -m pytest
 
-quick: $(READY) ## Check the code without running the tests
+quick: $(READY) ## Check the code, and test the crates that have uncommitted changes
 	cargo check --locked --workspace --all-targets
+	@crates=$$(git status --porcelain -- rust | sed -n 's|^.. rust/\([a-z]*\)/.*|-p lockgate-\1|p' | sort -u); \
+	if [ -n "$$crates" ]; then echo cargo test --locked $$crates; cargo test --locked $$crates; fi
 	$(VENV)/bin/ruff check
 	$(PY) -m mypy
 
-lint: setup ## Format, clippy, ruff and mypy; warnings are errors
+lint: setup ## Format, clippy, licences of dependencies, ruff and mypy; warnings are errors
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+	scripts/install-lint-tools
+	.tools/bin/cargo-deny --locked --all-features check --hide-inclusion-graph bans licenses sources
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/ruff check
 	$(PY) -m mypy
@@ -46,9 +50,17 @@ bench: $(READY) ## Measure beside the peers that scripts/install-bench-peers ins
 	rm -f target/bench/lockgate/_engine*.so && cp target/release/lib_engine.so target/bench/lockgate/_engine.abi3.so
 	PYTHONPATH=target/bench:.tools/bench $(PY) benchmarks/gateway.py $(BENCH)
 
+advisories: ## Look dependencies up in the database of known weaknesses; needs the network
+	scripts/install-lint-tools
+	.tools/bin/cargo-deny --locked check advisories
+
+docs: setup ## Write docs/reference from the code, and build the site into site/
+	PYTHONPATH=scripts $(PY) -m reference
+	$(VENV)/bin/mkdocs build --strict
+
 wheel: $(READY) ## Build a wheel into target/wheels
 	$(VENV)/bin/maturin build --release --locked
 
 clean: ## Remove what was built
 	cargo clean
-	rm -rf $(VENV) python/lockgate/_engine*.so
+	rm -rf $(VENV) site python/lockgate/_engine*.so

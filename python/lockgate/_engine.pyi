@@ -2,6 +2,19 @@ from collections.abc import Iterator
 from os import PathLike
 from typing import Self, final
 
+__all__ = [
+    "Events",
+    "Node",
+    "ProblemsError",
+    "check",
+    "diff",
+    "document_schema",
+    "explain",
+    "hash_password",
+    "new_key",
+    "policy_catalogue",
+]
+
 class ProblemsError(ValueError): ...
 
 @final

@@ -61,9 +61,8 @@ class AdminClient:
             answer = connection.getresponse()
             text = answer.read().decode()
         except (OSError, http.client.HTTPException) as error:
-            message = (
-                f"no gateway answers at {self.address}: {error}; `lockgate run` prints the address to ask"
-            )
+            why = getattr(error, "strerror", None) or error
+            message = f"no gateway answers at {self.address}: {why}; `lockgate run` prints the address to ask"
             raise AdminError(message) from error
         finally:
             connection.close()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from pydantic import TypeAdapter
 
@@ -57,6 +59,9 @@ def explain(
         ProblemsError: The document has errors.
         ValueError: The request cannot be read.
     """
+    _check_url(url)
+    if client is not None:
+        _check_address(client)
     request = {
         "method": method,
         "url": url,
@@ -66,6 +71,29 @@ def explain(
         "at": at,
     }
     return Trace.model_validate_json(_engine.explain(path, json.dumps(request)))
+
+
+def _check_url(text: str) -> None:
+    """Raise `ValueError` for what is neither a path nor a URL."""
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        parts = urlsplit("")
+    if not text.startswith("/") and not (parts.scheme and parts.netloc):
+        message = (
+            f"`{text}` is neither a path nor a URL; "
+            "write one such as `/orders/7?full=1` or `https://api.example.com/orders/7`"
+        )
+        raise ValueError(message)
+
+
+def _check_address(text: str) -> None:
+    """Raise `ValueError` for what is not an IP address."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        message = f"`{text}` is not an address; write one such as `192.0.2.7`"
+        raise ValueError(message) from None
 
 
 def problems_of(error: _engine.ProblemsError) -> list[Problem]:

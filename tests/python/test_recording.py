@@ -95,7 +95,7 @@ def test_what_cannot_be_read_is_said(recording: Path, tmp_path: Path, run: Run) 
         (("list", tmp_path / "none"), "cannot be read: No such file or directory"),
         (("list", recording, "--status", "9xx"), "`9xx` is not a status; write one such as 401"),
         (("list", recording, "--since", "soon"), "`soon` is not a time; write one such as 2026"),
-        (("list", recording, "--client", "me"), "invalid IP address"),
+        (("list", recording, "--client", "me"), "`me` is not an address; write one such as `192.0.2.7`"),
         (("show", recording, "zzz"), "no recorded request has an id that begins with `zzz`"),
     ]:
         result = run("recording", *arguments)

@@ -2,18 +2,40 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
+from typing import Annotated
+
 import typer
 
 from lockgate.cli import documents, keys, recording, reload, run
 
 app = typer.Typer(
     name="lockgate",
-    help="An API and AI gateway whose security policies can be changed on a Friday afternoon.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    # Plain text, so that help and errors can be searched and copied whole.
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it
+    if wanted:
+        typer.echo(f"lockgate {version('lockgate')}")
+        raise typer.Exit
+
+
+@app.callback()
+def lockgate(
+    *,
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """An API and AI gateway whose security policies can be changed on a Friday afternoon."""
+
+
 app.command()(documents.check)
 app.command()(documents.diff)
 app.command()(documents.explain)

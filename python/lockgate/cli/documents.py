@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import json
+import textwrap
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,7 +14,9 @@ from lockgate import _engine
 from lockgate import documents as engine
 from lockgate.cli.output import columns, err, fail, out, show_problems, write
 
-Document = Annotated[Path, typer.Argument(help="The gateway document, YAML or JSON.", show_default=False)]
+Document = Annotated[
+    Path, typer.Argument(metavar="FILE", help="The gateway document, YAML or JSON.", show_default=False)
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -24,13 +28,19 @@ def check(file: Document, *, as_json: Json = False) -> None:
     else:
         show_problems(result.problems)
         if result.ok:
-            out.print(
-                f"{file}: {result.routes} routes, {result.policies} policies, revision {str(result.id)[:12]}"
-            )
+            counts = f"{_count(result.routes, 'route')}, {_count(result.policies, 'policy', 'policies')}"
+            out.print(f"{file}: {counts}, revision {str(result.id)[:12]}", markup=False)
     raise typer.Exit(0 if result.ok else 1)
 
 
-def diff(base: Document, candidate: Document, *, as_json: Json = False) -> None:
+def diff(
+    base: Annotated[Path, typer.Argument(metavar="BASE", help="What is served.", show_default=False)],
+    candidate: Annotated[
+        Path, typer.Argument(metavar="CANDIDATE", help="What shall be served.", show_default=False)
+    ],
+    *,
+    as_json: Json = False,
+) -> None:
     """Compare the effective policies of two documents by route.
 
     Exit code 0: same; 1: different; 2: errors.
@@ -62,8 +72,12 @@ def diff(base: Document, candidate: Document, *, as_json: Json = False) -> None:
 
 def explain(
     file: Document,
-    method: Annotated[str, typer.Argument(help="The method, such as GET.", show_default=False)],
-    url: Annotated[str, typer.Argument(help="A path with query, or a whole URL.", show_default=False)],
+    method: Annotated[
+        str, typer.Argument(metavar="METHOD", help="The method, such as GET.", show_default=False)
+    ],
+    url: Annotated[
+        str, typer.Argument(metavar="URL", help="A path with query, or a whole URL.", show_default=False)
+    ],
     *,
     header: Annotated[
         list[str] | None, typer.Option("--header", "-H", help="A field, 'Name: value'.")
@@ -122,7 +136,10 @@ def schema() -> None:
 
 
 def policies(
-    kind: Annotated[str | None, typer.Argument(help="Show the settings and reasons of this kind.")] = None,
+    kind: Annotated[
+        str | None,
+        typer.Argument(metavar="KIND", help="Show this kind: what it does, an example, settings, reasons."),
+    ] = None,
     *,
     as_json: Json = False,
 ) -> None:
@@ -130,22 +147,51 @@ def policies(
     catalogue = json.loads(_engine.policy_catalogue())
     kinds = {entry["kind"]: entry for entry in catalogue["kinds"]}
     if kind is not None and kind not in kinds:
-        fail(f"there is no kind `{kind}`; the kinds are `{'`, `'.join(kinds)}`")
+        near = difflib.get_close_matches(kind, kinds, 1)
+        help_ = f"did you mean `{near[0]}`?" if near else "`lockgate policies` lists the kinds"
+        fail(f"there is no kind `{kind}`; {help_}")
     if as_json:
         write(json.dumps(kinds[kind] if kind else catalogue, indent=2))
         return
     if kind is None:
         rows = [(entry["phase"], entry["kind"], entry["about"]) for entry in kinds.values()]
         columns(("phase", "kind", "what it does"), *rows)
-        err.print("lockgate policies KIND shows settings and reasons", style="dim")
+        err.print("lockgate policies KIND shows an example, settings and reasons", style="dim")
         return
-    entry = kinds[kind]
-    out.print(f"{kind} ({entry['phase']}): {entry['about']}", markup=False)
+    _show(kinds[kind])
+
+
+def _count(number: int, one: str, several: str | None = None) -> str:
+    return f"{number} {one if number == 1 else several or f'{one}s'}"
+
+
+def _show(entry: dict[str, Any]) -> None:
+    """Print a kind as its source describes it."""
+    doc = entry["doc"]
+    out.print(f"{entry['kind']} ({entry['phase']})", style="bold")
+    _paragraphs(doc["what"])
+    _section("when to use", doc["when"])
+    out.print("\nexample", style="bold")
+    out.print(textwrap.indent(doc["example"], "  "), markup=False)
+    out.print("\nsettings", style="bold")
     required = entry["settings"].get("required", [])
-    for name, setting in entry["settings"].get("properties", {}).items():
+    settings = entry["settings"].get("properties", {})
+    for name, setting in settings.items():
         note = " (required)" if name in required else ""
-        out.print(f"  {name}{note}: {setting.get('description', '')}", markup=False)
+        out.print(f"  {name}{note}: {' '.join(setting.get('description', '').split())}", markup=False)
+    out.print("  and `mode`, `percent`, `when`, `on_error`, `purpose`, `expires`, `final`, as every policy")
+    _section("on failure", doc["failure"])
     for reason in entry["reasons"]:
-        out.print(
-            f"  {reason['status']} {reason['code']}: {reason['title']}; {reason['remedy']}", markup=False
-        )
+        line = f"  {reason['status']} {reason['code']}: {reason['title']}; {reason['remedy']}"
+        out.print(line, markup=False)
+
+
+def _section(heading: str, text: str) -> None:
+    out.print(f"\n{heading}", style="bold")
+    _paragraphs(text)
+
+
+def _paragraphs(text: str) -> None:
+    """The lines of a doc comment are broken at the width of the source; paragraphs are not."""
+    for paragraph in text.split("\n\n"):
+        out.print("  " + " ".join(paragraph.split()), markup=False)

@@ -29,7 +29,10 @@ class Decision(StrEnum):
     RESPOND = "respond"
 
 
-Folder = Annotated[Path, typer.Argument(help="A segment, or the folder of a recording.", show_default=False)]
+Folder = Annotated[
+    Path,
+    typer.Argument(metavar="FOLDER", help="A segment, or the folder of a recording.", show_default=False),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, one event a line.")]
 Time = Annotated[str | None, typer.Option(help="RFC 3339, such as 2026-11-01T08:00:00Z.")]
 

@@ -26,7 +26,9 @@ WATCH_SECONDS = 0.5
 
 
 def run(
-    file: Annotated[Path, typer.Argument(help="The gateway document, YAML or JSON.", show_default=False)],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="The gateway document, YAML or JSON.", show_default=False)
+    ],
     *,
     watch: Annotated[bool, typer.Option(help="Reload when a document in the folder changes.")] = True,
     drain: Annotated[

@@ -363,7 +363,7 @@ fn found_in_words(found: &de::Unexpected<'_>) -> String {
         de::Unexpected::Unsigned(value) => format!("`{value}`"),
         de::Unexpected::Signed(value) => format!("`{value}`"),
         de::Unexpected::Float(value) => format!("`{value}`"),
-        de::Unexpected::Str(value) => format!("`{value}`"),
+        de::Unexpected::Str(value) => format!("the text `{value}`"),
         de::Unexpected::Unit | de::Unexpected::Option => "nothing".into(),
         de::Unexpected::Seq => "a list".into(),
         de::Unexpected::Map => "a mapping".into(),

@@ -36,6 +36,14 @@ impl Source {
         Self::File(path.into())
     }
 
+    /// What problems call it.
+    pub fn name(&self) -> String {
+        match self {
+            Self::File(path) => path.display().to_string(),
+            Self::Text { name, .. } => name.clone(),
+        }
+    }
+
     /// A text that refers to files of the current folder.
     pub fn text(name: impl Into<String>, text: impl Into<String>) -> Self {
         Self::Text {
@@ -135,10 +143,10 @@ struct Reader {
 
 impl Reader {
     fn read(&mut self, source: &Source) -> Result<(Node, PathBuf), Problem> {
-        let (name, text, base) = match source {
-            Source::Text { name, text, base } => (name.clone(), text.clone(), base.clone()),
+        let name = source.name();
+        let (text, base) = match source {
+            Source::Text { text, base, .. } => (text.clone(), base.clone()),
             Source::File(path) => {
-                let name = path.display().to_string();
                 self.files.push(path.clone());
                 let size = std::fs::metadata(path)
                     .map_err(|error| unreadable(&name, &error))?
@@ -153,7 +161,6 @@ impl Reader {
                 let text = String::from_utf8(bytes)
                     .map_err(|_| Problem::in_file(&*name, "the file is not UTF-8 text"))?;
                 (
-                    name,
                     text,
                     path.parent()
                         .map_or_else(|| PathBuf::from("."), Path::to_path_buf),
@@ -172,7 +179,8 @@ impl Reader {
             return Err(Problem::new(
                 &node.span,
                 format!("expected a mapping, found {}", node.describe()),
-            ));
+            )
+            .help("a document is fields with values, such as `lockgate: 1`"));
         }
         Ok((node, base))
     }

@@ -33,7 +33,12 @@ pub fn parse(file: &str, text: &str) -> Result<Node, Problem> {
                 line: line_of(error.marker().line()),
                 column: column_of(error.marker().col()),
             };
-            Problem::new(&at, format!("this is not YAML: {}", error.info()))
+            let problem = Problem::new(&at, format!("this is not YAML: {}", error.info()));
+            if error.info().contains("tab") {
+                problem.help("indent with spaces")
+            } else {
+                problem
+            }
         })?;
         if let Event::DocumentStart(_) = event {
             documents += 1;

@@ -4,6 +4,7 @@ use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
+use crate::kind_doc::KindDoc;
 use crate::kinds;
 use crate::policy::Kind;
 use crate::reason::{GATEWAY_REASONS, Reason};
@@ -45,7 +46,7 @@ fn generator() -> SchemaGenerator {
     SchemaSettings::draft2020_12().into_generator()
 }
 
-/// The catalogue as JSON: kinds with phase, settings schema and reasons.
+/// The catalogue as JSON: kinds with phase, doc comment, settings schema and reasons.
 pub fn catalogue() -> Value {
     let kinds: Vec<Value> = KINDS
         .iter()
@@ -56,6 +57,7 @@ pub fn catalogue() -> Value {
                 "kind": kind.name,
                 "phase": kind.phase,
                 "about": kind.about,
+                "doc": KindDoc::of(kind.name),
                 "on_error": kind.on_error,
                 "needs_identity": kind.needs_identity,
                 "settings": settings,

@@ -75,13 +75,17 @@ fn routes(revision: &Revision) -> BTreeMap<RouteKey, &Route> {
         .collect()
 }
 
-/// Compares two revisions; routes come in order of API, version, id and path.
+/// Compares two revisions; routes come in order of API, version, id and path. What a version does with unlisted requests stands
+/// in two routes, for its base and for what is below; a difference that both have is said once.
 pub fn diff(base: &Revision, candidate: &Revision) -> Vec<Difference> {
     let (before, after) = (routes(base), routes(candidate));
     let keys: std::collections::BTreeSet<&RouteKey> = before.keys().chain(after.keys()).collect();
-    keys.into_iter()
+    let mut differences: Vec<Difference> = keys
+        .into_iter()
         .filter_map(|key| difference(key, before.get(key).copied(), after.get(key).copied()))
-        .collect()
+        .collect();
+    differences.dedup();
+    differences
 }
 
 fn difference(key: &RouteKey, before: Option<&Route>, after: Option<&Route>) -> Option<Difference> {

@@ -22,6 +22,7 @@ mod facts;
 mod identity;
 mod jose;
 pub mod keys;
+mod kind_doc;
 pub mod kinds;
 mod password;
 mod payload;

@@ -25,4 +25,4 @@ mod trace;
 mod upgrade;
 mod upstream;
 
-pub use node::{Applied, Listening, Node, StartError};
+pub use node::{Applied, Listening, Node, StartError, check};

@@ -16,7 +16,8 @@ use tokio::sync::watch;
 use crate::access_log::AccessLog;
 use crate::admin;
 use crate::core::{Core, Generation, Shared};
-use crate::listen::{Accepting, bind, tls::server_config};
+use crate::listen::tls::{check_certificates, server_config};
+use crate::listen::{Accepting, bind};
 use crate::record::Recording;
 use crate::state::State;
 use crate::upstream::{Building, Forbidden, check_forever, upstreams};
@@ -87,34 +88,76 @@ pub struct Node {
     state: Option<State>,
 }
 
+/// Checks a document as far as that goes without secrets and without the network: says everything that would keep a node from
+/// starting, but for secrets that are missing and addresses that are taken.
+///
+/// # Errors
+/// Every problem found.
+pub fn check(source: &Source) -> Result<(Revision, Vec<Problem>), Vec<Problem>> {
+    let (revision, warnings) = Revision::check(source)?;
+    let mut problems = addresses(&revision.document, source);
+    let building = Building {
+        document: &revision.document,
+        base: &revision.base,
+        secrets: Secrets::Skip,
+        previous: None,
+    };
+    problems.extend(upstreams(&building).err().into_iter().flatten());
+    for listener in &revision.document.listeners {
+        problems.extend(check_certificates(listener, &revision.base).err());
+    }
+    if problems.is_empty() {
+        Ok((revision, warnings))
+    } else {
+        Err(problems)
+    }
+}
+
+/// What is wrong with where a node shall listen.
+fn addresses(document: &Document, source: &Source) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if document.listeners.is_empty() {
+        problems.push(
+            Problem::in_file(source.name(), "there is no listener")
+                .help("add one, such as `listeners: { public: { bind: \"127.0.0.1:8080\" } }`"),
+        );
+    }
+    let admin = document.admin.bind;
+    if !admin.ip().is_loopback() {
+        let message = format!("the admin listener at {admin} could be reached from outside");
+        problems.push(
+            Problem::in_file(source.name(), message)
+                .help("write a loopback address, such as `admin: { bind: \"127.0.0.1:9901\" }`"),
+        );
+    }
+    problems
+}
+
+/// A problem of a whole document, under the name that the person knows it by.
+fn in_source(source: &Source, mut problem: Problem) -> Problem {
+    if problem.line == 0 {
+        problem.file = source.name();
+    }
+    problem
+}
+
 fn compile(
     source: &Source,
     cores: usize,
     previous: Option<&Generation>,
 ) -> Result<(Generation, Vec<Problem>), Vec<Problem>> {
     let (revision, warnings) = Revision::compile(load_document(source)?, Secrets::Read)?;
-    build(revision, cores, previous).map(|generation| (generation, warnings))
+    build(revision, source, cores, previous).map(|generation| (generation, warnings))
 }
 
 fn build(
     revision: Revision,
+    source: &Source,
     cores: usize,
     previous: Option<&Generation>,
 ) -> Result<Generation, Vec<Problem>> {
     let document = &revision.document;
-    let mut problems = Vec::new();
-    if !document.admin.bind.ip().is_loopback() {
-        let problem = Problem::in_file(
-            "document",
-            format!(
-                "the admin listener at {} could be reached from outside",
-                document.admin.bind
-            ),
-        );
-        problems.push(
-            problem.help("write a loopback address, such as `admin: { bind: \"127.0.0.1:9901\" }`"),
-        );
-    }
+    let mut problems = addresses(document, source);
     let building = Building {
         document,
         base: &revision.base,
@@ -126,7 +169,7 @@ fn build(
         .ok();
     let mut tls = std::collections::HashMap::new();
     for entry in &document.listeners {
-        match server_config(&entry.id, &entry.value, &revision.base) {
+        match server_config(entry, &revision.base) {
             Ok(None) => {}
             Ok(Some(config)) => drop(tls.insert(Arc::from(entry.id.as_str()), config)),
             Err(problem) => problems.push(problem),
@@ -135,11 +178,11 @@ fn build(
     if !problems.is_empty() {
         return Err(problems);
     }
+    let named = |problem| vec![in_source(source, problem)];
     let known = previous.and_then(|generation| generation.recording.as_ref());
-    let recording = Recording::open(&revision, cores, known).map_err(|problem| vec![problem])?;
+    let recording = Recording::open(&revision, cores, known).map_err(named)?;
     let known = previous.and_then(|generation| generation.access_log.as_ref());
-    let access_log =
-        AccessLog::open(document, &revision.base, known).map_err(|problem| vec![problem])?;
+    let access_log = AccessLog::open(document, &revision.base, known).map_err(named)?;
     Ok(Generation {
         id: Arc::from(revision.id.to_string()),
         upstreams: services.unwrap_or_default(),
@@ -157,10 +200,8 @@ impl Reloader {
         let current = shared.generation();
         match compile(&self.source, self.cores, Some(&current)) {
             Ok((next, mut problems)) => {
-                problems.extend(needs_a_start(
-                    &current.revision.document,
-                    &next.revision.document,
-                ));
+                let needs = needs_a_start(&current.revision.document, &next.revision.document);
+                problems.extend(needs.map(|problem| in_source(&self.source, problem)));
                 let id = next.id.to_string();
                 shared.current.store(Arc::new(next));
                 Applied {
@@ -216,17 +257,12 @@ impl Node {
         let (revision, mut warnings) =
             Revision::compile(loaded, Secrets::Read).map_err(StartError::Document)?;
         let document = &revision.document;
-        if document.listeners.is_empty() {
-            let problem = Problem::in_file("document", "there is no listener")
-                .help("add one, such as `listeners: { public: { bind: \"127.0.0.1:8080\" } }`");
-            return Err(StartError::Document(vec![problem]));
-        }
         let cores = document
             .node
             .cores
             .or_else(|| std::thread::available_parallelism().ok())
             .map_or(1, usize::from);
-        let generation = build(revision, cores, None).map_err(StartError::Document)?;
+        let generation = build(revision, &source, cores, None).map_err(StartError::Document)?;
         let (sockets, listeners) = bind_all(&generation.revision.document, cores)?;
         let (admin_socket, admin_address) = bind_admin(&generation.revision.document)?;
         let forbidden = Forbidden {
@@ -234,8 +270,8 @@ impl Node {
         };
         let shared = Arc::new(Shared::new(generation, cores, forbidden));
         let (state, said) = State::open(&shared.generation().revision, &shared.counters)
-            .map_err(|problem| StartError::Document(vec![problem]))?;
-        warnings.extend(said);
+            .map_err(|problem| StartError::Document(vec![in_source(&source, problem)]))?;
+        warnings.extend(said.into_iter().map(|problem| in_source(&source, problem)));
         let reloader = Arc::new(Reloader {
             source,
             cores,

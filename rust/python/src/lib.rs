@@ -24,14 +24,16 @@ fn load(path: PathBuf) -> PyResult<(Revision, Vec<Problem>)> {
 /// Checks a document; JSON with `id`, `problems`, and the numbers of `routes` and `policies`.
 #[pyfunction]
 fn check(py: Python<'_>, path: PathBuf) -> String {
-    py.detach(|| match Revision::check(&Source::File(path)) {
+    py.detach(|| match lockgate_proxy::check(&Source::File(path)) {
         Ok((revision, warnings)) => {
+            let routes: std::collections::HashSet<_> =
+                revision.routes.iter().map(|route| (&route.api, &route.version, &route.id)).collect();
             let policies: std::collections::HashSet<String> =
                 revision.routes.iter().flat_map(|route| route.chain.policies()).map(|policy| format!("{} {}", policy.origin, policy.id)).collect();
             json!({
                 "id": revision.id.to_string(),
                 "problems": error::problems_json(&warnings),
-                "routes": revision.routes.len(),
+                "routes": routes.len(),
                 "policies": policies.len(),
             })
         }

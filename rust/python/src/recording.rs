@@ -21,7 +21,7 @@ struct Wanted {
     status: Option<(u16, u16)>,
     since: Option<u64>,
     until: Option<u64>,
-    client: Option<IpAddr>,
+    client: Option<String>,
     path_contains: Option<String>,
     limit: Option<u64>,
 }
@@ -62,6 +62,13 @@ impl Events {
     fn new(path: PathBuf, wanted: &str) -> PyResult<Self> {
         let wanted: Wanted = serde_json::from_str(wanted)
             .map_err(|error| PyValueError::new_err(error.to_string()))?;
+        let client = wanted.client.map(|text| {
+            text.parse::<IpAddr>().map_err(|_| {
+                PyValueError::new_err(format!(
+                    "`{text}` is not an address; write one such as `192.0.2.7`"
+                ))
+            })
+        });
         let reader = Reader::open(&path).map_err(|error| PyOSError::new_err(error.to_string()))?;
         let filter = Filter {
             application: wanted.application,
@@ -72,7 +79,7 @@ impl Events {
             status: wanted.status.map(|(lowest, highest)| lowest..=highest),
             since: wanted.since,
             until: wanted.until,
-            client: wanted.client,
+            client: client.transpose()?,
             path_contains: wanted.path_contains,
             limit: wanted.limit,
         };

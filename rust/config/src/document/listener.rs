@@ -3,8 +3,10 @@ use std::num::NonZeroUsize;
 
 use ipnet::IpNet;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::decode::{Raw, Spanned, hand};
+use crate::problem::Problem;
 use crate::quantity::{ByteSize, Duration};
 use crate::secret::Secret;
 
@@ -13,11 +15,16 @@ use crate::secret::Secret;
 #[serde(deny_unknown_fields)]
 pub struct Listener {
     /// Address and port, such as `0.0.0.0:8080` or `[::1]:8080`.
+    #[serde(deserialize_with = "address")]
     pub bind: SocketAddr,
     /// TLS; without it the listener speaks plain HTTP.
     pub tls: Option<ListenerTls>,
     /// Proxies whose `X-Forwarded-For` is believed; none by default.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "networks"
+    )]
     #[schemars(with = "Vec<String>")]
     pub trusted_proxies: Vec<IpNet>,
     /// Deadlines.
@@ -32,6 +39,29 @@ pub struct Listener {
     /// HTTP/2 settings.
     #[serde(default)]
     pub http2: Http2,
+}
+
+/// An address as people write it, with a message for what they write instead: a port alone, a host name.
+fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    let Raw(node) = Raw::deserialize(deserializer)?;
+    let text = node.as_text().map(str::to_owned);
+    let text = text.unwrap_or_else(|| node.to_json().to_string());
+    text.parse().map_err(|_| {
+        let message = format!("`{text}` is not an IP address with a port");
+        hand(Problem::new(&node.span, message).help("write one such as `127.0.0.1:8080`"))
+    })
+}
+
+fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+    let texts = Vec::<Spanned<String>>::deserialize(deserializer)?;
+    let read = |text: &Spanned<String>| {
+        text.parse().map_err(|_| {
+            let message = format!("`{}` is not a network", text.value);
+            let help = "write one such as `10.0.0.0/8`, or `10.0.0.1/32` for one address";
+            hand(Problem::new(&text.span, message).help(help))
+        })
+    };
+    texts.iter().map(read).collect()
 }
 
 const fn max_connections() -> NonZeroUsize {
@@ -124,6 +154,7 @@ impl Default for Http2 {
 #[serde(deny_unknown_fields, default)]
 pub struct Admin {
     /// Address and port; a loopback address.
+    #[serde(deserialize_with = "address")]
     pub bind: SocketAddr,
 }
 

@@ -75,18 +75,28 @@ pub struct Purpose {
 
 #[derive(Deserialize, JsonSchema)]
 struct Shared {
+    /// Its stable name within its scope. An inner scope overrides the policy of an outer one by carrying its `id`.
     id: Spanned<String>,
+    /// What it does: one of the kinds.
     kind: Spanned<String>,
+    /// Whether it acts.
     #[serde(default)]
     mode: Mode,
+    /// The share of callers it applies to. The same caller is always in the share or always out of it.
     #[serde(default = "everyone")]
     percent: Percent,
+    /// A CEL condition; the policy applies to the requests for which it is true.
     when: Option<Spanned<String>>,
+    /// What happens when it cannot decide; each kind has a default.
     on_error: Option<OnError>,
+    /// Why it exists.
     purpose: Option<Purpose>,
+    /// The date (`2027-01-31`) or time (RFC 3339) from which it is no longer applied.
     expires: Option<Spanned<String>>,
+    /// Whether it is an emergency policy, which must say when it `expires`.
     #[serde(default)]
     emergency: bool,
+    /// Whether inner scopes may not override it.
     #[serde(default, rename = "final")]
     is_final: bool,
 }

@@ -8,7 +8,9 @@
 //! ```yaml
 //! - id: identify
 //!   kind: any_of
-//!   of: [{ id: token, kind: jwt, issuer: https://id.example.com }, { id: key, kind: api_key }]
+//!   of:
+//!     - { id: token, kind: jwt, issuer: https://id.example.com, audience: orders, jwks: jwks.json, algorithms: [ES256] }
+//!     - { id: key, kind: api_key }
 //! ```
 //!
 //! # On failure

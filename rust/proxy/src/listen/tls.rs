@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use lockgate_config::{Listener, Problem};
+use lockgate_config::{Entry, Listener, Problem};
 use lockgate_policy::ClientCertificate;
 use rustls::pki_types::CertificateDer;
 use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
@@ -49,19 +49,13 @@ impl ByName {
 /// # Errors
 /// Files that cannot be read, or that do not fit together.
 pub fn server_config(
-    id: &str,
-    listener: &Listener,
+    listener: &Entry<Listener>,
     base: &Path,
 ) -> Result<Option<Arc<ServerConfig>>, Problem> {
-    let Some(tls) = &listener.tls else {
+    let Some(tls) = &listener.value.tls else {
         return Ok(None);
     };
-    let wrong = |message: String| {
-        Problem::in_file(
-            "document",
-            format!("the TLS of the listener `{id}`: {message}"),
-        )
-    };
+    let wrong = |message: String| wrong(listener, &message);
     let key_of = |file: &str, key| certified(&base.join(file), file, key, base).map_err(wrong);
     let mut names = ByName {
         exact: HashMap::new(),
@@ -102,6 +96,31 @@ pub fn server_config(
     let mut config = builder.with_cert_resolver(Arc::new(names));
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Some(Arc::new(config)))
+}
+
+/// Reads the certificates of a listener, and no key.
+///
+/// # Errors
+/// A file that cannot be read or is no PEM.
+pub fn check_certificates(listener: &Entry<Listener>, base: &Path) -> Result<(), Problem> {
+    let Some(tls) = &listener.value.tls else {
+        return Ok(());
+    };
+    let named = tls.names.iter().map(|named| &named.certificate);
+    [&tls.certificate]
+        .into_iter()
+        .chain(named)
+        .chain(&tls.client_authorities)
+        .try_for_each(|file| certificates(&base.join(file), file).map(drop))
+        .map_err(|message| wrong(listener, &message))
+}
+
+fn wrong(listener: &Entry<Listener>, message: &str) -> Problem {
+    let id = &listener.id;
+    Problem::new(
+        &listener.span,
+        format!("the TLS of the listener `{id}`: {message}"),
+    )
 }
 
 fn certified(

@@ -1,0 +1,29 @@
+"""All pages of the reference by their place in `docs/reference`."""
+
+from __future__ import annotations
+
+from reference.command import command_page
+from reference.configuration import configuration_page
+from reference.markdown import page
+from reference.policies import policy_pages, reasons_page
+from reference.python_api import python_page
+
+INDEX = """
+- [Policies](policies/index.md): the kinds, what they do, their settings and reasons
+- [Configuration](configuration.md): every object and field of a document
+- [Reasons](reasons.md): why a request was refused, and what the caller can do
+- [Command line](command-line.md)
+- [Python](python.md)
+"""
+
+
+def pages() -> dict[str, str]:
+    """Every page."""
+    return {
+        "index.md": page("Reference", INDEX),
+        "configuration.md": configuration_page(),
+        "reasons.md": reasons_page(),
+        "command-line.md": command_page(),
+        "python.md": python_page(),
+        **policy_pages(),
+    }
