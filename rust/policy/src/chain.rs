@@ -154,6 +154,22 @@ impl Chain {
         }
     }
 
+    /// The policy that is asked next, or has asked for something.
+    pub fn next(&self, progress: &Progress) -> Option<&Arc<BoundPolicy>> {
+        self.policies.get(progress.next)
+    }
+
+    /// Goes past the next policy, which could not decide: for a policy in shadow whose need cannot be met.
+    pub fn pass_over(&self, progress: &mut Progress) {
+        note(
+            progress,
+            progress.next,
+            Word::Undecided,
+            Some(reason::UNDECIDED.code),
+        );
+        progress.next += 1;
+    }
+
     /// Whether some policy needs the body of an answer, and the most bytes of it.
     ///
     /// # Errors

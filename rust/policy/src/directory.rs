@@ -15,7 +15,7 @@ use crate::password::check_hash;
 pub struct Directory {
     applications: HashMap<Arc<str>, Arc<Application>>,
     keys: HashMap<[u8; 32], Credential>,
-    passwords: HashMap<String, (String, Arc<Application>)>,
+    users: HashMap<String, User>,
     certificates: HashMap<[u8; 32], Arc<Application>>,
     names: HashMap<String, Arc<Application>>,
     clients: HashMap<String, Arc<Application>>,
@@ -25,6 +25,24 @@ pub struct Directory {
 struct Credential {
     application: Arc<Application>,
     expires: Option<Timestamp>,
+}
+
+/// A user name with its password.
+#[derive(Debug, Clone)]
+pub struct User {
+    /// The name.
+    pub name: Arc<str>,
+    /// The argon2 hash of the password.
+    pub hash: Arc<str>,
+    /// Whose it is.
+    pub application: Arc<Application>,
+}
+
+impl User {
+    /// A hash of the hash: it tells whether two passwords are one without giving anybody the hash to try words on.
+    pub fn hash_of_hash(&self) -> Arc<str> {
+        crate::evidence::hex(&Sha256::digest(self.hash.as_bytes())).into()
+    }
 }
 
 /// What a look-up of an API key found.
@@ -64,10 +82,14 @@ impl Directory {
                     let problem = Problem::new(&password.argon2.span, message);
                     problems.push(problem.help("write the PHC form, `$argon2id$v=19$m=…$salt$hash`; `lockgate keys password` makes one"));
                 }
-                let value = (password.argon2.value.clone(), application.clone());
+                let user = User {
+                    name: Arc::from(password.username.as_str()),
+                    hash: Arc::from(password.argon2.as_str()),
+                    application: application.clone(),
+                };
                 if directory
-                    .passwords
-                    .insert(password.username.value.clone(), value)
+                    .users
+                    .insert(password.username.value.clone(), user)
                     .is_some()
                 {
                     problems.push(taken(&password.username, "user name"));
@@ -192,17 +214,35 @@ impl Directory {
         }
     }
 
-    /// The argon2 hash and the application of a user name.
-    pub fn password(&self, username: &str) -> Option<(&str, &Arc<Application>)> {
-        self.passwords
-            .get(username)
-            .map(|(hash, application)| (hash.as_str(), application))
+    /// The user of a name.
+    pub fn user(&self, name: &str) -> Option<&User> {
+        self.users.get(name)
     }
 
     /// One of the hashes, always the same, to learn what a check usually costs.
     pub fn typical_password(&self) -> Option<&str> {
-        let first = self.passwords.iter().min_by_key(|(user, _)| *user)?;
-        Some(&first.1.0)
+        let first = self.users.iter().min_by_key(|(name, _)| *name)?;
+        Some(&first.1.hash)
+    }
+
+    /// The same directory for a replay: API keys and user names are also known by the marks that stand for them in a recording.
+    /// `mark` makes the mark of a credential from its SHA-256.
+    #[must_use]
+    pub fn with_marks(mut self, mark: impl Fn(&[u8; 32]) -> String) -> Self {
+        let of_mark = |hash| Sha256::digest(mark(hash)).into();
+        let keys: Vec<_> = self
+            .keys
+            .iter()
+            .map(|(hash, key)| (of_mark(hash), key.clone()))
+            .collect();
+        self.keys.extend(keys);
+        let users: Vec<_> = self
+            .users
+            .iter()
+            .map(|(name, user)| (mark(&Sha256::digest(name).into()), user.clone()))
+            .collect();
+        self.users.extend(users);
+        self
     }
 
     /// The application of a client certificate, by fingerprint first, then by name.
@@ -241,6 +281,17 @@ impl Directory {
     }
 }
 
+/// What stands before the hash in a mark.
+pub const MARK: &str = "hmac-sha256:";
+const MARK_DIGITS: usize = 16;
+
+/// Whether a recorded text has a mark in it and is not one: a part of it is not known.
+pub fn holds_mark_among_others(text: &[u8]) -> bool {
+    let is_mark = |text: &[u8]| text.starts_with(MARK.as_bytes());
+    text.windows(MARK.len()).any(is_mark)
+        && !(is_mark(text) && text.len() == MARK.len() + MARK_DIGITS)
+}
+
 fn taken(value: &Spanned<String>, what: &str) -> Problem {
     Problem::new(
         &value.span,
@@ -249,7 +300,8 @@ fn taken(value: &Spanned<String>, what: &str) -> Problem {
     .help("keep it in one of them")
 }
 
-fn read_hash(text: &str) -> Option<[u8; 32]> {
+/// A SHA-256 as 64 hexadecimal digits.
+pub(crate) fn read_hash(text: &str) -> Option<[u8; 32]> {
     if text.len() != 64 || !text.is_ascii() {
         return None;
     }

@@ -2,12 +2,15 @@
 //! the recording; a policy only ever asks.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use parking_lot::Mutex;
 use serde_json::Value;
 
 use crate::endpoint::Endpoint;
+use crate::evidence::{Evidence, Finding, Known, PasswordEvidence, TokenEvidence};
 use crate::keys::KeySet;
+use crate::verdict::Verdict;
 
 /// What a policy asks for.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -77,12 +80,48 @@ impl Fact {
 
 /// The facts known so far for one request.
 #[derive(Debug, Default)]
-pub struct Facts(Vec<(FactRequest, Fact)>);
+pub struct Facts {
+    known: Vec<(FactRequest, Fact)>,
+    credentials: Credentials,
+}
+
+/// What is done with what policies find out about credentials.
+#[derive(Debug, Default)]
+enum Credentials {
+    /// Nothing.
+    #[default]
+    Forgotten,
+    /// It is kept for a recording. Policies see facts through a shared reference, so this has a lock; nobody waits for it.
+    Noted(Mutex<Vec<Evidence>>),
+    /// It was found out when the request was recorded.
+    Recorded {
+        evidence: Arc<[Evidence]>,
+        /// What a policy had to know and is not there.
+        missing: OnceLock<&'static str>,
+    },
+}
 
 impl Facts {
+    /// Facts of a request that is recorded: what policies find out about credentials is kept.
+    pub fn to_record() -> Self {
+        Self {
+            known: Vec::new(),
+            credentials: Credentials::Noted(Mutex::default()),
+        }
+    }
+
+    /// Facts of a request that was recorded: its credentials are marks, and this is known of them.
+    pub const fn recorded(evidence: Arc<[Evidence]>) -> Self {
+        let missing = OnceLock::new();
+        Self {
+            known: Vec::new(),
+            credentials: Credentials::Recorded { evidence, missing },
+        }
+    }
+
     /// The fact, when it is known.
     pub fn get(&self, request: &FactRequest) -> Option<&Fact> {
-        self.0
+        self.known
             .iter()
             .find(|(known, _)| known == request)
             .map(|(_, fact)| fact)
@@ -90,11 +129,90 @@ impl Facts {
 
     /// Makes a fact known.
     pub fn put(&mut self, request: FactRequest, fact: Fact) {
-        self.0.push((request, fact));
+        self.known.push((request, fact));
     }
 
     /// All facts, in the order in which they were asked for.
     pub fn iter(&self) -> impl Iterator<Item = &(FactRequest, Fact)> {
-        self.0.iter()
+        self.known.iter()
+    }
+
+    /// Keeps what was found out about a credential, when the request is recorded. It changes no decision.
+    pub fn note(&self, credential: &str, found: impl FnOnce() -> Finding) {
+        if let Credentials::Noted(noted) = &self.credentials {
+            noted.lock().push(Evidence {
+                credential: Arc::from(credential),
+                found: found(),
+            });
+        }
+    }
+
+    /// What was noted; afterwards nothing is.
+    pub(crate) fn take_noted(&self) -> Vec<Evidence> {
+        match &self.credentials {
+            Credentials::Noted(noted) => std::mem::take(&mut *noted.lock()),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether the request was recorded, so that its credentials are marks.
+    pub const fn are_recorded(&self) -> bool {
+        matches!(self.credentials, Credentials::Recorded { .. })
+    }
+
+    fn known<'a, T>(
+        &'a self,
+        credential: &str,
+        wanted: impl Fn(&'a Finding) -> Option<&'a T>,
+    ) -> Known<'a, T> {
+        let Credentials::Recorded { evidence, .. } = &self.credentials else {
+            return Known::Sent;
+        };
+        evidence
+            .iter()
+            .filter(|known| *known.credential == *credential)
+            .find_map(|known| wanted(&known.found))
+            .map_or(Known::Nothing, Known::Recorded)
+    }
+
+    /// What is known of a signed token.
+    pub fn token(&self, token: &str) -> Known<'_, TokenEvidence> {
+        self.known(token, |found| match found {
+            Finding::Token(token) => Some(token),
+            _ => None,
+        })
+    }
+
+    /// Whether a token that its issuer reads has the form of one.
+    pub fn opaque_token(&self, token: &str) -> Known<'_, bool> {
+        self.known(token, |found| match found {
+            Finding::OpaqueToken { readable } => Some(readable),
+            _ => None,
+        })
+    }
+
+    /// What is known of a user name and a password.
+    pub fn password(&self, credential: &str) -> Known<'_, Option<PasswordEvidence>> {
+        self.known(credential, |found| match found {
+            Finding::Password(known) => Some(known),
+            _ => None,
+        })
+    }
+
+    /// What a policy says that must know what was not recorded; `what` completes "… was not recorded".
+    pub fn not_recorded(&self, what: &'static str) -> Verdict {
+        if let Credentials::Recorded { missing, .. } = &self.credentials {
+            // The first policy that could not decide names the request.
+            let _ = missing.set(what);
+        }
+        Verdict::Undecided(what.into())
+    }
+
+    /// What a policy had to know and was not recorded.
+    pub fn missing(&self) -> Option<&'static str> {
+        match &self.credentials {
+            Credentials::Recorded { missing, .. } => missing.get().copied(),
+            _ => None,
+        }
     }
 }

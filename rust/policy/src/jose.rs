@@ -1,10 +1,14 @@
 //! Signed tokens (RFC 7515) read strictly: what two readers could understand in two ways is refused.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use ring::signature as verify;
 use serde::Deserialize;
 use serde::de::{self, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
+use crate::evidence::TokenEvidence;
 use crate::keys::{Algorithm, KeySet, VerifyingKey, decode_base64url};
 
 /// The largest token, in bytes.
@@ -21,24 +25,34 @@ pub enum Distrust {
     Malformed,
     /// Its algorithm, its header or its signature is not accepted. Which of them is not told: it would guide a forger.
     Invalid,
+    /// It was recorded, and nobody knows whether a key that is now accepted made its signature.
+    NotRecorded,
 }
 
 /// A token whose form is right and whose signature nobody has looked at.
 #[derive(Debug)]
 pub struct Unverified<'a> {
-    header: Map<String, Value>,
-    algorithm: Algorithm,
-    signed: &'a str,
-    payload: &'a str,
-    signature: Vec<u8>,
+    header: Cow<'a, Map<String, Value>>,
+    proof: Proof<'a>,
+}
+
+#[derive(Debug)]
+enum Proof<'a> {
+    Signature {
+        signed: &'a str,
+        payload: &'a str,
+        signature: Vec<u8>,
+    },
+    /// What was found out when the token was recorded.
+    Recorded(&'a TokenEvidence),
 }
 
 impl<'a> Unverified<'a> {
-    /// Reads a compact token and refuses what no key could repair.
+    /// Reads a compact token.
     ///
     /// # Errors
-    /// Why it is not believed.
-    pub fn read(token: &'a str, allowed: &[Algorithm]) -> Result<Self, Distrust> {
+    /// It is none.
+    pub fn read(token: &'a str) -> Result<Self, Distrust> {
         if token.len() > MAX_TOKEN {
             return Err(Distrust::Malformed);
         }
@@ -49,26 +63,51 @@ impl<'a> Unverified<'a> {
         }
         let header = object(header)?;
         let signature = decode_base64url(signature).ok_or(Distrust::Malformed)?;
+        Ok(Self {
+            header: Cow::Owned(header),
+            proof: Proof::Signature {
+                signed,
+                payload,
+                signature,
+            },
+        })
+    }
+
+    /// A token that was recorded.
+    ///
+    /// # Errors
+    /// It was none.
+    pub fn recorded(token: &'a TokenEvidence) -> Result<Self, Distrust> {
+        let header = token.header.as_ref().ok_or(Distrust::Malformed)?;
+        Ok(Self {
+            header: Cow::Borrowed(header),
+            proof: Proof::Recorded(token),
+        })
+    }
+
+    /// Its header.
+    pub fn header(&self) -> &Map<String, Value> {
+        &self.header
+    }
+
+    /// The algorithm, unless the header has what no key could repair.
+    ///
+    /// # Errors
+    /// It is not accepted.
+    pub fn algorithm(&self, allowed: &[Algorithm]) -> Result<Algorithm, Distrust> {
         if REFUSED_MEMBERS
             .iter()
-            .any(|name| header.contains_key(*name))
-            || header.get("kid").is_some_and(|id| !id.is_string())
+            .any(|name| self.header.contains_key(*name))
+            || self.header.get("kid").is_some_and(|id| !id.is_string())
         {
             return Err(Distrust::Invalid);
         }
-        let algorithm = header
+        self.header
             .get("alg")
             .and_then(Value::as_str)
             .and_then(Algorithm::named)
             .filter(|algorithm| allowed.contains(algorithm))
-            .ok_or(Distrust::Invalid)?;
-        Ok(Self {
-            header,
-            algorithm,
-            signed,
-            payload,
-            signature,
-        })
+            .ok_or(Distrust::Invalid)
     }
 
     /// The media type that the header names, without `application/` (RFC 7515 §4.1.9).
@@ -77,17 +116,57 @@ impl<'a> Unverified<'a> {
         Some(text.trim_start_matches("application/").to_owned())
     }
 
-    /// The claims, once a key of the set has proved to have signed them.
+    /// The keys of a set that may have signed it.
+    pub fn candidates<'k>(
+        &self,
+        keys: &'k KeySet,
+        algorithm: Algorithm,
+    ) -> impl Iterator<Item = &'k VerifyingKey> {
+        let id = self.header.get("kid").and_then(Value::as_str);
+        keys.candidates(id, algorithm).take(MAX_TRIES)
+    }
+
+    /// The key of a set that has signed it.
     ///
     /// # Errors
     /// Why it is not believed.
-    pub fn verify(&self, keys: &KeySet) -> Result<Map<String, Value>, Distrust> {
-        let id = self.header.get("kid").and_then(Value::as_str);
-        let mut candidates = keys.candidates(id, self.algorithm).take(MAX_TRIES);
-        if candidates.any(|key| key.verifies(self.signed.as_bytes(), &self.signature)) {
-            object(self.payload)
-        } else {
-            Err(Distrust::Invalid)
+    pub fn signer<'k>(
+        &self,
+        keys: &'k KeySet,
+        algorithm: Algorithm,
+    ) -> Result<&'k VerifyingKey, Distrust> {
+        let mut candidates = self.candidates(keys, algorithm);
+        match &self.proof {
+            Proof::Signature {
+                signed, signature, ..
+            } => candidates
+                .find(|key| key.verifies(signed.as_bytes(), signature))
+                .ok_or(Distrust::Invalid),
+            // A signature is of one key: another one of the set did not make it.
+            Proof::Recorded(TokenEvidence {
+                signed_by: Some(signer),
+                ..
+            }) => candidates
+                .find(|key| key.thumbprint == *signer)
+                .ok_or(Distrust::Invalid),
+            Proof::Recorded(token) => {
+                if candidates.all(|key| token.tried.contains(&key.thumbprint)) {
+                    Err(Distrust::Invalid)
+                } else {
+                    Err(Distrust::NotRecorded)
+                }
+            }
+        }
+    }
+
+    /// The claims of a token whose signer is known: a JSON object.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub fn claims(&self) -> Result<Arc<Value>, Distrust> {
+        match &self.proof {
+            Proof::Signature { payload, .. } => Ok(Arc::new(Value::Object(object(payload)?))),
+            Proof::Recorded(token) => token.claims.clone().ok_or(Distrust::Malformed),
         }
     }
 }

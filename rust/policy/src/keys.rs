@@ -1,6 +1,9 @@
 //! JSON Web Key Sets (RFC 7517), read once and held in the form that verification needs.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 
 /// The most keys of a set.
 const MAX_KEYS: usize = 64;
@@ -20,6 +23,8 @@ pub struct VerifyingKey {
     pub algorithm: Algorithm,
     /// The key in the form that the algorithm takes: an uncompressed point, the 32 bytes of Ed25519, or a DER `RSAPublicKey`.
     pub public: Vec<u8>,
+    /// The SHA-256 thumbprint of the key (RFC 7638) as hexadecimal digits.
+    pub thumbprint: Arc<str>,
 }
 
 /// A JWS algorithm with a public key.
@@ -108,6 +113,11 @@ impl KeySet {
         Ok(Self { keys })
     }
 
+    /// All keys.
+    pub fn iter(&self) -> impl Iterator<Item = &VerifyingKey> {
+        self.keys.iter()
+    }
+
     /// The keys that may have signed a token with this `kid` and algorithm.
     pub fn candidates(
         &self,
@@ -120,7 +130,44 @@ impl KeySet {
     }
 }
 
+impl FromIterator<VerifyingKey> for KeySet {
+    fn from_iter<I: IntoIterator<Item = VerifyingKey>>(keys: I) -> Self {
+        Self {
+            keys: keys.into_iter().take(MAX_KEYS).collect(),
+        }
+    }
+}
+
 impl Jwk {
+    /// The members that the thumbprint covers (RFC 7638 §3.2, RFC 8037 §2), encoded anew: a second spelling is no second key.
+    fn thumbprint(&self) -> Option<Arc<str>> {
+        let part =
+            |text: &Option<String>| Some(encode_base64url(&decode_base64url(text.as_deref()?)?));
+        let number = |text: &Option<String>| {
+            let bytes = decode_base64url(text.as_deref()?)?;
+            let digits: Vec<u8> = bytes.into_iter().skip_while(|byte| *byte == 0).collect();
+            Some(encode_base64url(&digits))
+        };
+        let curve = self.crv.as_deref().unwrap_or_default();
+        let members = match self.kty.as_str() {
+            "EC" => format!(
+                r#"{{"crv":"{curve}","kty":"EC","x":"{}","y":"{}"}}"#,
+                part(&self.x)?,
+                part(&self.y)?
+            ),
+            "OKP" => format!(
+                r#"{{"crv":"{curve}","kty":"OKP","x":"{}"}}"#,
+                part(&self.x)?
+            ),
+            _ => format!(
+                r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#,
+                number(&self.e)?,
+                number(&self.n)?
+            ),
+        };
+        Some(crate::evidence::hex(&Sha256::digest(members)).into())
+    }
+
     fn verifying(&self) -> Option<VerifyingKey> {
         let bytes = |text: &Option<String>| decode_base64url(text.as_deref()?);
         let named = self.alg.as_deref().map(Algorithm::named);
@@ -154,10 +201,12 @@ impl Jwk {
             None => true,
             Some(named) => named == Some(algorithm) && (self.kty == "RSA") == algorithm.is_rsa(),
         };
+        let thumbprint = self.thumbprint()?;
         fits.then(|| VerifyingKey {
             id: self.kid.clone(),
             algorithm,
             public,
+            thumbprint,
         })
     }
 }
@@ -168,6 +217,11 @@ pub fn decode_base64url(text: &str) -> Option<Vec<u8>> {
     base64::engine::general_purpose::URL_SAFE_NO_PAD
         .decode(text)
         .ok()
+}
+
+fn encode_base64url(bytes: &[u8]) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)
 }
 
 /// Base64 with padding (RFC 4648 §4).

@@ -17,6 +17,7 @@ mod diff;
 mod directory;
 pub mod endpoint;
 mod env;
+pub mod evidence;
 mod explain;
 mod facts;
 mod identity;
@@ -46,7 +47,7 @@ pub use counters::{
     CalendarWindow, CounterKey, Counters, Permit, Run, SavedQuota, SavedUse, Usage, Window,
 };
 pub use diff::{Difference, diff};
-pub use directory::{Directory, KeyLookup, read_time};
+pub use directory::{Directory, KeyLookup, User, read_time};
 pub use endpoint::{ClientCredentials, Endpoint, is_private};
 pub use env::{Env, Timestamp};
 pub use explain::{ExplainRequest, Trace, explain};

@@ -43,6 +43,12 @@ pub trait Policy: Send + Sync + fmt::Debug {
         &[]
     }
 
+    /// From when on its counts are complete, when counting began at `start`: a limit that sees only the end of its window refuses too
+    /// little.
+    fn complete_from(&self, start: Timestamp) -> Timestamp {
+        start
+    }
+
     /// Whether [`Policy::judge_response`] has anything to say.
     fn sees_responses(&self) -> bool {
         false

@@ -1,5 +1,7 @@
 //! Keys for HTTP message signatures, as documents name them.
 
+use std::sync::Arc;
+
 use lockgate_config::{Problem, SignatureKey, Spanned};
 use ring::hmac;
 
@@ -60,6 +62,7 @@ impl CheckingKey {
                     id: None,
                     algorithm: *algorithm,
                     public,
+                    thumbprint: Arc::default(),
                 })
             }
             (None, None, Some(secret)) => match compiling.secret(secret, &key.id.span)? {

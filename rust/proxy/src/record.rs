@@ -5,9 +5,12 @@ use std::sync::Arc;
 
 use http::{Method, Version, request::Parts};
 use lockgate_config::{Document, Problem, TruncateAddress};
-use lockgate_policy::{Chain, Identity, Revision, Route, Timestamp, VerdictRecord};
+use lockgate_policy::{
+    Chain, ClientCertificate, Facts, Identity, Revision, Route, Timestamp, VerdictRecord, evidence,
+};
 use lockgate_recording::{
-    Event, Headers, Lane, Recorder, RecorderOptions, Redactor, SegmentOptions, Stats, Text, Verdict,
+    Event, Headers, KEY_FILE, Lane, Recorder, RecorderOptions, Redactor, SegmentOptions, Stats,
+    Text, Verdict,
 };
 use parking_lot::Mutex;
 use tokio::time::Instant;
@@ -99,13 +102,11 @@ impl Recording {
     }
 }
 
-const KEY_FILE: &str = "redaction.key";
-
 /// The key under which credentials are hashed: made once, readable by this user alone. With it, the same credential has the same
 /// hash in all segments of the folder.
 fn redaction_key(directory: &std::path::Path) -> std::io::Result<[u8; 32]> {
-    use std::io::{Read as _, Write as _};
-    use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+    use std::io::Write as _;
+    use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
     std::fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -124,13 +125,7 @@ fn redaction_key(directory: &std::path::Path) -> std::io::Result<[u8; 32]> {
             file.sync_all()?;
         }
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            let mut file = std::fs::File::open(&path)?;
-            if file.metadata()?.permissions().mode() & 0o077 != 0 {
-                return Err(std::io::Error::other(
-                    "others can read it; run `chmod 600` on it",
-                ));
-            }
-            file.read_exact(&mut key)?;
+            key = lockgate_recording::read_key(directory)?;
         }
         Err(error) => return Err(error),
     }
@@ -270,6 +265,13 @@ impl Observation {
             .map(|application| application.id.clone());
         self.event.subject = identity.subject.clone();
         self.event.claims = identity.claims.clone();
+    }
+
+    /// What policies found out and a recording must know to be replayed.
+    pub fn found_out(&mut self, facts: &Facts, certificate: Option<&ClientCertificate>) {
+        if self.generation.recording.is_some() {
+            self.event.facts = evidence::record(facts, certificate, self.event.claims.as_ref());
+        }
     }
 
     /// What policies said.

@@ -50,6 +50,7 @@ pub async fn serve(
     let mut seen = Observation::begin(&core, &generation, &head, &id, (since, at));
     seen.event.listener = connection.listener.clone();
     seen.event.scheme = connection.scheme.into();
+    seen.event.has_body = !body.is_end_stream();
     let exchange = Exchange {
         core: &core,
         generation: &generation,
@@ -139,13 +140,17 @@ impl Exchange<'_> {
             route,
             client,
             now: self.at,
-            facts: Facts::default(),
+            facts: match self.generation.recording {
+                Some(_) => Facts::to_record(),
+                None => Facts::default(),
+            },
             progress: Progress::default(),
         };
         let decided = self.decide(&mut judged, body, upgrade, seen).await;
         if let Some(identity) = &judged.progress.identity {
             seen.identified(identity);
         }
+        seen.found_out(&judged.facts, self.connection.certificate.as_ref());
         if seen.keeps_text() {
             seen.judged(&route.chain, &judged.progress.verdicts);
         }

@@ -9,8 +9,9 @@ use serde_json::Value;
 
 use crate::headers::Headers;
 
-/// The version of the schema that this code writes.
-pub const SCHEMA_VERSION: u32 = 1;
+/// The version of the schema that this code writes. Since version 2 a credential's mark is a hash of its SHA-256, `facts` hold what
+/// policies found out, and `has_body` says whether there was a body: what replay needs.
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// A text that the revision shares with its events, or that belongs to one request.
 pub type Text = Arc<str>;
@@ -75,7 +76,7 @@ pub struct Event {
     /// The claims of the token that identified it, as the policy selects them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub claims: Option<Arc<Value>>,
-    /// The facts that policies used.
+    /// The facts that policies used: answers of authorization servers, keys of issuers, and what was found out about credentials.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub facts: Vec<Arc<Value>>,
     /// What became of the request.
@@ -107,6 +108,9 @@ pub struct Event {
     /// The trace id of W3C Trace Context.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace_id: Option<Text>,
+    /// Whether the request had a body.
+    #[serde(skip_serializing_if = "is_false")]
+    pub has_body: bool,
     /// The request's body up to the limit of its route, when the route records bodies.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body: Option<Text>,
@@ -194,6 +198,7 @@ impl Default for Event {
             latency_us: 0,
             upstream_us: 0,
             trace_id: None,
+            has_body: false,
             body: None,
             body_truncated: false,
         }

@@ -65,7 +65,7 @@ fn the_json_is_one_line_and_says_its_version_first() {
     event.body = Some("two\nlines".into());
     let text = serde_json::to_string(&event).unwrap();
     assert!(
-        text.starts_with(r#"{"v":1,"at":1700000000000001,"#),
+        text.starts_with(r#"{"v":2,"at":1700000000000001,"#),
         "{text}"
     );
     assert!(!text.contains('\n'));
@@ -76,7 +76,8 @@ fn the_json_is_one_line_and_says_its_version_first() {
 fn absent_fields_are_not_written() {
     let text = serde_json::to_string(&Event::default()).unwrap();
     for absent in [
-        "query", "headers", "api", "claims", "facts", "code", "verdicts", "body", "null",
+        "query", "headers", "api", "claims", "facts", "code", "verdicts", "has_body", "body",
+        "null",
     ] {
         assert!(
             !text.contains(&format!("\"{absent}\"")),
@@ -100,7 +101,7 @@ fn events_of_an_older_version_are_read_with_defaults_for_what_is_missing() {
     .unwrap();
     assert_eq!(
         (event.v, event.status, event.decision),
-        (1, 404, Decision::Forward)
+        (SCHEMA_VERSION, 404, Decision::Forward)
     );
     assert!(!event.verdicts[0].shadow);
 }

@@ -9,6 +9,7 @@
 //! | file in the recording directory | what it is |
 //! |---|---|
 //! | `events-<start µs>-<number>.ndjson.zst` | a sealed segment: one event per line as JSON, compressed with zstd |
+//! | `redaction.key` | the key of the marks that stand for credentials |
 //! | `events-<start µs>-<number>.ndjson.zst.part` | a segment that is being written, or that a crash left behind |
 //!
 //! ```
@@ -34,6 +35,7 @@
 mod event;
 mod filter;
 mod headers;
+mod key;
 mod mask;
 mod names;
 mod read;
@@ -47,6 +49,7 @@ mod tally;
 pub use event::{Decision, Event, SCHEMA_VERSION, Text, Verdict, Word};
 pub use filter::Filter;
 pub use headers::Headers;
+pub use key::{KEY_FILE, read_key};
 pub use read::{MAX_LINE_BYTES, ReadError, ReadWarnings, Reader};
 pub use recorder::{Lane, Recorder, RecorderOptions, Stats};
 pub use redact::Redactor;

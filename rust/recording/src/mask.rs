@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use hmac::{Hmac, Mac};
 use serde_json::{Map, Value};
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 
 use crate::names::Names;
 use crate::shapes;
@@ -74,13 +74,18 @@ impl Mask {
         }
     }
 
-    /// The keyed hash of a credential. A hash is left as it is, so that redacting twice changes nothing.
+    /// The mark of a credential. A mark is left as it is, so that redacting twice changes nothing.
     pub(crate) fn hash(&self, credential: &str) -> String {
         if is_hash(credential) {
             return credential.to_owned();
         }
+        self.mark(&Sha256::digest(credential.as_bytes()).into())
+    }
+
+    /// The mark of a credential that is known by its SHA-256 alone, as a directory knows it.
+    pub(crate) fn mark(&self, sha256: &[u8; 32]) -> String {
         let mut mac = self.mac.clone();
-        mac.update(credential.as_bytes());
+        mac.update(sha256);
         let mut text = String::with_capacity(MARK.len() + HASH_DIGITS);
         text.push_str(MARK);
         for byte in mac.finalize().into_bytes().iter().take(HASH_DIGITS / 2) {

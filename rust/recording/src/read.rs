@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::UNIX_EPOCH;
 
 use serde::Serialize;
@@ -69,9 +71,25 @@ pub struct ReadWarnings {
     pub vanished: u64,
 }
 
+/// A file whose bytes are counted as they are read.
+struct Counted {
+    file: File,
+    read: Arc<AtomicU64>,
+}
+
+impl io::Read for Counted {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(into)?;
+        self.read.fetch_add(read as u64, Ordering::Relaxed);
+        Ok(read)
+    }
+}
+
+type Lines = BufReader<Decoder<'static, BufReader<Counted>>>;
+
 struct OpenFile {
     path: PathBuf,
-    lines: BufReader<Decoder<'static, BufReader<File>>>,
+    lines: Lines,
     line: u64,
 }
 
@@ -83,6 +101,7 @@ pub struct Reader {
     open: Option<OpenFile>,
     line: Vec<u8>,
     warnings: ReadWarnings,
+    read: Arc<AtomicU64>,
 }
 
 impl std::fmt::Debug for Reader {
@@ -140,7 +159,21 @@ impl Reader {
             open: None,
             line: Vec::new(),
             warnings: ReadWarnings::default(),
+            read: Arc::default(),
         })
+    }
+
+    /// How many bytes there are to read, as far as they are written.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        let sizes = self.files.iter().filter_map(|path| fs::metadata(path).ok());
+        sizes.map(|file| file.len()).sum()
+    }
+
+    /// The count of bytes that were read so far, for another thread to look at.
+    #[must_use]
+    pub fn position(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.read)
     }
 
     /// What was left out so far.
@@ -172,7 +205,7 @@ impl Reader {
     fn open_next(&mut self) -> Option<Result<(), ReadError>> {
         loop {
             let path = self.files.pop_front()?;
-            match open_file(&path) {
+            match open_file(&path, &self.read) {
                 Ok(lines) => {
                     self.open = Some(OpenFile {
                         path,
@@ -235,7 +268,7 @@ impl Iterator for Reader {
 }
 
 /// Opens a segment; one that was sealed since it was listed is opened under its sealed name.
-fn open_file(path: &Path) -> io::Result<BufReader<Decoder<'static, BufReader<File>>>> {
+fn open_file(path: &Path, read: &Arc<AtomicU64>) -> io::Result<Lines> {
     let file = File::open(path).or_else(|error| {
         let name = path
             .file_name()
@@ -248,7 +281,8 @@ fn open_file(path: &Path) -> io::Result<BufReader<Decoder<'static, BufReader<Fil
             _ => Err(error),
         }
     })?;
-    let mut decoder = Decoder::new(file)?;
+    let read = Arc::clone(read);
+    let mut decoder = Decoder::new(Counted { file, read })?;
     decoder.window_log_max(MAX_WINDOW_LOG)?;
     Ok(BufReader::with_capacity(64 << 10, decoder))
 }

@@ -46,8 +46,9 @@ const COOKIE_ATTRIBUTES: [&str; 8] = [
     "partitioned",
 ];
 
-/// Replaces credentials by `hmac-sha256:<16 hex>`, a hash under a key: the same credential gives the same hash, so calls can be
-/// told apart and replayed, and the credential cannot be found from it.
+/// Replaces credentials by marks, `hmac-sha256:<16 hex>`, a hash under a key: the same credential gives the same mark, so calls can
+/// be told apart and replayed, and the credential cannot be found from it. What is hashed is the SHA-256 of the credential, which is
+/// what directories hold: whoever has the directory and the key can tell whose calls they are, and nobody else.
 ///
 /// What counts as a credential: values of fields, query parameters, cookies and members of JSON or form bodies whose name says
 /// so, and anything that looks like a token or key wherever it stands. A body that is neither JSON nor a form, and that
@@ -85,6 +86,12 @@ impl Redactor {
     #[must_use]
     pub fn hash(&self, credential: &str) -> String {
         self.mask.hash(credential)
+    }
+
+    /// The mark of a credential that is known by its SHA-256 alone.
+    #[must_use]
+    pub fn mark(&self, sha256: &[u8; 32]) -> String {
+        self.mask.mark(sha256)
     }
 
     /// Takes the credentials out of an event. Doing it twice changes nothing.
@@ -175,6 +182,8 @@ impl Redactor {
 
     fn cookie(&self, cookie: &str) -> String {
         match cookie.split_once('=') {
+            // No value is no credential, and replay must see that there is none.
+            Some((_, "")) => cookie.to_owned(),
             Some((name, value)) => {
                 let masked = self.mask.text(name, Place::Other);
                 format!(

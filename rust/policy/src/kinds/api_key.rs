@@ -19,7 +19,7 @@ use lockgate_config::{OnError, PolicyEntry, Problem, Spanned, decode};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::directory::KeyLookup;
+use crate::directory::{self, KeyLookup};
 use crate::env::Env;
 use crate::identity::Identity;
 use crate::place::{Lookup, Place, Several};
@@ -132,6 +132,9 @@ impl Policy for ApiKey {
                 );
             }
         };
+        if env.facts.are_recorded() && directory::holds_mark_among_others(&key) {
+            return env.facts.not_recorded("the whole key");
+        }
         match env.directory.key(&key, env.now) {
             KeyLookup::Live(application) => Verdict::Identified(
                 Box::new(Identity::of_application(application, KIND.name)),

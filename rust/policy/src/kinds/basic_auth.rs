@@ -23,7 +23,9 @@ use lockgate_config::{OnError, PolicyEntry, Problem, Spanned, decode};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::directory::User;
 use crate::env::Env;
+use crate::evidence::{Finding, Known, PasswordEvidence};
 use crate::identity::Identity;
 use crate::password::Verifier;
 use crate::policy::{Compiled, Compiling, Kind, Phase, Policy};
@@ -103,8 +105,8 @@ struct Credential {
     password: String,
 }
 
-/// The credential of a request: none when there is no `Basic`, `Err` when it cannot be read.
-fn find(request: &RequestView<'_>) -> Result<Option<Credential>, ()> {
+/// The encoded credential of a request: none when there is no `Basic`, `Err` when there are several fields.
+fn find<'a>(request: &RequestView<'a>) -> Result<Option<&'a str>, ()> {
     let mut values = request.headers.get_all(AUTHORIZATION).iter();
     let Some(first) = values.next() else {
         return Ok(None);
@@ -114,24 +116,25 @@ fn find(request: &RequestView<'_>) -> Result<Option<Credential>, ()> {
     }
     let text = first.to_str().map_err(|_| ())?;
     let (scheme, encoded) = text.split_once(' ').unwrap_or((text, ""));
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return Ok(None);
-    }
-    let encoded = encoded.trim_matches(' ');
+    let is_basic = scheme.eq_ignore_ascii_case("basic");
+    Ok(is_basic.then(|| encoded.trim_matches(' ')))
+}
+
+fn read(encoded: &str) -> Option<Credential> {
     if encoded.len() > MAX_CREDENTIAL {
-        return Err(());
+        return None;
     }
     let bytes = base64::engine::general_purpose::STANDARD.decode(encoded);
-    let text = String::from_utf8(bytes.map_err(|_| ())?).map_err(|_| ())?;
-    let (user, password) = text.split_once(':').ok_or(())?;
+    let text = String::from_utf8(bytes.ok()?).ok()?;
+    let (user, password) = text.split_once(':')?;
     // RFC 7617 §2: neither holds control characters.
     if text.contains(char::is_control) {
-        return Err(());
+        return None;
     }
-    Ok(Some(Credential {
+    Some(Credential {
         user: user.to_owned(),
         password: password.to_owned(),
-    }))
+    })
 }
 
 impl BasicAuth {
@@ -144,33 +147,58 @@ impl BasicAuth {
     }
 }
 
+impl BasicAuth {
+    /// Checks the password. Unknown users take as long as known ones.
+    fn check(&self, encoded: &str, env: &Env<'_>) -> Option<PasswordEvidence> {
+        let Credential { user, password } = read(encoded)?;
+        let known = env.directory.user(&user);
+        let hash = known.map(|known| &*known.hash);
+        let right = self.verifier.is_right(&user, password.as_bytes(), hash);
+        Some(PasswordEvidence {
+            user: user.into(),
+            compared: known.map(User::hash_of_hash),
+            right,
+        })
+    }
+}
+
 impl Policy for BasicAuth {
     fn evaluate(&self, request: &RequestView<'_>, env: &mut Env<'_>) -> Verdict {
-        let credential = match find(request) {
-            Ok(Some(credential)) => credential,
+        let unreadable =
+            || Verdict::Deny(self.refusal(&INVALID, "the user name and password cannot be read"));
+        let encoded = match find(request) {
+            Ok(Some(encoded)) => encoded,
             Ok(None) => {
                 return Verdict::NoCredential(
                     self.refusal(&MISSING, "the request has no user name and password"),
                 );
             }
-            Err(()) => {
-                return Verdict::Deny(
-                    self.refusal(&INVALID, "the user name and password cannot be read"),
-                );
-            }
+            Err(()) => return unreadable(),
         };
-        let Credential { user, password } = credential;
-        let known = env.directory.password(&user);
-        let hash = known.map(|(hash, _)| hash);
-        let right = self.verifier.is_right(&user, password.as_bytes(), hash);
+        let checked = match env.facts.password(encoded) {
+            Known::Sent => self.check(encoded, env),
+            Known::Recorded(checked) => checked.clone(),
+            Known::Nothing => return env.facts.not_recorded("whether the password is right"),
+        };
+        env.facts
+            .note(encoded, || Finding::Password(checked.clone()));
+        let Some(checked) = checked else {
+            return unreadable();
+        };
+        let known = env.directory.user(&checked.user);
+        if known.is_some_and(|known| Some(known.hash_of_hash()) != checked.compared) {
+            return env
+                .facts
+                .not_recorded("whether the password is the new one of the user");
+        }
         match known {
-            Some((_, application)) if right && !application.suspended => {
+            Some(known) if checked.right && !known.application.suspended => {
                 let mut effects = Effects::new();
                 if !self.forward {
                     effects.push(Effect::RemoveRequestHeader(AUTHORIZATION));
                 }
-                let mut identity = Identity::of_application(application.clone(), KIND.name);
-                identity.subject = Some(user.into());
+                let mut identity = Identity::of_application(known.application.clone(), KIND.name);
+                identity.subject = Some(known.name.clone());
                 Verdict::Identified(Box::new(identity), effects)
             }
             _ => Verdict::Deny(

@@ -106,6 +106,7 @@ reason!(
 );
 
 const ACCEPT_SIGNATURE: HeaderName = HeaderName::from_static("accept-signature");
+const SIGNATURE_INPUT: HeaderName = HeaderName::from_static("signature-input");
 const USUAL_COMPONENTS: &[&str] = &["@method", "@target-uri"];
 const USUAL_MAX_AGE: Duration = Duration::from_secs(300);
 const LONGEST_MAX_AGE: Duration = Duration::from_secs(86_400);
@@ -388,6 +389,9 @@ impl HttpSignature {
 
 impl Policy for HttpSignature {
     fn evaluate(&self, request: &RequestView<'_>, env: &mut Env<'_>) -> Verdict {
+        if env.facts.are_recorded() && request.headers.contains_key(SIGNATURE_INPUT) {
+            return env.facts.not_recorded("the signature");
+        }
         match Unverified::read(request, self.tag.as_deref()) {
             Err(Malformed) => self.malformed(),
             Ok(None) => Verdict::NoCredential(self.refusal(&MISSING, "the request is not signed")),

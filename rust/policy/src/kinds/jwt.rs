@@ -26,6 +26,7 @@ use serde_json::{Map, Value};
 use crate::bearer::{self, Found, OneOrMany, TokenPlace};
 use crate::endpoint::{Endpoint, read_url};
 use crate::env::{Env, Timestamp};
+use crate::evidence::{Finding, Known, TokenEvidence};
 use crate::facts::{Fact, FactRequest};
 use crate::identity::Identity;
 use crate::jose::{Distrust, Unverified};
@@ -317,11 +318,11 @@ fn keys(
 }
 
 impl Jwt {
-    fn judge(&self, keys: &KeySet, token: &Unverified<'_>, env: &Env<'_>) -> Verdict {
+    fn judge(&self, keys: &KeySet, token: &Token<'_>, env: &Env<'_>) -> Verdict {
         let deny = |reason, detail| Verdict::Deny(bearer::refused(reason, detail));
-        let claims = match token.verify(keys) {
+        let claims = match token.claims(keys, env) {
             Ok(claims) => claims,
-            Err(distrust) => return distrusted(distrust),
+            Err(distrust) => return distrusted(distrust, env),
         };
         if let Err((reason, detail)) = self.check(&claims, env.now) {
             return deny(reason, detail);
@@ -343,16 +344,12 @@ impl Jwt {
             issuer: Some(self.issuer.clone()),
             scopes: bearer::scopes(scopes),
             method: KIND.name,
-            claims: Some(Arc::new(Value::Object(claims))),
+            claims: Some(claims),
         };
         Verdict::Identified(Box::new(identity), self.place.effects())
     }
 
-    fn check(
-        &self,
-        claims: &Map<String, Value>,
-        now: Timestamp,
-    ) -> Result<(), (&'static Reason, &'static str)> {
+    fn check(&self, claims: &Value, now: Timestamp) -> Result<(), (&'static Reason, &'static str)> {
         let missing = (&CLAIM_MISSING, "the token lacks a claim that must be there");
         let malformed = (&MALFORMED, "a claim of the token has the wrong form");
         let time = |name: &str| match claims.get(name) {
@@ -398,28 +395,98 @@ impl Jwt {
     }
 }
 
-fn distrusted(distrust: Distrust) -> Verdict {
-    Verdict::Deny(match distrust {
-        Distrust::Malformed => bearer::refused(&MALFORMED, "the token cannot be read"),
-        Distrust::Invalid => bearer::refused(&INVALID, "the token is not accepted"),
-    })
+fn distrusted(distrust: Distrust, env: &Env<'_>) -> Verdict {
+    match distrust {
+        Distrust::Malformed => {
+            Verdict::Deny(bearer::refused(&MALFORMED, "the token cannot be read"))
+        }
+        Distrust::Invalid => Verdict::Deny(bearer::refused(&INVALID, "the token is not accepted")),
+        Distrust::NotRecorded => env
+            .facts
+            .not_recorded("whether a key that is now accepted signed the token"),
+    }
+}
+
+/// A token that was read: its text, or its mark, and the algorithm that its header names.
+struct Token<'a> {
+    text: &'a str,
+    token: Unverified<'a>,
+    algorithm: Algorithm,
+}
+
+impl<'a> Token<'a> {
+    /// Everything that needs no key, so that nobody makes the gateway fetch keys with a token that cannot pass.
+    fn read(text: &'a str, jwt: &Jwt, env: &Env<'a>) -> Result<Self, Verdict> {
+        let read = match env.facts.token(text) {
+            Known::Sent => Unverified::read(text),
+            Known::Recorded(token) => Unverified::recorded(token),
+            Known::Nothing => return Err(env.facts.not_recorded("what the token says")),
+        };
+        let token = read.map_err(|distrust| {
+            note(env, text, TokenEvidence::default);
+            distrusted(distrust, env)
+        })?;
+        let allowed = token.algorithm(&jwt.algorithms).and_then(|algorithm| {
+            if jwt.media_type.is_some() && token.media_type() != jwt.media_type {
+                return Err(Distrust::Invalid);
+            }
+            Ok(algorithm)
+        });
+        match allowed {
+            Ok(algorithm) => Ok(Self {
+                text,
+                token,
+                algorithm,
+            }),
+            Err(distrust) => {
+                note(env, text, || header_of(&token));
+                Err(distrusted(distrust, env))
+            }
+        }
+    }
+
+    /// The claims, once a key of the set has proved to have signed them.
+    fn claims(&self, keys: &KeySet, env: &Env<'_>) -> Result<Arc<Value>, Distrust> {
+        let signer = self.token.signer(keys, self.algorithm);
+        let claims = signer.and_then(|_| self.token.claims());
+        note(env, self.text, || {
+            let thumbprints = self.token.candidates(keys, self.algorithm);
+            TokenEvidence {
+                signed_by: signer.ok().map(|key| key.thumbprint.clone()),
+                tried: match signer {
+                    Ok(_) => Vec::new(),
+                    Err(_) => thumbprints.map(|key| key.thumbprint.clone()).collect(),
+                },
+                claims: claims.as_ref().ok().cloned(),
+                ..header_of(&self.token)
+            }
+        });
+        claims
+    }
+}
+
+fn header_of(token: &Unverified<'_>) -> TokenEvidence {
+    TokenEvidence {
+        header: Some(token.header().clone()),
+        ..TokenEvidence::default()
+    }
+}
+
+fn note(env: &Env<'_>, token: &str, evidence: impl FnOnce() -> TokenEvidence) {
+    env.facts.note(token, || Finding::Token(evidence()));
 }
 
 impl Policy for Jwt {
     fn evaluate(&self, request: &RequestView<'_>, env: &mut Env<'_>) -> Verdict {
-        let token = match self.place.find(request) {
+        let text = match self.place.find(request) {
             Found::Nothing => return Verdict::NoCredential(bearer::missing(&MISSING)),
-            Found::Malformed => return distrusted(Distrust::Malformed),
+            Found::Malformed => return distrusted(Distrust::Malformed, env),
             Found::Token(token) => token,
         };
-        // Everything that needs no key comes first, so that nobody makes the gateway fetch keys with a token that cannot pass.
-        let token = match Unverified::read(&token, &self.algorithms) {
+        let token = match Token::read(&text, self, env) {
             Ok(token) => token,
-            Err(distrust) => return distrusted(distrust),
+            Err(verdict) => return verdict,
         };
-        if self.media_type.is_some() && token.media_type() != self.media_type {
-            return distrusted(Distrust::Invalid);
-        }
         let endpoint = match &self.keys {
             Keys::Known(keys) => return self.judge(keys, &token, env),
             Keys::Fetched([endpoint]) => endpoint.clone(),
@@ -429,6 +496,7 @@ impl Policy for Jwt {
             None => Verdict::Need(Need::Fact(wanted)),
             Some(Fact::Keys(keys)) => self.judge(keys, &token, env),
             Some(Fact::Unavailable(why)) => {
+                note(env, &text, || header_of(&token.token));
                 Verdict::Undecided(format!("the issuer's keys are not to be had: {why}").into())
             }
             Some(Fact::Introspection(_)) => {

@@ -30,6 +30,7 @@ use serde_json::Value;
 use crate::bearer::{self, Found, OneOrMany, TokenPlace};
 use crate::endpoint::{ClientCredentials, Endpoint, read_url};
 use crate::env::Env;
+use crate::evidence::{Finding, Known};
 use crate::facts::{Fact, FactRequest};
 use crate::identity::Identity;
 use crate::jose::MAX_TOKEN;
@@ -185,7 +186,7 @@ fn within(
 }
 
 impl Introspection {
-    fn judge(&self, answer: &Value, env: &Env<'_>) -> Verdict {
+    fn judge(&self, answer: &Arc<Value>, env: &Env<'_>) -> Verdict {
         let inactive = || Verdict::Deny(bearer::refused(&INACTIVE, "the token is not accepted"));
         match answer.get("active") {
             Some(Value::Bool(true)) => {}
@@ -223,7 +224,7 @@ impl Introspection {
             subject: text("sub").or_else(|| text("username")).map(Arc::from),
             issuer: Some(text("iss").map_or_else(|| endpoint.url.clone(), Arc::from)),
             scopes: bearer::scopes(answer.get("scope")),
-            claims: Some(Arc::new(answer.clone())),
+            claims: Some(answer.clone()),
             method: KIND.name,
         };
         Verdict::Identified(Box::new(identity), self.place.effects())
@@ -236,15 +237,26 @@ fn is_token(text: &str) -> bool {
     text.len() <= MAX_TOKEN && text.bytes().all(allowed)
 }
 
+fn malformed() -> Verdict {
+    Verdict::Deny(bearer::refused(&MALFORMED, "the token cannot be read"))
+}
+
 impl Policy for Introspection {
     fn evaluate(&self, request: &RequestView<'_>, env: &mut Env<'_>) -> Verdict {
         let token = match self.place.find(request) {
             Found::Nothing => return Verdict::NoCredential(bearer::missing(&MISSING)),
-            Found::Token(token) if is_token(&token) => token,
-            Found::Token(_) | Found::Malformed => {
-                return Verdict::Deny(bearer::refused(&MALFORMED, "the token cannot be read"));
-            }
+            Found::Token(token) => token,
+            Found::Malformed => return malformed(),
         };
+        let readable = match env.facts.opaque_token(&token) {
+            Known::Sent => is_token(&token),
+            Known::Recorded(readable) => *readable,
+            Known::Nothing => return env.facts.not_recorded("what the token's issuer says of it"),
+        };
+        env.facts.note(&token, || Finding::OpaqueToken { readable });
+        if !readable {
+            return malformed();
+        }
         let [endpoint] = &self.endpoint;
         let wanted = FactRequest::Introspection {
             endpoint: endpoint.clone(),

@@ -24,7 +24,7 @@ use serde::Deserialize;
 
 use crate::caller::{By, CallerKey};
 use crate::counters::{Usage, Window};
-use crate::env::Env;
+use crate::env::{Env, Timestamp};
 use crate::period::{Calendar, Period};
 use crate::policy::{Compiled, Compiling, Kind, Phase, Policy};
 use crate::reason::Reason;
@@ -192,6 +192,15 @@ impl Quota {
 }
 
 impl Policy for Quota {
+    fn complete_from(&self, start: Timestamp) -> Timestamp {
+        match &self.time {
+            Time::Calendar(calendar) => {
+                Timestamp(calendar.window(start).map_or(start.0, |window| window.end))
+            }
+            Time::Rolling(length) => Timestamp(start.0.saturating_add(*length)),
+        }
+    }
+
     fn evaluate(&self, request: &RequestView<'_>, env: &mut Env<'_>) -> Verdict {
         let caller = match self.by.key(request) {
             Ok(CallerKey(caller)) => caller,

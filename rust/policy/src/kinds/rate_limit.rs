@@ -26,7 +26,7 @@ use serde::Deserialize;
 
 use crate::caller::{By, CallerKey};
 use crate::counters::{Usage, Window};
-use crate::env::Env;
+use crate::env::{Env, Timestamp};
 use crate::policy::{Compiled, Compiling, Kind, Phase, Policy};
 use crate::reason::Reason;
 use crate::request::RequestView;
@@ -166,6 +166,11 @@ impl RateLimit {
 }
 
 impl Policy for RateLimit {
+    fn complete_from(&self, start: Timestamp) -> Timestamp {
+        let longest = self.windows.iter().map(|window| window.length).max();
+        Timestamp(start.0.saturating_add(longest.unwrap_or_default()))
+    }
+
     fn evaluate(&self, request: &RequestView<'_>, env: &mut Env<'_>) -> Verdict {
         let caller = match self.by.key(request) {
             Ok(CallerKey(caller)) => caller,
