@@ -1,0 +1,428 @@
+//! One revision that judges recorded requests, with counters of its own.
+
+use std::borrow::Cow;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::sync::Arc;
+
+use lockgate_config::Mode;
+use lockgate_policy::{
+    Body, BoundPolicy, Counters, Effect, Env, Fact, FactRequest, Facts, Need, Outcome, Permit,
+    Progress, RequestView, Revision, Route, RouteTarget, Step, Timestamp, Word,
+    gateway_reasons as reasons,
+};
+use lockgate_recording::Decision;
+
+use crate::request::{KnownBody, Request};
+
+/// A revision with what it has counted so far.
+#[derive(Debug)]
+pub struct Side {
+    pub revision: Revision,
+    counters: Arc<Counters>,
+    held: BinaryHeap<Reverse<Held>>,
+    number: u64,
+    /// The limits whose window began before the recording did; known once it has.
+    warming: Option<Warming>,
+}
+
+/// Limits whose counts are incomplete for a time, by the address of the policy.
+#[derive(Debug, Default)]
+struct Warming {
+    until: Timestamp,
+    limits: HashMap<usize, Warm>,
+}
+
+#[derive(Debug)]
+pub struct Warm {
+    pub policy: Arc<BoundPolicy>,
+    pub until: Timestamp,
+    /// Requests that it judged until then.
+    pub requests: u64,
+}
+
+/// A place that is taken until an answer has ended.
+#[derive(Debug)]
+struct Held {
+    ended: u64,
+    number: u64,
+    _permit: Permit,
+}
+
+impl PartialEq for Held {
+    fn eq(&self, other: &Self) -> bool {
+        (self.ended, self.number) == (other.ended, other.number)
+    }
+}
+
+impl Eq for Held {}
+
+impl PartialOrd for Held {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Held {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.ended, self.number).cmp(&(other.ended, other.number))
+    }
+}
+
+/// What a revision says of a request.
+#[derive(Debug)]
+pub enum Judgement<'r> {
+    Decided(Decided<'r>),
+    Unjudged(Lack<'r>),
+}
+
+/// A decision.
+#[derive(Debug)]
+pub struct Decided<'r> {
+    pub decision: Decision,
+    /// The reason code, or that of the gateway's own answer.
+    pub code: Option<&'static str>,
+    pub status: Option<u16>,
+    pub detail: Option<Cow<'static, str>>,
+    pub remedy: Option<&'static str>,
+    /// The policy that refused or answered.
+    pub policy: Option<&'r Arc<BoundPolicy>>,
+    pub route: Option<&'r Route>,
+    pub application: Option<Arc<str>>,
+}
+
+/// Why a request cannot be judged.
+#[derive(Debug)]
+pub struct Lack<'r> {
+    pub policy: Option<&'r Arc<BoundPolicy>>,
+    pub route: Option<&'r Route>,
+    /// It completes "… was not recorded".
+    pub what: Cow<'static, str>,
+}
+
+impl Side {
+    /// A revision that has counted nothing. `mark` makes the mark of a credential from its SHA-256.
+    pub fn new(mut revision: Revision, mark: impl Fn(&[u8; 32]) -> String) -> Self {
+        revision.directory = std::mem::take(&mut revision.directory).with_marks(mark);
+        Self {
+            revision,
+            counters: Arc::default(),
+            held: BinaryHeap::new(),
+            number: 0,
+            warming: None,
+        }
+    }
+
+    /// Judges a request; `keys` are the issuers' keys that were recorded last.
+    pub fn judge(
+        &mut self,
+        request: &Request<'_>,
+        keys: &HashMap<Arc<str>, Fact>,
+    ) -> Judgement<'_> {
+        while let Some(Reverse(first)) = self.held.peek() {
+            if first.ended > request.at.0 {
+                break;
+            }
+            self.held.pop();
+        }
+        let Self {
+            revision,
+            counters,
+            held,
+            number,
+            warming,
+        } = self;
+        let revision: &Revision = revision;
+        let warming = warming.get_or_insert_with(|| Warming::at(request.at, revision));
+        let Some(path) = &request.path else {
+            return Judgement::Decided(Decided::refused(&reasons::BAD_PATH));
+        };
+        let route = match revision.route(request.host, path, &request.method, &request.headers) {
+            Ok(route) => route,
+            Err(refusal) => return Judgement::Decided(Decided::refused(refusal.reason)),
+        };
+        let mut judging = Judging {
+            request,
+            path,
+            route,
+            keys,
+            facts: Facts::recorded(request.evidence.clone()),
+            progress: Progress::default(),
+            too_large: false,
+            read: false,
+        };
+        let judgement = judging.run(revision, counters);
+        warming.count(request.at, &judging);
+        // What is refused or answered here ends at once, and its places with it.
+        if matches!(&judgement, Judgement::Decided(decided) if decided.decision == Decision::Forward)
+        {
+            for effect in std::mem::take(&mut judging.progress.effects) {
+                if let Effect::Hold(permit) = effect {
+                    *number += 1;
+                    held.push(Reverse(Held {
+                        ended: request.ended,
+                        number: *number,
+                        _permit: permit,
+                    }));
+                }
+            }
+        }
+        judgement
+    }
+
+    /// The limits that judged requests with incomplete counts.
+    pub fn warming(&self) -> impl Iterator<Item = &Warm> {
+        let limits = self
+            .warming
+            .iter()
+            .flat_map(|warming| warming.limits.values());
+        limits.filter(|warm| warm.requests > 0)
+    }
+}
+
+fn address(policy: &Arc<BoundPolicy>) -> usize {
+    Arc::as_ptr(policy).addr()
+}
+
+impl Warming {
+    fn at(start: Timestamp, revision: &Revision) -> Self {
+        let policies = revision
+            .routes
+            .iter()
+            .flat_map(|route| route.chain.policies());
+        let limits: HashMap<usize, Warm> = policies
+            .map(|policy| {
+                let warm = Warm {
+                    policy: policy.clone(),
+                    until: policy.policy.complete_from(start),
+                    requests: 0,
+                };
+                (address(policy), warm)
+            })
+            .filter(|(_, warm)| warm.until > start)
+            .collect();
+        let until = limits.values().map(|warm| warm.until).max();
+        Self {
+            until: until.unwrap_or_default(),
+            limits,
+        }
+    }
+
+    fn count(&mut self, now: Timestamp, judged: &Judging<'_, '_>) {
+        if now >= self.until {
+            return;
+        }
+        let policies = judged.route.chain.policies();
+        for record in &judged.progress.verdicts {
+            if matches!(record.word, Word::Allow | Word::Deny)
+                && let Some(policy) = policies.get(usize::from(record.policy))
+                && let Some(warm) = self.limits.get_mut(&address(policy))
+                && now < warm.until
+            {
+                warm.requests += 1;
+            }
+        }
+    }
+}
+
+impl Decided<'_> {
+    fn refused(reason: &'static lockgate_policy::Reason) -> Self {
+        Self {
+            decision: Decision::Refuse,
+            code: Some(reason.code),
+            status: Some(reason.status),
+            detail: None,
+            remedy: Some(reason.remedy),
+            policy: None,
+            route: None,
+            application: None,
+        }
+    }
+}
+
+/// A request on its way through a route's policies.
+struct Judging<'r, 'q> {
+    request: &'q Request<'q>,
+    path: &'q str,
+    route: &'r Route,
+    keys: &'q HashMap<Arc<str>, Fact>,
+    facts: Facts,
+    progress: Progress,
+    too_large: bool,
+    read: bool,
+}
+
+impl<'r> Judging<'r, '_> {
+    fn run(&mut self, revision: &'r Revision, counters: &Arc<Counters>) -> Judgement<'r> {
+        let chain = &self.route.chain;
+        loop {
+            let step = self.advance(revision, counters);
+            let need = match step {
+                Step::Decided(outcome) => return self.decided(outcome),
+                Step::Need(need) => need,
+            };
+            let Err(what) = self.meet(need) else { continue };
+            match chain.next(&self.progress) {
+                Some(policy) if policy.mode == Mode::Enforce => {
+                    return self.unjudged(Some(policy), what);
+                }
+                Some(_) => chain.pass_over(&mut self.progress),
+                None => return self.unjudged(None, what),
+            }
+        }
+    }
+
+    fn advance(&mut self, revision: &Revision, counters: &Arc<Counters>) -> Step {
+        let request = self.request;
+        let variables = self.route.template.variables(self.path);
+        let view = RequestView {
+            method: &request.method,
+            scheme: request.scheme,
+            host: request.host,
+            path: self.path,
+            query: request.query,
+            version: request.version,
+            headers: &request.headers,
+            client: request.client,
+            certificate: request.certificate.as_ref(),
+            body: match request.body {
+                KnownBody::Absent => Body::Absent,
+                _ if self.too_large => Body::TooLarge,
+                KnownBody::Kept(bytes) if self.read => Body::Read(bytes),
+                _ => Body::Unread(request.body_bytes),
+            },
+            variables: &variables,
+            identity: None,
+        };
+        let mut env = Env {
+            now: request.at,
+            facts: &self.facts,
+            directory: &revision.directory,
+            counters,
+        };
+        self.route
+            .chain
+            .advance(&view, &self.route.id, &mut self.progress, &mut env)
+    }
+
+    /// Gets what a policy needs from the recording; else says what is not there.
+    fn meet(&mut self, need: Need) -> Result<(), Cow<'static, str>> {
+        match need {
+            Need::Body(limit) => {
+                let larger =
+                    |bytes: u64| usize::try_from(bytes).map_or(true, |bytes| bytes > limit);
+                match self.request.body {
+                    // A policy that asks again for what it was given would ask for ever.
+                    _ if self.too_large => return Err("the body".into()),
+                    KnownBody::Absent => return Err("the body".into()),
+                    _ if self.request.body_bytes.is_some_and(larger) => self.too_large = true,
+                    KnownBody::Kept(bytes) if bytes.len() > limit || self.read => {
+                        self.too_large = true;
+                    }
+                    KnownBody::Kept(_) => self.read = true,
+                    KnownBody::NotKept(what) => return Err(what.into()),
+                }
+                Ok(())
+            }
+            Need::Fact(wanted) => {
+                let fact = match &wanted {
+                    FactRequest::Introspection { endpoint, token } => self
+                        .request
+                        .introspections
+                        .iter()
+                        .find(|(url, mark, _)| *url == endpoint.url && mark == token)
+                        .map(|(_, _, fact)| fact.clone())
+                        .ok_or_else(|| format!("what {} says of the token", endpoint.url)),
+                    FactRequest::Keys { endpoint } => self
+                        .keys
+                        .get(&endpoint.url)
+                        .cloned()
+                        .ok_or_else(|| format!("the key set of {}", endpoint.url)),
+                };
+                self.facts.put(wanted, fact?);
+                Ok(())
+            }
+        }
+    }
+
+    fn unjudged(
+        &self,
+        policy: Option<&'r Arc<BoundPolicy>>,
+        what: Cow<'static, str>,
+    ) -> Judgement<'r> {
+        Judgement::Unjudged(Lack {
+            policy,
+            route: Some(self.route),
+            what,
+        })
+    }
+
+    /// The policy that acts and whose last word is one of `words`.
+    fn who_said(&self, words: &[Word]) -> Option<&'r Arc<BoundPolicy>> {
+        let policies = self.route.chain.policies();
+        self.progress.verdicts.iter().rev().find_map(|record| {
+            let policy = policies.get(usize::from(record.policy))?;
+            (policy.mode == Mode::Enforce && words.contains(&record.word)).then_some(policy)
+        })
+    }
+
+    fn decided(&mut self, outcome: Outcome) -> Judgement<'r> {
+        if let Some(what) = self.facts.missing()
+            && let Some(policy) = self.who_said(&[Word::Undecided])
+        {
+            return self.unjudged(Some(policy), what.into());
+        }
+        let identity = self.progress.identity.as_ref();
+        let application = identity
+            .and_then(|identity| identity.application.as_ref())
+            .map(|application| application.id.clone());
+        let policy = self.who_said(&[Word::Deny, Word::Respond, Word::Undecided]);
+        let at = Decided {
+            policy,
+            route: Some(self.route),
+            application,
+            ..Decided::refused(&reasons::NO_ROUTE)
+        };
+        Judgement::Decided(match outcome {
+            Outcome::Forward if matches!(self.route.target, RouteTarget::Nobody) => {
+                Decided { policy: None, ..at }
+            }
+            Outcome::Forward if self.streams_too_much() => Decided {
+                policy: None,
+                code: Some(reasons::BODY_TOO_LARGE.code),
+                status: Some(reasons::BODY_TOO_LARGE.status),
+                remedy: Some(reasons::BODY_TOO_LARGE.remedy),
+                ..at
+            },
+            Outcome::Forward => Decided {
+                decision: Decision::Forward,
+                code: None,
+                status: None,
+                remedy: None,
+                policy: None,
+                ..at
+            },
+            Outcome::Respond(reply) => Decided {
+                decision: Decision::Respond,
+                code: Some(reply.code),
+                status: Some(reply.status.as_u16()),
+                remedy: None,
+                ..at
+            },
+            Outcome::Refuse(refusal) => Decided {
+                code: Some(refusal.reason.code),
+                status: Some(refusal.reason.status),
+                detail: Some(refusal.detail),
+                remedy: Some(refusal.reason.remedy),
+                ..at
+            },
+        })
+    }
+
+    /// Whether the body is longer than policies let through.
+    fn streams_too_much(&self) -> bool {
+        let bytes = self.request.body_bytes.unwrap_or_default();
+        let mut effects = self.progress.effects.iter();
+        effects.any(|effect| matches!(effect, Effect::LimitBody(limit) if bytes > *limit))
+    }
+}
