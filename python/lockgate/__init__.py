@@ -3,11 +3,17 @@
 The functions here take documents as paths and give typed results; nothing but `Gateway` opens a port.
 """
 
-from lockgate._engine import ProblemsError
-from lockgate.documents import check, diff, explain
-from lockgate.gateway import Gateway
-from lockgate.models import Check, Difference, Event, Problem, Trace
-from lockgate.recording import Recording
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lockgate._engine import ProblemsError
+    from lockgate.documents import check, diff, explain
+    from lockgate.gateway import Gateway
+    from lockgate.models import Check, Difference, Event, Problem, Trace
+    from lockgate.recording import Recording
 
 __all__ = [
     "Check",
@@ -22,3 +28,21 @@ __all__ = [
     "diff",
     "explain",
 ]
+
+_HOMES = {
+    "ProblemsError": "_engine",
+    "check": "documents",
+    "diff": "documents",
+    "explain": "documents",
+    "Gateway": "gateway",
+    "Recording": "recording",
+}
+"""Where a name lives; what is not listed is a model."""
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401
+    """Import what is asked for, so that a node does not load what only people need (PEP 562)."""
+    if name not in __all__:
+        message = f"module `lockgate` has no attribute `{name}`"
+        raise AttributeError(message)
+    return getattr(import_module(f"lockgate.{_HOMES.get(name, 'models')}"), name)
