@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use crate::body::{Answered, AnyBody, Arrival, BodyError, Streamed, full};
 use crate::core::Core;
 use crate::hygiene::{self, Caller};
-use crate::request::{Arrived, query_without};
+use crate::request::Arrived;
 use crate::upgrade;
 use crate::upstream::{
     Chosen, ConnectError, Fared, HashBy, Lease, NotChosen, Pools, Retryable, SendError, Service,
@@ -160,25 +160,6 @@ pub fn prepare(allowed: Allowed<'_>, service: Option<&Service>) -> Prepared {
         permits,
         since: allowed.since,
         cache,
-    }
-}
-
-fn remove_cookie(headers: &mut HeaderMap, name: &str) {
-    let left: Vec<String> = headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|line| line.to_str().ok())
-        .flat_map(|line| line.split(';'))
-        .map(str::trim)
-        .filter(|pair| pair.split('=').next() != Some(name))
-        .map(str::to_owned)
-        .collect();
-    headers.remove(header::COOKIE);
-    if let Some(value) = (!left.is_empty())
-        .then(|| HeaderValue::from_str(&left.join("; ")).ok())
-        .flatten()
-    {
-        headers.insert(header::COOKIE, value);
     }
 }
 

@@ -8,6 +8,7 @@ mod aggregate;
 mod body;
 mod cache;
 mod client_address;
+mod clock;
 mod core;
 mod facts;
 mod forward;
@@ -24,4 +25,5 @@ mod trace;
 mod upgrade;
 mod upstream;
 
+pub use clock::Clock;
 pub use node::{Applied, Listening, Node, StartError};

@@ -14,7 +14,6 @@ use parking_lot::Mutex;
 
 use crate::body::Arrival;
 use crate::core::{Core, Generation};
-use crate::service::now;
 
 /// The recording that a node writes, with a lane for each core.
 pub struct Recording {
@@ -213,7 +212,7 @@ impl Observation {
         id: &str,
     ) -> Box<Self> {
         let mut event = Event {
-            at: now().0,
+            at: core.shared.clock.now().0,
             method: method(&head.method),
             version: match head.version {
                 Version::HTTP_10 => "1.0".into(),

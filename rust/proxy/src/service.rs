@@ -3,10 +3,9 @@
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue};
+use http::header::{CONNECTION, HeaderName, HeaderValue};
 use http::{Request, Response, StatusCode, request::Parts};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
@@ -140,7 +139,7 @@ impl Exchange<'_> {
             arrived: &arrived,
             route,
             client,
-            now: now(),
+            now: self.core.shared.clock.now(),
             facts: Facts::default(),
             progress: Progress::default(),
         };
@@ -155,7 +154,9 @@ impl Exchange<'_> {
             Ok(answer) => answer,
             Err(refusal) => self.refuse(&refusal, seen),
         };
-        edit(answer.headers_mut(), &judged.progress.edits);
+        for edit in &judged.progress.edits {
+            edit.apply(answer.headers_mut());
+        }
         answer
     }
 
@@ -484,25 +485,4 @@ fn respond(reply: Reply) -> Response<AnyBody> {
     *response.status_mut() = reply.status;
     response.headers_mut().extend(reply.headers);
     response
-}
-
-/// Changes the fields of an answer as policies say.
-fn edit(headers: &mut HeaderMap, edits: &[ResponseEdit]) {
-    for edit in edits {
-        match edit.clone() {
-            ResponseEdit::Set(name, value) => drop(headers.insert(name, value)),
-            ResponseEdit::Add(name, value) => drop(headers.append(name, value)),
-            ResponseEdit::Default(name, value) => drop(headers.entry(name).or_insert(value)),
-            ResponseEdit::Remove(name) => drop(headers.remove(name)),
-            ResponseEdit::Body(_) => {}
-        }
-    }
-}
-
-/// The time of the clock.
-pub fn now() -> Timestamp {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    Timestamp(u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
 }
