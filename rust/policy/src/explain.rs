@@ -284,7 +284,9 @@ impl Parsed {
     fn read(request: &ExplainRequest, now: Timestamp) -> Result<Self, String> {
         let method = Method::from_bytes(request.method.to_ascii_uppercase().as_bytes())
             .map_err(|_| format!("`{}` is not a method", request.method))?;
-        let (scheme, authority, rest) = match request.url.split_once("://") {
+        // A path may hold another URL in its query.
+        let absolute = (!request.url.starts_with('/')).then_some(&request.url);
+        let (scheme, authority, rest) = match absolute.and_then(|url| url.split_once("://")) {
             Some((scheme, rest)) => {
                 let (authority, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
                 (scheme.to_owned(), Some(authority.to_owned()), path)
@@ -480,6 +482,7 @@ fn trace(route: &Route, progress: &Progress, view: &RequestView<'_>) -> Trace {
 fn forwarded(route: &Route, progress: &Progress, view: &RequestView<'_>) -> Forwarded {
     let mut path = route.forwarded_path(view.path).to_owned();
     let (mut headers, mut removed, mut cache) = (view.headers.clone(), Vec::new(), false);
+    let mut changed: Vec<HeaderName> = Vec::new();
     for effect in &progress.effects {
         match effect {
             Effect::SetRequestHeader(name, value) => drop(headers.insert(name, value.clone())),
@@ -491,32 +494,35 @@ fn forwarded(route: &Route, progress: &Progress, view: &RequestView<'_>) -> Forw
             Effect::Cache(_) => cache = true,
             Effect::Response(_) | Effect::LimitBody(_) | Effect::Hold(_) => {}
         }
+        let name = match effect {
+            Effect::SetRequestHeader(name, _)
+            | Effect::AddRequestHeader(name, _)
+            | Effect::RemoveRequestHeader(name) => name,
+            Effect::RemoveCookie(_) => &header::COOKIE,
+            _ => continue,
+        };
+        if !changed.contains(name) {
+            changed.push(name.clone());
+        }
     }
     let query = view
         .query
         .map(|query| query_without(query, &removed).into_owned())
         .filter(|query| !query.is_empty());
+    let mut fields = Vec::new();
+    for name in changed {
+        let values = headers.get_all(&name).iter();
+        fields.extend(values.map(|value| (name.to_string(), Some(text(value)))));
+        if !headers.contains_key(&name) {
+            fields.push((name.to_string(), None));
+        }
+    }
     Forwarded {
         path,
         query,
-        headers: changed(view.headers, &headers),
+        headers: fields,
         cache,
     }
-}
-
-/// The fields that differ, with all values that they have after.
-fn changed(before: &HeaderMap, after: &HeaderMap) -> Vec<(String, Option<String>)> {
-    let mut changed = Vec::new();
-    for name in before.keys().filter(|name| !after.contains_key(*name)) {
-        changed.push((name.to_string(), None));
-    }
-    for name in after.keys() {
-        if !before.get_all(name).iter().eq(after.get_all(name)) {
-            let values = after.get_all(name).iter();
-            changed.extend(values.map(|value| (name.to_string(), Some(text(value)))));
-        }
-    }
-    changed
 }
 
 fn decided(

@@ -12,7 +12,8 @@ use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use lockgate_config::HostHeader;
 use lockgate_policy::{
-    CacheRule, Effect, Permit, Refusal, Route, gateway_reasons as reasons, stable_hash,
+    CacheRule, Effect, Permit, Refusal, Route, gateway_reasons as reasons, query_without,
+    remove_cookie, stable_hash,
 };
 use smallvec::SmallVec;
 use tokio::time::Instant;
