@@ -4,12 +4,14 @@ The functions here take documents as paths and give typed results; nothing but `
 """
 
 from lockgate._engine import ProblemsError
+from lockgate.cases import test
 from lockgate.documents import check, diff, explain
 from lockgate.gateway import Gateway
-from lockgate.models import Check, Difference, Event, Problem, Trace
+from lockgate.models import CaseReport, Check, Difference, Event, Problem, Trace
 from lockgate.recording import Recording
 
 __all__ = [
+    "CaseReport",
     "Check",
     "Difference",
     "Event",
@@ -21,4 +23,5 @@ __all__ = [
     "check",
     "diff",
     "explain",
+    "test",
 ]

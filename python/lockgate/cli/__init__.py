@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from lockgate.cli import documents, keys, recording, reload, run
+from lockgate.cli import cases, documents, keys, recording, reload, run
 
 app = typer.Typer(
     name="lockgate",
@@ -17,6 +17,7 @@ app = typer.Typer(
 app.command()(documents.check)
 app.command()(documents.diff)
 app.command()(documents.explain)
+app.command()(cases.test)
 app.command()(documents.schema)
 app.command()(documents.policies)
 app.command()(run.run)

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lockgate_policy::{Revision, Trace, Word};
+use lockgate_policy::{BoundPolicy, Phase, Revision, Trace, Word};
 use serde::Serialize;
 
 use crate::suite::Suite;
@@ -35,6 +35,8 @@ pub struct RouteCoverage {
     pub allowed: usize,
     /// Requests that were refused.
     pub refused: usize,
+    /// Whether one of its policies can refuse.
+    pub can_refuse: bool,
 }
 
 /// How often a policy said what.
@@ -54,6 +56,8 @@ pub struct PolicyCoverage {
     pub denied: usize,
     /// Requests that it answered.
     pub answered: usize,
+    /// Whether its kind can refuse.
+    pub can_refuse: bool,
 }
 
 impl Coverage {
@@ -117,10 +121,16 @@ fn routes(revision: &Revision) -> Vec<RouteCoverage> {
                 path: route.path.clone(),
                 allowed: 0,
                 refused: 0,
+                can_refuse: route.chain.policies().iter().any(|bound| can_refuse(bound)),
             });
         }
     }
     routes
+}
+
+/// Kinds without reasons never refuse, but for `any_of`, whose reasons are those of its ways.
+fn can_refuse(bound: &BoundPolicy) -> bool {
+    bound.kind.phase == Phase::Identify || !bound.kind.reasons.is_empty()
 }
 
 fn policies(revision: &Revision) -> Vec<PolicyCoverage> {
@@ -142,6 +152,7 @@ fn policies(revision: &Revision) -> Vec<PolicyCoverage> {
                 allowed: 0,
                 denied: 0,
                 answered: 0,
+                can_refuse: can_refuse(bound),
             });
         }
     }

@@ -47,6 +47,7 @@ pub struct WrittenStep {
     pub facts: Option<Vec<Raw>>,
     pub answer: Option<WrittenAnswer>,
     pub in_flight: Option<NonZeroUsize>,
+    pub times: Option<Spanned<NonZeroUsize>>,
     pub expect: WrittenExpect,
 }
 

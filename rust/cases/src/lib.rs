@@ -6,9 +6,9 @@
 //!   - name: the third call within a minute is refused
 //!     at: 2027-01-15T08:00:00Z          # the clock; now by default
 //!     steps:                            # one after the other, with one set of counters
-//!       - { request: { url: /orders/7, application: shop }, expect: { decision: forward } }
-//!       - { after: 50s, request: { url: /orders/7, application: shop }, expect: { decision: forward } }
-//!       - request: { method: GET, url: /orders/7, application: shop }
+//!       - { times: 2, request: { url: /orders/7, application: shop }, expect: { decision: forward } }
+//!       - after: 50s
+//!         request: { method: GET, url: /orders/7, application: shop }
 //!         expect: { decision: refuse, code: rate_limit.exceeded, status: 429, headers: { Retry-After: "10" } }
 //! ```
 //!
@@ -20,6 +20,7 @@
 //! | `facts` | what issuers and authorization servers answer, in the order in which they are asked; `unavailable` for no answer |
 //! | `answer` | what the service answers: `status`, `headers`, `body` or `json` |
 //! | `in_flight` | for how many further steps the request is not answered yet |
+//! | `times` | how often it is sent, one after the other |
 //! | `expect` | `decision`, and as much of the rest as the case is about |
 //!
 //! A case with one step writes its fields beside `name`. Files are read by [`Suite::read`] and run by [`Suite::run`]; a
@@ -44,5 +45,7 @@ pub use suite::{Case, Gateway, Step, Suite};
 
 /// The largest case file, in bytes.
 pub const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
+/// How often a step can be sent.
+pub const MAX_TIMES: usize = 10_000;
 /// The most files of one run.
 pub const MAX_FILES: usize = 10_000;

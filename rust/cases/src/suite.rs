@@ -1,5 +1,6 @@
 //! A case file, read and checked: what is wrong with it is said before anything runs.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -8,12 +9,12 @@ use lockgate_policy::{
     ExplainAnswer, ExplainRequest, Revision, Secrets, Timestamp, explain, read_time, reasons,
 };
 
-use crate::MAX_FILE_BYTES;
 use crate::application::{identify, with_credentials};
 use crate::expect::{Decision, Expect, ExpectForwarded};
 use crate::file::{
     Fields, WrittenAnswer, WrittenCase, WrittenExpect, WrittenFile, WrittenRequest, WrittenStep,
 };
+use crate::{MAX_FILE_BYTES, MAX_TIMES};
 
 /// A case file with its gateway.
 #[derive(Debug)]
@@ -195,6 +196,7 @@ impl WrittenCase {
                 facts: self.facts,
                 answer: self.answer,
                 in_flight: None,
+                times: None,
                 expect,
             }]),
             (None, None, _) => Err(problem("sends nothing")
@@ -225,8 +227,17 @@ fn read_case(case: WrittenCase, revision: &Revision) -> Result<Case, Vec<Problem
     );
     let mut steps = Vec::new();
     for step in case.steps().map_err(|problem| vec![problem])? {
-        match read_step(step, at, revision) {
-            Ok(step) => steps.push(step),
+        match repeated(step.times.as_ref())
+            .and_then(|times| Ok((times, read_step(step, at, revision)?)))
+        {
+            Ok((times, step)) => {
+                let again = Step {
+                    after: Duration::ZERO,
+                    ..step.clone()
+                };
+                steps.push(step);
+                steps.extend(std::iter::repeat_n(again, times - 1));
+            }
             Err(problem) => problems.push(problem),
         }
     }
@@ -240,6 +251,19 @@ fn read_case(case: WrittenCase, revision: &Revision) -> Result<Case, Vec<Problem
         })
     } else {
         Err(problems)
+    }
+}
+
+/// How often a step is sent.
+fn repeated(times: Option<&Spanned<NonZeroUsize>>) -> Result<usize, Problem> {
+    match times {
+        None => Ok(1),
+        Some(times) if times.get() <= MAX_TIMES => Ok(times.get()),
+        Some(times) => Err(Problem::new(
+            &times.span,
+            format!("`{}` times is more than a step can be sent", times.value),
+        )
+        .help(format!("write at most {MAX_TIMES}"))),
     }
 }
 
@@ -275,7 +299,7 @@ fn read_step(
             .after
             .map(lockgate_config::Duration::get)
             .unwrap_or_default(),
-        in_flight: step.in_flight.map_or(0, std::num::NonZeroUsize::get),
+        in_flight: step.in_flight.map_or(0, NonZeroUsize::get),
         request,
         expect: expect(step.expect)?,
     })

@@ -26,7 +26,8 @@ impl Answer {
     }
 
     fn bytes(&self, to_head: bool) -> Vec<u8> {
-        let mut text = format!("HTTP/1.1 {} -\r\n", self.status);
+        let phrase = if self.status == 200 { "OK" } else { "" };
+        let mut text = format!("HTTP/1.1 {} {phrase}\r\n", self.status);
         for (name, value) in &self.headers {
             text.push_str(&format!("{name}: {value}\r\n"));
         }
