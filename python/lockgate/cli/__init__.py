@@ -17,7 +17,7 @@ app = typer.Typer(
 app.command()(documents.check)
 app.command()(documents.diff)
 app.command()(documents.explain)
-app.command()(cases.test)
+app.command("test")(cases.run_cases)
 app.command()(documents.schema)
 app.command()(documents.policies)
 app.command()(run.run)

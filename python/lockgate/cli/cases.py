@@ -19,25 +19,33 @@ if TYPE_CHECKING:
     from lockgate.models import CaseReport, Coverage, PolicyCoverage, RouteCoverage
 
 
-def test(
-    paths: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="PATH...", help="Case files, or folders of them: YAML files with `cases`.", show_default=False
-        ),
-    ],
+Paths = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="PATH...", help="Case files, or folders of them: YAML files with `cases`.", show_default=False
+    ),
+]
+Candidate = Annotated[
+    Path | None,
+    typer.Option("--gateway", help="Test this document in place of the one that each file names."),
+]
+Junit = Annotated[Path | None, typer.Option(help="Write the results as JUnit XML, for CI.")]
+EveryRoute = Annotated[
+    bool,
+    typer.Option(
+        "--every-route", help="Fail also when a route lacks a case that is allowed or one that is refused."
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def run_cases(
+    paths: Paths,
     *,
-    gateway: Annotated[
-        Path | None, typer.Option(help="Test this document in place of the one that each file names.")
-    ] = None,
-    junit: Annotated[Path | None, typer.Option(help="Write the results as JUnit XML, for CI.")] = None,
-    every_route: Annotated[
-        bool,
-        typer.Option(
-            "--every-route", help="Fail also when a route lacks a case that is allowed or one that is refused."
-        ),
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    gateway: Candidate = None,
+    junit: Junit = None,
+    every_route: EveryRoute = False,
+    as_json: Json = False,
 ) -> None:
     """Test policies: send the requests of case files through the engine and compare what comes.
 

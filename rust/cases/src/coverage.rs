@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use lockgate_config::Mode;
 use lockgate_policy::{BoundPolicy, Phase, Revision, Trace, Word};
 use serde::Serialize;
 
@@ -35,7 +36,7 @@ pub struct RouteCoverage {
     pub allowed: usize,
     /// Requests that were refused.
     pub refused: usize,
-    /// Whether one of its policies can refuse.
+    /// Whether one of its policies can refuse; one in shadow cannot.
     pub can_refuse: bool,
 }
 
@@ -49,7 +50,7 @@ pub struct PolicyCoverage {
     /// The scope that declares it.
     pub origin: String,
     /// Whether it acts.
-    pub mode: lockgate_config::Mode,
+    pub mode: Mode,
     /// Requests that it let pass.
     pub allowed: usize,
     /// Requests that it refused, or could not decide about.
@@ -121,7 +122,11 @@ fn routes(revision: &Revision) -> Vec<RouteCoverage> {
                 path: route.path.clone(),
                 allowed: 0,
                 refused: 0,
-                can_refuse: route.chain.policies().iter().any(|bound| can_refuse(bound)),
+                can_refuse: route
+                    .chain
+                    .policies()
+                    .iter()
+                    .any(|bound| bound.mode == Mode::Enforce && can_refuse(bound)),
             });
         }
     }

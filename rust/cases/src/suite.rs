@@ -143,7 +143,7 @@ fn source(
         (Some(path), _) => Ok((path.display().to_string(), Source::file(path))),
         (None, Some(text)) if text.contains('\n') => {
             // Problems of the text then name the lines of this file.
-            let lines = "\n".repeat(text.span.line as usize);
+            let lines = "\n".repeat(text.span.line.saturating_sub(1) as usize);
             let source = Source::Text {
                 name: name.clone(),
                 text: format!("{lines}{}", text.value),
