@@ -39,7 +39,7 @@ pub use application::credential;
 pub use came::{Came, CameForwarded, CameVerdict};
 pub use coverage::{Coverage, PolicyCoverage, RouteCoverage};
 pub use expect::{Decision, Difference, Expect, ExpectForwarded};
-pub use report::{FileReport, Report};
+pub use report::{FileReport, Report, case_files};
 pub use run::{CaseReport, Failure};
 pub use suite::{Case, Gateway, Step, Suite};
 

@@ -46,7 +46,7 @@ impl Report {
             files: Vec::new(),
             coverage: Vec::new(),
         };
-        for file in files(paths).map_err(|problem| vec![problem])? {
+        for file in case_files(paths).map_err(|problem| vec![problem])? {
             match Suite::read(&file, gateway) {
                 Ok(suite) => report.add(&suite, now),
                 Err(mut found) => problems.append(&mut found),
@@ -81,7 +81,10 @@ impl Report {
 }
 
 /// The files that `paths` name; of folders, the YAML and JSON files at any depth that have `cases`.
-fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Problem> {
+///
+/// # Errors
+/// A folder that cannot be read, or that holds no case file.
+pub fn case_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Problem> {
     let mut files = Vec::new();
     for path in paths {
         if !path.is_dir() {
@@ -93,7 +96,7 @@ fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Problem> {
             let message = format!("the folder cannot be read: {error}");
             Problem::in_file(path.display().to_string(), message)
         };
-        case_files(path, &mut files).map_err(unreadable)?;
+        add_folder(path, &mut files).map_err(unreadable)?;
         if files.len() == before {
             let problem =
                 Problem::in_file(path.display().to_string(), "the folder holds no case file");
@@ -109,7 +112,7 @@ fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Problem> {
     Ok(files)
 }
 
-fn case_files(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+fn add_folder(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
     let mut entries = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
@@ -125,7 +128,7 @@ fn case_files(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
             .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
         // A link is not followed: folders could then contain one another.
         if kind.is_dir() && !hidden {
-            case_files(&path, files)?;
+            add_folder(&path, files)?;
         } else if kind.is_file() && has_cases(&path) {
             files.push(path);
         }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use lockgate_cases::{CaseReport, Suite};
+use lockgate_cases::{CaseReport, Suite, case_files};
 use lockgate_policy::{KINDS, Kind, Timestamp, Word};
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -29,10 +29,7 @@ fn run(file: &Path) -> (Suite, Vec<CaseReport>) {
 
 #[test]
 fn every_case_holds_in_the_engine() {
-    let files: Vec<PathBuf> = listed(&policies())
-        .iter()
-        .flat_map(|folder| listed(folder))
-        .collect();
+    let files = case_files(&[policies()]).unwrap();
     let mut failures = Vec::new();
     for file in &files {
         for report in run(file).1 {
@@ -63,7 +60,7 @@ struct Shown {
 
 fn shown(kind: &Kind, folder: &Path) -> Shown {
     let mut shown = Shown::default();
-    for file in listed(folder) {
+    for file in case_files(&[folder.to_owned()]).unwrap() {
         let (suite, reports) = run(&file);
         for (case, report) in suite.cases.iter().zip(&reports) {
             for (step, trace) in case.steps.iter().zip(&report.traces) {

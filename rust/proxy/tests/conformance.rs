@@ -31,23 +31,14 @@ mod wire;
 
 use std::path::{Path, PathBuf};
 
-use lockgate_cases::{Came, CameForwarded, CameVerdict, Case, Step, Suite};
+use lockgate_cases::{Came, CameForwarded, CameVerdict, Case, Step, Suite, case_files};
 use lockgate_policy::{Phase, Timestamp, Trace, Word};
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
 fn files() -> Vec<PathBuf> {
-    let listed = |folder: &Path| -> Vec<PathBuf> {
-        let entries = std::fs::read_dir(folder).unwrap();
-        let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
-        paths.sort();
-        paths
-    };
     let policies = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/policies");
-    listed(&policies)
-        .iter()
-        .flat_map(|folder| listed(folder))
-        .collect()
+    case_files(&[policies]).unwrap_or_else(|problem| panic!("{problem}"))
 }
 
 #[test]

@@ -47,6 +47,7 @@ struct Framing {
 
 fn read_framing(reader: &mut impl BufRead) -> Option<Framing> {
     let (mut head, mut length, mut chunked) = (String::new(), 0, false);
+    let mut bodiless = false;
     loop {
         let mut line = String::new();
         if reader.read_line(&mut line).ok()? == 0 {
@@ -55,6 +56,10 @@ fn read_framing(reader: &mut impl BufRead) -> Option<Framing> {
         let line = line.trim_end();
         if line.is_empty() {
             break;
+        }
+        if head.is_empty() {
+            // RFC 9112 §6.3: what stands in the fields of such an answer is not the length of its body.
+            bodiless = line.starts_with("HTTP/1.1 204") || line.starts_with("HTTP/1.1 304");
         }
         let lower = line.to_ascii_lowercase();
         if let Some(value) = lower.strip_prefix("content-length:") {
@@ -66,12 +71,12 @@ fn read_framing(reader: &mut impl BufRead) -> Option<Framing> {
     }
     Some(Framing {
         head,
-        length,
-        chunked,
+        length: if bodiless { 0 } else { length },
+        chunked: chunked && !bodiless,
     })
 }
 
-/// The head of an answer that has no body whatever its fields say: to `HEAD`, or with status 204 or 304.
+/// The head of an answer that has no body whatever its fields say: the one to `HEAD`.
 pub fn read_head_only<S: Read>(reader: &mut BufReader<S>) -> Option<Message> {
     let Framing { head, .. } = read_framing(reader)?;
     Some(Message {
