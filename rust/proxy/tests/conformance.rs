@@ -167,10 +167,11 @@ fn unequal(step: &Step, trace: &Trace, engine: &Came, live: &Came) -> Vec<String
             format!("{:?}", live.body),
         );
     }
-    let answer_refused = trace
-        .policies
-        .iter()
-        .any(|policy| policy.phase == Phase::Response && policy.verdict == Some(Word::Deny));
+    // An answer that is refused has been asked for.
+    let answer_refused = trace.policies.iter().any(|policy| {
+        let refuses = matches!(policy.verdict, Some(Word::Deny | Word::Undecided));
+        policy.phase == Phase::Response && refuses
+    });
     if !answer_refused {
         let asked = |came: &Came| {
             let forwarded = came.forwarded.as_ref();
