@@ -25,11 +25,11 @@ pub fn with_credentials(
     let known = loaded.document.applications.ids();
     let mut problems = Vec::new();
     for name in applications {
-        let pointer = format!("/applications/{}", name.value);
-        match document
-            .pointer_mut(&pointer)
-            .and_then(Value::as_object_mut)
-        {
+        let settings = document
+            .get_mut("applications")
+            .and_then(|applications| applications.get_mut(&name.value))
+            .and_then(Value::as_object_mut);
+        match settings {
             None => problems.push(Problem::unknown(&name.span, "application", name, &known)),
             Some(settings) => {
                 let key = json!({ "sha256": sha256_hex(credential(name).as_bytes()) });

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lockgate_config::Mode;
+use lockgate_config::{Mode, RevisionId};
 use lockgate_policy::{BoundPolicy, Phase, Revision, Trace, Word};
 use serde::Serialize;
 
@@ -18,7 +18,7 @@ pub struct Coverage {
     /// Every policy that is effective on some route, in the order of evaluation.
     pub policies: Vec<PolicyCoverage>,
     #[serde(skip)]
-    id: String,
+    id: RevisionId,
 }
 
 /// How often a route did what.
@@ -69,13 +69,13 @@ impl Coverage {
             gateway: suite.gateway.name.clone(),
             routes: routes(revision),
             policies: policies(revision),
-            id: revision.id.to_string(),
+            id: suite.gateway.id.clone(),
         }
     }
 
     /// Whether this is the coverage of the gateway of `suite`.
     pub fn is_of(&self, suite: &Suite) -> bool {
-        self.gateway == suite.gateway.name && self.id == suite.gateway.revision.id.to_string()
+        self.gateway == suite.gateway.name && self.id == suite.gateway.id
     }
 
     /// Adds what became of a request.

@@ -45,7 +45,7 @@ pub use suite::{Case, Gateway, Step, Suite};
 
 /// The largest case file, in bytes.
 pub const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
-/// How often a step can be sent.
-pub const MAX_TIMES: usize = 10_000;
+/// The most requests of one file, repeated ones included.
+pub const MAX_REQUESTS: usize = 100_000;
 /// The most files of one run.
 pub const MAX_FILES: usize = 10_000;

@@ -1,10 +1,13 @@
 //! A case file, read and checked: what is wrong with it is said before anything runs.
 
+use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use lockgate_config::{Loaded, Problem, Raw, Source, Span, Spanned, decode, load_document, parse};
+use lockgate_config::{
+    Each, Loaded, Problem, Raw, RevisionId, Source, Span, Spanned, decode, load_document, parse,
+};
 use lockgate_policy::{
     ExplainAnswer, ExplainRequest, Revision, Secrets, Timestamp, explain, read_time, reasons,
 };
@@ -14,7 +17,7 @@ use crate::expect::{Decision, Expect, ExpectForwarded};
 use crate::file::{
     Fields, WrittenAnswer, WrittenCase, WrittenExpect, WrittenFile, WrittenRequest, WrittenStep,
 };
-use crate::{MAX_FILE_BYTES, MAX_TIMES};
+use crate::{MAX_FILE_BYTES, MAX_REQUESTS};
 
 /// A case file with its gateway.
 #[derive(Debug)]
@@ -32,6 +35,8 @@ pub struct Suite {
 pub struct Gateway {
     /// Its file, or the case file that holds it.
     pub name: String,
+    /// The id of the document as it was written.
+    pub id: RevisionId,
     /// The document, with a key for each application that the cases call as.
     pub loaded: Loaded,
     /// The same, compiled without reading secrets.
@@ -80,6 +85,7 @@ impl Suite {
         let written: WrittenFile = decode(&node)?;
         let (name, source) = source(file, written.gateway.as_ref(), gateway)?;
         let loaded = load_document(&source)?;
+        let id = loaded.id.clone();
         let applications: Vec<&Spanned<String>> = written
             .cases
             .iter()
@@ -88,31 +94,12 @@ impl Suite {
             .collect();
         let loaded = with_credentials(loaded, &applications)?;
         let (revision, _) = Revision::compile(loaded.clone(), Secrets::Skip)?;
-        let mut problems = Vec::new();
-        let mut cases: Vec<Case> = Vec::new();
-        for case in written.cases {
-            let span = case.name.span.clone();
-            match read_case(case, &revision) {
-                Err(mut found) => problems.append(&mut found),
-                Ok(case) => {
-                    if let Some(first) = cases.iter().find(|known| known.name == case.name) {
-                        let message = format!("the case `{}` exists twice", case.name);
-                        problems.push(
-                            Problem::new(&span, message)
-                                .help(format!("the first stands at line {}", first.line)),
-                        );
-                    }
-                    cases.push(case);
-                }
-            }
-        }
-        if !problems.is_empty() {
-            return Err(problems);
-        }
+        let cases = read_cases(written.cases, &revision)?;
         Ok(Self {
             file: file.to_owned(),
             gateway: Gateway {
                 name,
+                id,
                 loaded,
                 revision,
             },
@@ -208,7 +195,35 @@ impl WrittenCase {
     }
 }
 
-fn read_case(case: WrittenCase, revision: &Revision) -> Result<Case, Vec<Problem>> {
+fn read_cases(written: Each<WrittenCase>, revision: &Revision) -> Result<Vec<Case>, Vec<Problem>> {
+    let (mut problems, mut cases) = (Vec::new(), Vec::new());
+    let (mut lines, mut room) = (HashMap::new(), MAX_REQUESTS);
+    for case in written {
+        let span = case.name.span.clone();
+        if let Some(first) = lines.insert(case.name.value.clone(), span.line) {
+            let message = format!("the case `{}` exists twice", *case.name);
+            problems.push(
+                Problem::new(&span, message).help(format!("the first stands at line {first}")),
+            );
+        }
+        match read_case(case, revision, &mut room) {
+            Err(mut found) => problems.append(&mut found),
+            Ok(case) => cases.push(case),
+        }
+    }
+    if problems.is_empty() {
+        Ok(cases)
+    } else {
+        Err(problems)
+    }
+}
+
+/// `room` is how many more requests the file may send.
+fn read_case(
+    case: WrittenCase,
+    revision: &Revision,
+    room: &mut usize,
+) -> Result<Case, Vec<Problem>> {
     let mut problems = Vec::new();
     let at = case.at.as_ref().and_then(|text| {
         let time = read_time(text);
@@ -227,9 +242,7 @@ fn read_case(case: WrittenCase, revision: &Revision) -> Result<Case, Vec<Problem
     );
     let mut steps = Vec::new();
     for step in case.steps().map_err(|problem| vec![problem])? {
-        match repeated(step.times.as_ref())
-            .and_then(|times| Ok((times, read_step(step, at, revision)?)))
-        {
+        match repeated(&step, room).and_then(|times| Ok((times, read_step(step, at, revision)?))) {
             Ok((times, step)) => {
                 let again = Step {
                     after: Duration::ZERO,
@@ -255,15 +268,21 @@ fn read_case(case: WrittenCase, revision: &Revision) -> Result<Case, Vec<Problem
 }
 
 /// How often a step is sent.
-fn repeated(times: Option<&Spanned<NonZeroUsize>>) -> Result<usize, Problem> {
-    match times {
-        None => Ok(1),
-        Some(times) if times.get() <= MAX_TIMES => Ok(times.get()),
-        Some(times) => Err(Problem::new(
-            &times.span,
-            format!("`{}` times is more than a step can be sent", times.value),
-        )
-        .help(format!("write at most {MAX_TIMES}"))),
+fn repeated(step: &WrittenStep, room: &mut usize) -> Result<usize, Problem> {
+    let times = step.times.as_ref().map_or(1, |times| times.get());
+    match room.checked_sub(times) {
+        Some(left) => {
+            *room = left;
+            Ok(times)
+        }
+        None => {
+            let span = step
+                .times
+                .as_ref()
+                .map_or(&step.request.span, |times| &times.span);
+            let message = format!("the file sends more than {MAX_REQUESTS} requests");
+            Err(Problem::new(span, message).help("lower `times`, or move cases into another file"))
+        }
     }
 }
 

@@ -146,8 +146,8 @@ fn times_certificates_and_answers_are_checked() {
             "`5` has no unit; write a time such as `300ms`, `30s`, `5m`, `1h` or `7d`",
         ),
         (
-            "times: 10001",
-            "`10001` times is more than a step can be sent; write at most 10000",
+            "times: 100001",
+            "the file sends more than 100000 requests; lower `times`, or move cases into another file",
         ),
         ("times: 0", "expected a whole number above zero, found `0`"),
         (

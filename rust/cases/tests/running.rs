@@ -6,31 +6,30 @@ use lockgate_policy::Timestamp;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
-const GATEWAY: &str = "gateway: |
-  lockgate: 1
-  purposes: optional
-  upstreams: { orders: { targets: [\"http://127.0.0.1:9001\"] } }
-  applications: { shop: { plan: gold }, kiosk: {} }
-  apis:
-    orders:
-      versions:
-        v1:
-          base: /orders
-          upstream: orders
-          policies:
-            - { id: key, kind: api_key, in: { query: key } }
-            - { id: fair, kind: rate_limit, limit: 2, per: 1m }
-            - { id: one, kind: concurrency, limit: 1 }
-            - { id: tidy, kind: headers, request: { set: { X-Tenant: shop } }, response: { set: { X-By: gateway } } }
-          routes:
-            - { id: remove, match: { methods: [DELETE], path: /all }, policies: [{ id: may, kind: require, plans: [gold] }] }
-cases:
+const DOCUMENT: &str = "lockgate: 1
+purposes: optional
+upstreams: { orders: { targets: [\"http://127.0.0.1:9001\"] } }
+applications: { shop: { plan: gold }, kiosk: {} }
+apis:
+  orders:
+    versions:
+      v1:
+        base: /orders
+        upstream: orders
+        policies:
+          - { id: key, kind: api_key, in: { query: key } }
+          - { id: fair, kind: rate_limit, limit: 2, per: 1m }
+          - { id: one, kind: concurrency, limit: 1 }
+          - { id: tidy, kind: headers, request: { set: { X-Tenant: shop } }, response: { set: { X-By: gateway } } }
+        routes:
+          - { id: remove, match: { methods: [DELETE], path: /all }, policies: [{ id: may, kind: require, plans: [gold] }] }
 ";
 
 fn suite(cases: &str) -> Suite {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cases.yaml");
-    std::fs::write(&path, format!("{GATEWAY}{cases}")).unwrap();
+    std::fs::write(folder.path().join("gateway.yaml"), DOCUMENT).unwrap();
+    std::fs::write(&path, format!("gateway: gateway.yaml\ncases:\n{cases}")).unwrap();
     Suite::read(&path, None).unwrap_or_else(|problems| panic!("{problems:#?}"))
 }
 
@@ -161,12 +160,24 @@ fn the_key_of_an_application_goes_where_the_route_looks_and_is_not_forwarded() {
 #[test]
 fn coverage_counts_what_each_route_and_policy_has_done() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("cases.yaml");
-    let cases = "  - { name: a, request: { url: /orders/7, application: shop }, expect: { decision: forward } }
-  - { name: b, request: { method: DELETE, url: /orders/all, application: kiosk }, expect: { decision: refuse } }\n";
-    std::fs::write(&path, format!("{GATEWAY}{cases}")).unwrap();
-    // The same file twice is the same gateway: its counts add up.
-    let report = Report::run(&[path.clone(), path], None, NOW).unwrap();
+    std::fs::write(folder.path().join("gateway.yaml"), DOCUMENT).unwrap();
+    let write = |name: &str, case: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, format!("gateway: gateway.yaml\ncases:\n{case}")).unwrap();
+        path
+    };
+    let files = [
+        write(
+            "a.yaml",
+            "  - { name: a, request: { url: /orders/7, application: shop }, expect: { decision: forward } }\n",
+        ),
+        write(
+            "b.yaml",
+            "  - { name: b, request: { method: DELETE, url: /orders/all, application: kiosk }, expect: { decision: refuse } }\n",
+        ),
+    ];
+    // Both files are of one gateway, although they call as different applications.
+    let report = Report::run(&files, None, NOW).unwrap();
     let [coverage] = report.coverage.as_slice() else {
         panic!("{report:?}")
     };
@@ -175,7 +186,7 @@ fn coverage_counts_what_each_route_and_policy_has_done() {
         .iter()
         .map(|route| (&*route.id, route.allowed, route.refused, route.can_refuse))
         .collect();
-    assert_eq!(routes, [("remove", 0, 2, true), ("*", 2, 0, true)]);
+    assert_eq!(routes, [("remove", 0, 1, true), ("*", 1, 0, true)]);
     let policies: Vec<_> = coverage
         .policies
         .iter()
@@ -191,11 +202,11 @@ fn coverage_counts_what_each_route_and_policy_has_done() {
     assert_eq!(
         policies,
         [
-            ("key", 4, 0, true),
-            ("may", 0, 2, true),
-            ("fair", 2, 0, true),
-            ("one", 2, 0, true),
-            ("tidy", 2, 0, false)
+            ("key", 2, 0, true),
+            ("may", 0, 1, true),
+            ("fair", 1, 0, true),
+            ("one", 1, 0, true),
+            ("tidy", 1, 0, false)
         ]
     );
 }
