@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Paths = Annotated[
     list[Path],
     typer.Argument(
-        metavar="PATH...", help="Case files, or folders of them: YAML files with `cases`.", show_default=False
+        metavar="PATH", help="Case files, or folders of them: YAML files with `cases`.", show_default=False
     ),
 ]
 Candidate = Annotated[
