@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lockgate._engine import ProblemsError
+    from lockgate.cases import test
     from lockgate.documents import check, diff, explain
     from lockgate.gateway import Gateway
-    from lockgate.models import Check, Difference, Event, Problem, Trace
+    from lockgate.models import CaseReport, Check, Difference, Event, Problem, Trace
     from lockgate.recording import Recording
 
 __all__ = [
+    "CaseReport",
     "Check",
     "Difference",
     "Event",
@@ -27,6 +29,7 @@ __all__ = [
     "check",
     "diff",
     "explain",
+    "test",
 ]
 
 _HOMES = {
@@ -36,6 +39,7 @@ _HOMES = {
     "explain": "documents",
     "Gateway": "gateway",
     "Recording": "recording",
+    "test": "cases",
 }
 """Where a name lives; what is not listed is a model."""
 

@@ -249,7 +249,8 @@ fn taken(value: &Spanned<String>, what: &str) -> Problem {
     .help("keep it in one of them")
 }
 
-fn read_hash(text: &str) -> Option<[u8; 32]> {
+/// A SHA-256 as 64 hexadecimal digits.
+pub(crate) fn read_hash(text: &str) -> Option<[u8; 32]> {
     if text.len() != 64 || !text.is_ascii() {
         return None;
     }

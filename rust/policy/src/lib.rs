@@ -19,6 +19,7 @@ pub mod endpoint;
 mod env;
 mod explain;
 mod facts;
+mod forwarding;
 mod identity;
 mod jose;
 pub mod keys;
@@ -49,8 +50,12 @@ pub use diff::{Difference, diff};
 pub use directory::{Directory, KeyLookup, read_time};
 pub use endpoint::{ClientCredentials, Endpoint, is_private};
 pub use env::{Env, Timestamp};
-pub use explain::{ExplainRequest, Trace, explain};
+pub use explain::{
+    ExplainAnswer, ExplainCertificate, ExplainRequest, Explained, Forwarded, Trace, TracedPolicy,
+    TracedRoute, explain, explain_with,
+};
 pub use facts::{Fact, FactRequest, Facts};
+pub use forwarding::{query_without, remove_cookie};
 pub use identity::{Application, Identity};
 pub use kinds::cache::CacheRule;
 pub use password::{PasswordError, hash_password};

@@ -2,7 +2,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use smallvec::SmallVec;
 
 use crate::counters::Permit;
@@ -91,6 +91,19 @@ pub enum ResponseEdit {
     Remove(HeaderName),
     /// Replaces the body.
     Body(Bytes),
+}
+
+impl ResponseEdit {
+    /// Changes the fields of an answer; a body is replaced by whoever has it.
+    pub fn apply(&self, headers: &mut HeaderMap) {
+        match self.clone() {
+            Self::Set(name, value) => drop(headers.insert(name, value)),
+            Self::Add(name, value) => drop(headers.append(name, value)),
+            Self::Default(name, value) => drop(headers.entry(name).or_insert(value)),
+            Self::Remove(name) => drop(headers.remove(name)),
+            Self::Body(_) => {}
+        }
+    }
 }
 
 /// Effects in their order; most policies have at most two.

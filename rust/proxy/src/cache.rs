@@ -19,6 +19,7 @@ use moka::future::Cache as Store;
 use parking_lot::Mutex;
 
 use crate::body::{Prefixed, ReadStart, full, read_start};
+use crate::clock::Clock;
 use crate::core::Core;
 use crate::forward::{Answer, Prepared, RequestBody, Tried, send};
 use crate::upstream::Service;
@@ -59,6 +60,7 @@ pub struct Cache {
     /// URLs whose answers could not be kept: requests for them do not wait for one another.
     passes: Store<Key, ()>,
     flights: Mutex<Flights>,
+    clock: Clock,
 }
 
 /// A request that may be answered from the cache.
@@ -83,8 +85,9 @@ enum Found {
     Nothing,
 }
 
-impl Default for Cache {
-    fn default() -> Self {
+impl Cache {
+    /// Holds nothing yet.
+    pub fn new(clock: Clock) -> Self {
         let weigh = |key: &Key, variants: &Variants| {
             let bytes: usize = variants.iter().map(|kept| kept.body.len() + 1024).sum();
             u32::try_from(bytes + key.len()).unwrap_or(u32::MAX)
@@ -100,11 +103,10 @@ impl Default for Cache {
                 .time_to_live(PASS_FOR)
                 .build(),
             flights: Mutex::default(),
+            clock,
         }
     }
-}
 
-impl Cache {
     /// Answers from the cache, else from the service, and keeps what may be kept.
     ///
     /// # Errors
@@ -144,11 +146,15 @@ impl Cache {
         let _turn = loop {
             match self.look(&asked).await {
                 Found::Fresh(kept) => {
-                    return Ok(asked.hit(&kept, if waited { "hit; collapsed" } else { "hit" }));
+                    return Ok(asked.hit(
+                        &kept,
+                        if waited { "hit; collapsed" } else { "hit" },
+                        self.clock.system_time(),
+                    ));
                 }
                 Found::Usable(kept) => {
                     self.refresh(core, &asked, service);
-                    return Ok(asked.hit(&kept, "hit; detail=stale"));
+                    return Ok(asked.hit(&kept, "hit; detail=stale", self.clock.system_time()));
                 }
                 Found::Stale(..) | Found::Nothing if waited => break None,
                 Found::Stale(..) | Found::Nothing => {}
@@ -210,7 +216,7 @@ impl Cache {
         let Some(variants) = self.kept.get(&asked.key).await else {
             return Found::Nothing;
         };
-        let now = SystemTime::now();
+        let now = self.clock.system_time();
         let mut found = Found::Nothing;
         for kept in variants.iter().filter(|kept| kept.caller == asked.caller) {
             match kept.policy.before_request(&asked.view, now) {
@@ -219,7 +225,7 @@ impl Cache {
                     request,
                     matches: true,
                 } => {
-                    let over = kept.policy.age(now).saturating_sub(kept.lifetime());
+                    let over = kept.policy.age(now).saturating_sub(kept.lifetime(now));
                     let wants_new = asked.view.headers().contains_key(header::CACHE_CONTROL);
                     found = if over < kept.rule.stale && kept.policy.is_stale(now) && !wants_new {
                         Found::Usable(kept.clone())
@@ -274,7 +280,7 @@ impl Cache {
         let validates = kept.is_some();
         let request = asked.request(validators);
         let answer = send(core, request, RequestBody::Absent, service, seen).await?;
-        let now = SystemTime::now();
+        let now = self.clock.system_time();
         if let (Some(kept), StatusCode::NOT_MODIFIED) = (&kept, answer.head.status) {
             let response = Response::from_parts(answer.head, ());
             if let AfterResponse::NotModified(policy, parts) =
@@ -289,9 +295,9 @@ impl Cache {
                     rule: asked.rule.clone(),
                 });
                 self.keep(asked, renewed.clone()).await;
-                return Ok(asked.hit(&renewed, "hit; detail=validated"));
+                return Ok(asked.hit(&renewed, "hit; detail=validated", now));
             }
-            return Ok(asked.hit(kept, "hit; detail=validated"));
+            return Ok(asked.hit(kept, "hit; detail=validated", now));
         }
         let forward = if validates {
             "fwd=stale"
@@ -315,7 +321,7 @@ impl Cache {
                     rule: asked.rule.clone(),
                 });
                 self.keep(asked, kept.clone()).await;
-                Ok(asked.hit(&kept, &format!("{forward}; stored")))
+                Ok(asked.hit(&kept, &format!("{forward}; stored"), now))
             }
             Ok(ReadStart::Part(start, rest)) => {
                 self.passes.insert(asked.key.clone(), ()).await;
@@ -334,7 +340,9 @@ impl Cache {
         let replaced = |known: &Arc<Kept>| {
             known.caller == kept.caller
                 && !matches!(
-                    known.policy.before_request(&asked.view, SystemTime::now()),
+                    known
+                        .policy
+                        .before_request(&asked.view, self.clock.system_time()),
                     BeforeRequest::Stale { matches: false, .. }
                 )
         };
@@ -356,8 +364,7 @@ impl Cache {
 }
 
 impl Kept {
-    fn lifetime(&self) -> Duration {
-        let now = SystemTime::now();
+    fn lifetime(&self, now: SystemTime) -> Duration {
         self.policy.age(now) + self.policy.time_to_live(now)
     }
 
@@ -465,8 +472,7 @@ impl Fetch {
         (policy.is_storable() && lives).then_some(policy)
     }
 
-    fn hit(&self, kept: &Kept, how: &str) -> Answer {
-        let now = SystemTime::now();
+    fn hit(&self, kept: &Kept, how: &str, now: SystemTime) -> Answer {
         let (mut head, ()) = Response::new(()).into_parts();
         head.status = kept.status;
         head.headers.clone_from(&kept.headers);

@@ -14,7 +14,8 @@ use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use lockgate_config::HostHeader;
 use lockgate_policy::{
-    CacheRule, Effect, Permit, Refusal, Route, gateway_reasons as reasons, stable_hash,
+    CacheRule, Effect, Permit, Refusal, Route, gateway_reasons as reasons, query_without,
+    remove_cookie, stable_hash,
 };
 use smallvec::SmallVec;
 use tokio::time::Instant;
@@ -22,7 +23,7 @@ use tokio::time::Instant;
 use crate::body::{Answered, AnyBody, Arrival, BodyError, Streamed, full};
 use crate::core::Core;
 use crate::hygiene::{self, Caller};
-use crate::request::{Arrived, query_without};
+use crate::request::Arrived;
 use crate::upgrade;
 use crate::upstream::{
     Chosen, ConnectError, Fared, HashBy, Lease, NotChosen, Pools, Retryable, SendError, Service,
@@ -178,25 +179,6 @@ pub fn not_forwarded() -> Box<Refusal> {
         &reasons::BAD_PATH,
         "the path cannot be forwarded",
     ))
-}
-
-fn remove_cookie(headers: &mut HeaderMap, name: &str) {
-    let left: Vec<String> = headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|line| line.to_str().ok())
-        .flat_map(|line| line.split(';'))
-        .map(str::trim)
-        .filter(|pair| pair.split('=').next() != Some(name))
-        .map(str::to_owned)
-        .collect();
-    headers.remove(header::COOKIE);
-    if let Some(value) = (!left.is_empty())
-        .then(|| HeaderValue::from_str(&left.join("; ")).ok())
-        .flatten()
-    {
-        headers.insert(header::COOKIE, value);
-    }
 }
 
 /// A body for one try after the other. One that streams is there once; a try that sent nothing gives it back.

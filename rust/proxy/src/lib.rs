@@ -8,6 +8,7 @@ mod aggregate;
 mod body;
 mod cache;
 mod client_address;
+mod clock;
 mod core;
 mod facts;
 mod forward;
@@ -25,4 +26,5 @@ mod trace;
 mod upgrade;
 mod upstream;
 
+pub use clock::Clock;
 pub use node::{Applied, Listening, Node, StartError, check};

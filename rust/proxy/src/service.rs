@@ -3,10 +3,9 @@
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use http::header::{CONNECTION, HeaderMap, HeaderValue};
+use http::header::{CONNECTION, HeaderValue};
 use http::{Request, Response, StatusCode, request::Parts};
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -42,7 +41,7 @@ pub async fn serve(
     connection: Arc<Connection>,
     request: Request<Incoming>,
 ) -> Result<Response<Observed>, Infallible> {
-    let (since, at) = (Instant::now(), now());
+    let (since, at) = (Instant::now(), core.shared.clock.now());
     let id = core.request_id();
     let generation = core.shared.generation();
     let (mut head, body) = request.into_parts();
@@ -153,7 +152,9 @@ impl Exchange<'_> {
             Ok(answer) => answer,
             Err(refusal) => self.refuse(&refusal, seen),
         };
-        edit(answer.headers_mut(), &judged.progress.edits);
+        for edit in &judged.progress.edits {
+            edit.apply(answer.headers_mut());
+        }
         answer
     }
 
@@ -486,25 +487,4 @@ fn respond(reply: Reply) -> Response<AnyBody> {
     *response.status_mut() = reply.status;
     response.headers_mut().extend(reply.headers);
     response
-}
-
-/// Changes the fields of an answer as policies say.
-fn edit(headers: &mut HeaderMap, edits: &[ResponseEdit]) {
-    for edit in edits {
-        match edit.clone() {
-            ResponseEdit::Set(name, value) => drop(headers.insert(name, value)),
-            ResponseEdit::Add(name, value) => drop(headers.append(name, value)),
-            ResponseEdit::Default(name, value) => drop(headers.entry(name).or_insert(value)),
-            ResponseEdit::Remove(name) => drop(headers.remove(name)),
-            ResponseEdit::Body(_) => {}
-        }
-    }
-}
-
-/// The time of the clock.
-pub fn now() -> Timestamp {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    Timestamp(u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
 }
