@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use lockgate_config::{Mode, OnError};
 use serde::Serialize;
 use smallvec::SmallVec;
 
 use crate::env::Env;
 use crate::identity::Identity;
-use crate::policy::{BoundPolicy, Phase};
+use crate::policy::{BoundPolicy, Phase, Policy};
 use crate::reason;
 use crate::request::{Body, RequestView, ResponseView};
 use crate::verdict::{Effect, Need, Refusal, Reply, ResponseEdit, ResponseVerdict, Verdict};
@@ -17,13 +18,17 @@ use crate::verdict::{Effect, Need, Refusal, Reply, ResponseEdit, ResponseVerdict
 #[derive(Debug, Default)]
 pub struct Chain {
     policies: Vec<Arc<BoundPolicy>>,
+    opening: Vec<usize>,
     on_response: Vec<usize>,
 }
 
 /// How far a request has come and what was found out on the way.
 #[derive(Debug, Default)]
 pub struct Progress {
+    opened: usize,
     next: usize,
+    /// The policies that asked for the body of the answer, with the most bytes that each can look at.
+    awaiting: SmallVec<[(usize, usize); 2]>,
     /// Who calls.
     pub identity: Option<Identity>,
     unidentified: Option<Box<Refusal>>,
@@ -107,15 +112,15 @@ enum Turn {
 impl Chain {
     /// A chain of policies that are already in order.
     pub fn new(policies: Vec<Arc<BoundPolicy>>) -> Self {
-        let on_response = policies
-            .iter()
-            .enumerate()
-            .filter(|(_, bound)| bound.policy.sees_responses())
-            .map(|(at, _)| at)
-            .collect();
+        let which = |holds: fn(&dyn Policy) -> bool| {
+            let numbered = policies.iter().enumerate();
+            let found = numbered.filter(|(_, bound)| holds(&*bound.policy));
+            found.map(|(at, _)| at).collect()
+        };
         Self {
+            opening: which(|policy| policy.opens()),
+            on_response: which(|policy| policy.sees_responses()),
             policies,
-            on_response,
         }
     }
 
@@ -129,6 +134,15 @@ impl Chain {
         !self.on_response.is_empty()
     }
 
+    /// Whether some policy answers preflights.
+    pub fn answers_preflights(&self) -> bool {
+        self.opening.iter().any(|at| {
+            self.policies.get(*at).is_some_and(|bound| {
+                bound.mode == Mode::Enforce && bound.policy.answers_preflights()
+            })
+        })
+    }
+
     /// Evaluates policies until one decides, one needs something, or all have allowed.
     pub fn advance(
         &self,
@@ -137,13 +151,25 @@ impl Chain {
         progress: &mut Progress,
         env: &mut Env<'_>,
     ) -> Step {
+        while let Some(at) = self.opening.get(progress.opened).copied() {
+            if let Some(bound) = self.policies.get(at)
+                && let Turn::Stop(step) = evaluate((at, bound), request, route, progress, env)
+            {
+                return step;
+            }
+            progress.opened += 1;
+        }
         while let Some(bound) = self.policies.get(progress.next) {
+            if self.opening.contains(&progress.next) {
+                progress.next += 1;
+                continue;
+            }
             if bound.kind.phase > Phase::Identify
                 && let Some(refusal) = progress.unidentified.take()
             {
                 return Step::Decided(Outcome::Refuse(refusal));
             }
-            match evaluate(bound, request, route, progress, env) {
+            match evaluate((progress.next, bound), request, route, progress, env) {
                 Turn::Next => progress.next += 1,
                 Turn::Stop(step) => return step,
             }
@@ -154,7 +180,8 @@ impl Chain {
         }
     }
 
-    /// Whether some policy needs the body of an answer, and the most bytes of it.
+    /// Shows an answer, without its body, to the policies that see answers. Gives the most bytes of the body that one of them
+    /// needs, when one does; [`Chain::judge_body`] then goes on.
     ///
     /// # Errors
     /// The refusal to send in place of the answer.
@@ -165,45 +192,119 @@ impl Chain {
         progress: &mut Progress,
         env: &mut Env<'_>,
     ) -> Result<Option<usize>, Box<Refusal>> {
-        let mut needed = None;
+        progress.awaiting.clear();
         for at in &self.on_response {
             let Some(bound) = self.policies.get(*at) else {
                 continue;
             };
-            let caller = caller(request, progress);
-            if bound.mode == Mode::Off
-                || bound.expires.is_some_and(|end| env.now >= end)
-                || !bound.concerns(&caller)
-            {
+            if !applied(progress, *at) {
                 continue;
             }
-            let acts = bound.mode == Mode::Enforce;
-            let view = RequestView {
-                identity: progress.identity.as_ref(),
-                ..*request
-            };
-            match bound.policy.judge_response(&view, response, env) {
-                ResponseVerdict::Pass => {}
-                ResponseVerdict::Edit(edits) if acts => progress.edits.extend(edits),
-                ResponseVerdict::Edit(_) => {}
-                ResponseVerdict::NeedBody(limit) => {
-                    needed = Some(needed.map_or(limit, |most: usize| most.max(limit)))
-                }
-                ResponseVerdict::Deny(refusal) => {
-                    note(progress, *at, Word::Deny, Some(refusal.reason.code));
-                    if acts {
-                        return Err(refusal);
-                    }
-                }
-                ResponseVerdict::Undecided(_) => {
-                    note(progress, *at, Word::Undecided, Some(reason::UNDECIDED.code));
-                    if acts && bound.on_error == OnError::Deny {
-                        return Err(undecided());
-                    }
-                }
+            let verdict = judge(bound, request, response, progress, env);
+            if let ResponseVerdict::NeedBody(limit) = verdict {
+                progress.awaiting.push((*at, limit));
+            } else {
+                take_response_verdict((*at, bound), verdict, progress)?;
             }
         }
-        Ok(needed)
+        Ok(progress.awaiting.iter().map(|(_, limit)| *limit).max())
+    }
+
+    /// Shows the body to the policies that asked for it, each as the one before left it. `None` is a body larger than all can
+    /// look at. Gives the body when a policy replaced it.
+    ///
+    /// # Errors
+    /// The refusal to send in place of the answer.
+    pub fn judge_body(
+        &self,
+        request: &RequestView<'_>,
+        (response, body): (&ResponseView<'_>, Option<&[u8]>),
+        progress: &mut Progress,
+        env: &mut Env<'_>,
+    ) -> Result<Option<Bytes>, Box<Refusal>> {
+        let mut replaced: Option<Bytes> = None;
+        for (at, limit) in std::mem::take(&mut progress.awaiting) {
+            let Some(bound) = self.policies.get(at) else {
+                continue;
+            };
+            let body = replaced.as_deref().or(body);
+            let verdict = match body.filter(|body| body.len() <= limit) {
+                None => {
+                    ResponseVerdict::Undecided("the answer is too large to be looked at".into())
+                }
+                body => {
+                    let response = ResponseView { body, ..*response };
+                    match judge(bound, request, &response, progress, env) {
+                        ResponseVerdict::NeedBody(_) => {
+                            ResponseVerdict::Undecided("the answer was already shown".into())
+                        }
+                        verdict => verdict,
+                    }
+                }
+            };
+            if let Some(body) = take_response_verdict((at, bound), verdict, progress)? {
+                replaced = Some(body);
+            }
+        }
+        Ok(replaced)
+    }
+}
+
+/// Whether a policy that sees answers applied to the request: what did not apply then does not apply now.
+fn applied(progress: &Progress, policy: usize) -> bool {
+    let last = progress
+        .verdicts
+        .iter()
+        .rev()
+        .find(|record| usize::from(record.policy) == policy);
+    last.is_some_and(|record| !matches!(record.word, Word::Skip | Word::Undecided))
+}
+
+fn judge(
+    bound: &BoundPolicy,
+    request: &RequestView<'_>,
+    response: &ResponseView<'_>,
+    progress: &Progress,
+    env: &mut Env<'_>,
+) -> ResponseVerdict {
+    let view = RequestView {
+        identity: progress.identity.as_ref(),
+        ..*request
+    };
+    bound.policy.judge_response(&view, response, env)
+}
+
+/// Gives the body when the verdict replaces it.
+fn take_response_verdict(
+    (at, bound): (usize, &BoundPolicy),
+    verdict: ResponseVerdict,
+    progress: &mut Progress,
+) -> Result<Option<Bytes>, Box<Refusal>> {
+    let acts = bound.mode == Mode::Enforce;
+    match verdict {
+        ResponseVerdict::Edit(edits) if acts => {
+            let mut body = None;
+            for edit in edits {
+                match edit {
+                    ResponseEdit::Body(bytes) => body = Some(bytes),
+                    edit => progress.edits.push(edit),
+                }
+            }
+            Ok(body)
+        }
+        ResponseVerdict::Pass | ResponseVerdict::Edit(_) | ResponseVerdict::NeedBody(_) => Ok(None),
+        ResponseVerdict::Deny(refusal) => {
+            note(progress, at, Word::Deny, Some(refusal.reason.code));
+            if acts { Err(refusal) } else { Ok(None) }
+        }
+        ResponseVerdict::Undecided(_) => {
+            note(progress, at, Word::Undecided, Some(reason::UNDECIDED.code));
+            if acts && bound.on_error == OnError::Deny {
+                Err(undecided())
+            } else {
+                Ok(None)
+            }
+        }
     }
 }
 
@@ -251,14 +352,13 @@ fn applies(
 }
 
 fn evaluate(
-    bound: &BoundPolicy,
+    (at, bound): (usize, &BoundPolicy),
     request: &RequestView<'_>,
     route: &str,
     progress: &mut Progress,
     env: &mut Env<'_>,
 ) -> Turn {
     let acts = bound.mode == Mode::Enforce;
-    let at = progress.next;
     if acts && bound.kind.phase == Phase::Identify && progress.identity.is_some() {
         note(progress, at, Word::Skip, None);
         return Turn::Next;

@@ -1,5 +1,6 @@
 //! One request, explained: its route, each policy with its origin and verdict, and what becomes of it.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
@@ -14,10 +15,11 @@ use crate::directory::read_time;
 use crate::env::{Env, Timestamp};
 use crate::facts::{Fact, Facts};
 use crate::policy::Phase;
+use crate::query::forwarded_query;
 use crate::reason;
 use crate::request::{Body, RequestView};
 use crate::revision::{Revision, Route, RouteTarget};
-use crate::verdict::{Effect, Need, Refusal};
+use crate::verdict::{Effect, Need, Refusal, ResponseEdit};
 
 /// A request as a person writes it.
 #[derive(Debug, Clone, Deserialize)]
@@ -105,6 +107,8 @@ pub struct TracedPolicy {
 pub struct Forwarded {
     /// The path without query.
     pub path: String,
+    /// The query without `?`, when there is one.
+    pub query: Option<String>,
     /// Fields that policies set or remove: a removed one has no value.
     pub headers: Vec<(String, Option<String>)>,
 }
@@ -194,10 +198,7 @@ pub fn explain_with(
         counters,
     };
     loop {
-        match route
-            .chain
-            .advance(&view, &route.id, &mut progress, &mut env)
-        {
+        match route.advance(&view, &mut progress, &mut env) {
             Step::Need(Need::Body(limit)) => {
                 let body = parsed.body.as_deref().unwrap_or_default();
                 view.body = if body.len() > limit {
@@ -209,14 +210,14 @@ pub fn explain_with(
             Step::Need(need) => {
                 let trace = Trace {
                     decision: "need",
-                    ..trace(route, &progress, &path)
+                    ..trace(route, &progress, (&path, view.query))
                 };
                 return Ok(Explained::Needs(need, Box::new(trace)));
             }
             Step::Decided(outcome) => {
-                return Ok(Explained::Trace(Box::new(decided(
-                    route, &progress, &path, outcome,
-                ))));
+                let asked = (&*path, view.query);
+                let trace = decided(route, &progress, asked, outcome);
+                return Ok(Explained::Trace(Box::new(trace)));
             }
         }
     }
@@ -315,7 +316,7 @@ fn with_refusal(trace: Trace, refusal: &Refusal) -> Trace {
         code: Some(reason.code.into()),
         title: Some(reason.title.into()),
         detail: Some(refusal.detail.clone().into_owned()),
-        remedy: Some(reason.remedy.into()),
+        remedy: Some(refusal.remedy().into()),
         headers: refusal
             .headers
             .iter()
@@ -325,7 +326,7 @@ fn with_refusal(trace: Trace, refusal: &Refusal) -> Trace {
     }
 }
 
-fn trace(route: &Route, progress: &Progress, path: &str) -> Trace {
+fn trace(route: &Route, progress: &Progress, asked: (&str, Option<&str>)) -> Trace {
     let policies = route
         .chain
         .policies()
@@ -356,15 +357,16 @@ fn trace(route: &Route, progress: &Progress, path: &str) -> Trace {
             path: route.path.clone(),
         }),
         policies: policies.collect(),
-        forwarded: Some(forwarded(route, progress, path)),
+        forwarded: Some(forwarded(route, progress, asked)),
         target,
         ..Trace::empty()
     }
 }
 
-fn forwarded(route: &Route, progress: &Progress, path: &str) -> Forwarded {
+fn forwarded(route: &Route, progress: &Progress, (path, query): (&str, Option<&str>)) -> Forwarded {
     let mut forwarded = Forwarded {
         path: route.forwarded_path(path).to_owned(),
+        query: forwarded_query(query, &progress.effects).map(Cow::into_owned),
         headers: Vec::new(),
     };
     let text = |value: &HeaderValue| Some(String::from_utf8_lossy(value.as_bytes()).into_owned());
@@ -381,9 +383,14 @@ fn forwarded(route: &Route, progress: &Progress, path: &str) -> Forwarded {
     forwarded
 }
 
-fn decided(route: &Route, progress: &Progress, path: &str, outcome: Outcome) -> Trace {
-    let trace = trace(route, progress, path);
-    match outcome {
+fn decided(
+    route: &Route,
+    progress: &Progress,
+    asked: (&str, Option<&str>),
+    outcome: Outcome,
+) -> Trace {
+    let trace = trace(route, progress, asked);
+    let mut trace = match outcome {
         Outcome::Forward if matches!(route.target, RouteTarget::Nobody) => {
             let refusal = Refusal::new(&reason::NO_ROUTE, "nobody answers this route");
             Trace {
@@ -416,5 +423,28 @@ fn decided(route: &Route, progress: &Progress, path: &str, outcome: Outcome) -> 
             forwarded: None,
             ..trace
         },
+    };
+    edit(&mut trace.headers, &progress.edits);
+    trace
+}
+
+/// Changes the fields of an answer as policies say, as far as they are known without the service.
+fn edit(headers: &mut Vec<(String, String)>, edits: &[ResponseEdit]) {
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    for edit in edits {
+        match edit {
+            ResponseEdit::Set(name, value) => {
+                headers.retain(|(known, _)| known != name.as_str());
+                headers.push((name.to_string(), text(value)));
+            }
+            ResponseEdit::Add(name, value) => headers.push((name.to_string(), text(value))),
+            ResponseEdit::Default(name, value) => {
+                if headers.iter().all(|(known, _)| known != name.as_str()) {
+                    headers.push((name.to_string(), text(value)));
+                }
+            }
+            ResponseEdit::Remove(name) => headers.retain(|(known, _)| known != name.as_str()),
+            ResponseEdit::Body(_) => {}
+        }
     }
 }

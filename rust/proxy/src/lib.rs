@@ -10,6 +10,7 @@ mod cache;
 mod client_address;
 mod core;
 mod facts;
+mod finish;
 mod forward;
 mod hygiene;
 mod listen;

@@ -1,7 +1,5 @@
 //! A request as it arrived, read once in the one way that policies and services share.
 
-use std::borrow::Cow;
-
 use http::header::{HOST, HeaderMap};
 use http::uri::Authority;
 use http::{Uri, Version, request::Parts};
@@ -71,21 +69,6 @@ fn authority(
         return Err(malformed("`Host` holds a user name"));
     }
     Ok(Some(authority))
-}
-
-/// The query without the parameters called `names`; what stays is forwarded byte for byte.
-pub fn query_without<'a>(query: &'a str, names: &[std::sync::Arc<str>]) -> Cow<'a, str> {
-    if names.is_empty() {
-        return Cow::Borrowed(query);
-    }
-    // Names are compared decoded: `api%5Fkey` is `api_key` for a service too.
-    let stays = |pair: &&str| {
-        let name = form_urlencoded::parse(pair.as_bytes())
-            .next()
-            .map(|(name, _)| name);
-        !name.is_some_and(|name| names.iter().any(|removed| **removed == *name))
-    };
-    Cow::Owned(query.split('&').filter(stays).collect::<Vec<_>>().join("&"))
 }
 
 #[cfg(test)]

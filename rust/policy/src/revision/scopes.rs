@@ -119,6 +119,21 @@ impl Build<'_> {
                     .help("put them into one `any_of`, give the inner one the `id` of the outer to replace it, or give each a `when`"),
             );
         }
+        let pages: Vec<_> = effective
+            .iter()
+            .filter(|policy| policy.policy.answers_preflights() && policy.mode == Mode::Enforce)
+            .collect();
+        if let [first, .., last] = pages.as_slice()
+            && pages.iter().any(|policy| policy.when.is_none())
+        {
+            let message = format!(
+                "the policies `{}` and `{}` both answer preflights",
+                first.id, last.id
+            );
+            self.problems.push(Problem::new(&last.span, message).help(
+                "give the inner one the `id` of the outer to replace it, or give each a `when`",
+            ));
+        }
         let identifies = |shadow: bool| {
             effective.iter().any(|policy| {
                 policy.kind.phase == Phase::Identify && (shadow || policy.mode == Mode::Enforce)
