@@ -1,0 +1,18 @@
+//! The kinds of the phases `mediate` and `response`, from outside.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests"
+)]
+
+#[path = "kinds_mediate/cors.rs"]
+mod cors;
+mod support;
+
+/// The values of a field in an explanation.
+fn values<'a>(trace: &'a lockgate_policy::Trace, name: &str) -> Vec<&'a str> {
+    let fields = trace.headers.iter();
+    let named = fields.filter(|(known, _)| known == name);
+    named.map(|(_, value)| value.as_str()).collect()
+}
