@@ -26,6 +26,7 @@ pub static KINDS: &[&Kind] = &[
     &kinds::payload_guard::KIND,
     &kinds::cors::KIND,
     &kinds::headers::KIND,
+    &kinds::rewrite::KIND,
     &kinds::cache::KIND,
 ];
 

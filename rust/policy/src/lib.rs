@@ -38,6 +38,7 @@ mod revision;
 mod router;
 mod signature_key;
 mod signatures;
+mod text_template;
 mod usage_fields;
 mod verdict;
 

@@ -17,3 +17,4 @@ pub mod payload_guard;
 pub mod quota;
 pub mod rate_limit;
 pub mod require;
+pub mod rewrite;
