@@ -27,6 +27,7 @@ pub static KINDS: &[&Kind] = &[
     &kinds::cors::KIND,
     &kinds::headers::KIND,
     &kinds::rewrite::KIND,
+    &kinds::redirect::KIND,
     &kinds::cache::KIND,
 ];
 

@@ -16,5 +16,6 @@ pub mod oauth2_introspection;
 pub mod payload_guard;
 pub mod quota;
 pub mod rate_limit;
+pub mod redirect;
 pub mod require;
 pub mod rewrite;
