@@ -28,6 +28,7 @@ pub static KINDS: &[&Kind] = &[
     &kinds::headers::KIND,
     &kinds::rewrite::KIND,
     &kinds::redirect::KIND,
+    &kinds::respond::KIND,
     &kinds::cache::KIND,
 ];
 

@@ -10,6 +10,8 @@
 mod cors;
 #[path = "kinds_mediate/redirect.rs"]
 mod redirect;
+#[path = "kinds_mediate/respond.rs"]
+mod respond;
 #[path = "kinds_mediate/rewrite.rs"]
 mod rewrite;
 mod support;

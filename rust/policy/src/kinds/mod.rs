@@ -18,4 +18,5 @@ pub mod quota;
 pub mod rate_limit;
 pub mod redirect;
 pub mod require;
+pub mod respond;
 pub mod rewrite;
