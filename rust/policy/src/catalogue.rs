@@ -25,6 +25,7 @@ pub static KINDS: &[&Kind] = &[
     &kinds::json_limits::KIND,
     &kinds::payload_guard::KIND,
     &kinds::cors::KIND,
+    &kinds::deprecation::KIND,
     &kinds::headers::KIND,
     &kinds::rewrite::KIND,
     &kinds::redirect::KIND,

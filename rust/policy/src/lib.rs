@@ -36,6 +36,7 @@ mod reason;
 mod request;
 mod revision;
 mod router;
+mod schedule;
 mod signature_key;
 mod signatures;
 mod text_template;

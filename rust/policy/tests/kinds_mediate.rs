@@ -8,6 +8,8 @@
 
 #[path = "kinds_mediate/cors.rs"]
 mod cors;
+#[path = "kinds_mediate/deprecation.rs"]
+mod deprecation;
 #[path = "kinds_mediate/redirect.rs"]
 mod redirect;
 #[path = "kinds_mediate/respond.rs"]

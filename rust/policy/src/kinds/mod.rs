@@ -6,6 +6,7 @@ pub mod basic_auth;
 pub mod cache;
 pub mod concurrency;
 pub mod cors;
+pub mod deprecation;
 pub mod headers;
 pub mod http_signature;
 pub mod ip_filter;
