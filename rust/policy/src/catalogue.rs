@@ -31,6 +31,7 @@ pub static KINDS: &[&Kind] = &[
     &kinds::redirect::KIND,
     &kinds::respond::KIND,
     &kinds::cache::KIND,
+    &kinds::response_headers::KIND,
 ];
 
 /// The kind called `name`.

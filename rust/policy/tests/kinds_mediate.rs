@@ -14,6 +14,8 @@ mod deprecation;
 mod redirect;
 #[path = "kinds_mediate/respond.rs"]
 mod respond;
+#[path = "kinds_mediate/response_headers.rs"]
+mod response_headers;
 #[path = "kinds_mediate/rewrite.rs"]
 mod rewrite;
 mod support;

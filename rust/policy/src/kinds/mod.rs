@@ -20,4 +20,5 @@ pub mod rate_limit;
 pub mod redirect;
 pub mod require;
 pub mod respond;
+pub mod response_headers;
 pub mod rewrite;
