@@ -32,6 +32,7 @@ pub static KINDS: &[&Kind] = &[
     &kinds::respond::KIND,
     &kinds::cache::KIND,
     &kinds::response_headers::KIND,
+    &kinds::redact::KIND,
 ];
 
 /// The kind called `name`.

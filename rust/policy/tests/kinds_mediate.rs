@@ -10,6 +10,8 @@
 mod cors;
 #[path = "kinds_mediate/deprecation.rs"]
 mod deprecation;
+#[path = "kinds_mediate/redact.rs"]
+mod redact;
 #[path = "kinds_mediate/redirect.rs"]
 mod redirect;
 #[path = "kinds_mediate/respond.rs"]

@@ -17,6 +17,7 @@ pub mod oauth2_introspection;
 pub mod payload_guard;
 pub mod quota;
 pub mod rate_limit;
+pub mod redact;
 pub mod redirect;
 pub mod require;
 pub mod respond;
