@@ -90,6 +90,7 @@ class Forwarded(Model):
     """What would be forwarded; a header without value is removed."""
 
     path: str
+    query: str | None
     headers: list[tuple[str, str | None]]
 
 
