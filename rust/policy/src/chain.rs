@@ -9,23 +9,21 @@ use smallvec::SmallVec;
 
 use crate::env::Env;
 use crate::identity::Identity;
-use crate::policy::{BoundPolicy, Phase, Policy};
+use crate::policy::{BoundPolicy, Phase};
 use crate::reason;
 use crate::request::{Body, RequestView, ResponseView};
 use crate::verdict::{Effect, Need, Refusal, Reply, ResponseEdit, ResponseVerdict, Verdict};
 
-/// The effective policies of a route: by phase, then by declaration from the outer scope to the inner.
+/// The effective policies of a route: those that open it, then by phase, then by declaration from the outer scope to the inner.
 #[derive(Debug, Default)]
 pub struct Chain {
     policies: Vec<Arc<BoundPolicy>>,
-    opening: Vec<usize>,
     on_response: Vec<usize>,
 }
 
 /// How far a request has come and what was found out on the way.
 #[derive(Debug, Default)]
 pub struct Progress {
-    opened: usize,
     next: usize,
     /// The policies that asked for the body of the answer, with the most bytes that each can look at.
     awaiting: SmallVec<[(usize, usize); 2]>,
@@ -112,15 +110,15 @@ enum Turn {
 impl Chain {
     /// A chain of policies that are already in order.
     pub fn new(policies: Vec<Arc<BoundPolicy>>) -> Self {
-        let which = |holds: fn(&dyn Policy) -> bool| {
-            let numbered = policies.iter().enumerate();
-            let found = numbered.filter(|(_, bound)| holds(&*bound.policy));
-            found.map(|(at, _)| at).collect()
-        };
+        let on_response = policies
+            .iter()
+            .enumerate()
+            .filter(|(_, bound)| bound.policy.sees_responses())
+            .map(|(at, _)| at)
+            .collect();
         Self {
-            opening: which(|policy| policy.opens()),
-            on_response: which(|policy| policy.sees_responses()),
             policies,
+            on_response,
         }
     }
 
@@ -136,11 +134,9 @@ impl Chain {
 
     /// Whether some policy answers preflights.
     pub fn answers_preflights(&self) -> bool {
-        self.opening.iter().any(|at| {
-            self.policies.get(*at).is_some_and(|bound| {
-                bound.mode == Mode::Enforce && bound.policy.answers_preflights()
-            })
-        })
+        self.policies
+            .iter()
+            .any(|bound| bound.mode == Mode::Enforce && bound.policy.answers_preflights())
     }
 
     /// Evaluates policies until one decides, one needs something, or all have allowed.
@@ -151,25 +147,13 @@ impl Chain {
         progress: &mut Progress,
         env: &mut Env<'_>,
     ) -> Step {
-        while let Some(at) = self.opening.get(progress.opened).copied() {
-            if let Some(bound) = self.policies.get(at)
-                && let Turn::Stop(step) = evaluate((at, bound), request, route, progress, env)
-            {
-                return step;
-            }
-            progress.opened += 1;
-        }
         while let Some(bound) = self.policies.get(progress.next) {
-            if self.opening.contains(&progress.next) {
-                progress.next += 1;
-                continue;
-            }
             if bound.kind.phase > Phase::Identify
                 && let Some(refusal) = progress.unidentified.take()
             {
                 return Step::Decided(Outcome::Refuse(refusal));
             }
-            match evaluate((progress.next, bound), request, route, progress, env) {
+            match evaluate(bound, request, route, progress, env) {
                 Turn::Next => progress.next += 1,
                 Turn::Stop(step) => return step,
             }
@@ -352,13 +336,14 @@ fn applies(
 }
 
 fn evaluate(
-    (at, bound): (usize, &BoundPolicy),
+    bound: &BoundPolicy,
     request: &RequestView<'_>,
     route: &str,
     progress: &mut Progress,
     env: &mut Env<'_>,
 ) -> Turn {
     let acts = bound.mode == Mode::Enforce;
+    let at = progress.next;
     if acts && bound.kind.phase == Phase::Identify && progress.identity.is_some() {
         note(progress, at, Word::Skip, None);
         return Turn::Next;

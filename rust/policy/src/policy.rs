@@ -38,8 +38,8 @@ pub trait Policy: Send + Sync + fmt::Debug {
     /// Judges a request.
     fn evaluate(&self, request: &RequestView<'_>, env: &mut Env<'_>) -> Verdict;
 
-    /// Whether it is evaluated before anyone is identified, in place of its turn: what it says holds for every answer to the
-    /// request, refusals included, and it may answer what no caller can sign, such as a preflight. It sees no identity.
+    /// Whether it is evaluated before anyone is identified, whatever its phase: what it does to the answer holds for refusals
+    /// too, and it may answer what carries no credential, such as a preflight. It sees no identity.
     fn opens(&self) -> bool {
         false
     }

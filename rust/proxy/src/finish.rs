@@ -7,9 +7,11 @@ use http::header::CONTENT_LENGTH;
 use http::{Response, response};
 use http_body_util::BodyExt as _;
 use lockgate_policy::{Body, Refusal, ResponseView, gateway_reasons as reasons};
+use lockgate_recording::Decision;
 
 use crate::body::{AnyBody, Prefixed, ReadStart, full, read_start};
 use crate::forward::Answer;
+use crate::record::Observation;
 use crate::service::{Exchange, Judged};
 
 /// How long the body of an answer may take that policies must see. One that takes longer is a stream, which they cannot see.
@@ -21,23 +23,30 @@ impl Exchange<'_> {
         &self,
         judged: &mut Judged<'_>,
         answer: Answer,
+        seen: &mut Observation,
     ) -> Result<Response<AnyBody>, Box<Refusal>> {
+        // Not the service failed: a policy refused what it answered.
+        let mut refused = |refusal: Box<Refusal>| {
+            seen.event.decision = Decision::Refuse;
+            refusal
+        };
         let Answer { mut head, body } = answer;
         if !judged.route.chain.sees_responses() {
             return Ok(Response::from_parts(head, body));
         }
-        let Some(limit) = self.judge_head(judged, &head)? else {
+        let Some(limit) = self.judge_head(judged, &head).map_err(&mut refused)? else {
             return Ok(Response::from_parts(head, body));
         };
         match read_start(body, limit, SHOWN_WITHIN).await {
             Ok(ReadStart::Whole(bytes)) => {
-                let replaced = self.judge_body(judged, &head, Some(&bytes))?;
+                let replaced = self.judge_body(judged, &head, Some(&bytes));
+                let replaced = replaced.map_err(&mut refused)?;
                 // The body that is sent has a length of its own.
                 head.headers.remove(CONTENT_LENGTH);
                 Ok(Response::from_parts(head, full(replaced.unwrap_or(bytes))))
             }
             Ok(ReadStart::Part(start, rest)) => {
-                self.judge_body(judged, &head, None)?;
+                self.judge_body(judged, &head, None).map_err(&mut refused)?;
                 let body = Prefixed::new(start, rest).boxed_unsync();
                 Ok(Response::from_parts(head, body))
             }

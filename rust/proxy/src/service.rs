@@ -351,7 +351,7 @@ impl Exchange<'_> {
                 .target
                 .map(|target| Text::from(target.authority.as_str()));
         }
-        self.finish(judged, answered?).await
+        self.finish(judged, answered?, seen).await
     }
 
     async fn ask(

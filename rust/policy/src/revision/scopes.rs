@@ -96,7 +96,15 @@ impl Build<'_> {
             }
         }
         effective.retain(|policy| policy.mode != Mode::Off);
-        effective.sort_by_key(|policy| policy.kind.phase);
+        // Of those that open the chain, one that answers preflights comes last: its answers are then what the others say too.
+        effective.sort_by_key(|bound| {
+            let policy = &bound.policy;
+            (
+                !policy.opens(),
+                policy.answers_preflights(),
+                bound.kind.phase,
+            )
+        });
         self.check_order(&effective, span);
         let key: Vec<*const BoundPolicy> = effective.iter().map(Arc::as_ptr).collect();
         self.chains

@@ -323,7 +323,7 @@ fn a_shadow_policy_answers_nothing() {
     let gateway = with(&[KEY, &shadow]);
     let asked = preflight(&gateway, "/orders/7", SHOP, "GET", "");
     assert_eq!(code(&asked), "api_key.missing");
-    assert_eq!(asked.policies[1].code, Some("cors.preflight"));
+    assert_eq!(asked.policies[0].code, Some("cors.preflight"));
     assert!(allowed_origin(&asked).is_empty());
 }
 

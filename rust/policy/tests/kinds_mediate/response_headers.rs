@@ -67,6 +67,18 @@ fn refusals_and_fixed_answers_have_the_fields_too() {
 }
 
 #[test]
+fn preflights_have_the_fields_too() {
+    let pages = "{ id: pages, kind: cors, origins: [\"https://a.example\"] }";
+    let gateway = with(&[pages, "{ id: harden, kind: response_headers }"]);
+    for (origin, status) in [("https://a.example", 204), ("https://b.example", 403)] {
+        let asked = [("Origin", origin), ("Access-Control-Request-Method", "GET")];
+        let answer = trace(&gateway, &call("OPTIONS", "/orders", &asked));
+        assert_eq!(answer.status, Some(status));
+        assert_eq!(values(&answer, "x-content-type-options"), ["nosniff"]);
+    }
+}
+
+#[test]
 fn what_is_removed_can_be_changed() {
     let removed = |settings: &str| {
         let gateway = with(&[
