@@ -22,6 +22,37 @@ mod response_headers;
 mod rewrite;
 mod support;
 
+/// The example of a kind, from its documentation: policies, one a line.
+fn example(kind: &str) -> Vec<String> {
+    let path = format!("{}/src/kinds/{kind}.rs", env!("CARGO_MANIFEST_DIR"));
+    let source = std::fs::read_to_string(path).unwrap();
+    let (_, rest) = source.split_once("//! ```yaml\n").unwrap();
+    let (yaml, _) = rest.split_once("//! ```").unwrap();
+    let yaml = yaml.replace("//! ", "").replace("\n    ", " ");
+    let policies = yaml.lines().map(|line| line.strip_prefix("- ").unwrap());
+    policies.map(str::to_owned).collect()
+}
+
+#[test]
+fn the_examples_of_the_documentation_compile() {
+    for kind in [
+        "cors",
+        "deprecation",
+        "redact",
+        "redirect",
+        "respond",
+        "response_headers",
+        "rewrite",
+    ] {
+        for policy in example(kind) {
+            let route = format!("{{ match: {{ path: \"/{{id}}\" }}, policies: [{policy}] }}");
+            let v2 = "      v2: { base: /orders/v2, upstream: orders }\n";
+            let document = support::document("", &support::section("routes", &[&route])) + v2;
+            assert_eq!(support::messages(&document), "", "{policy}");
+        }
+    }
+}
+
 /// The values of a field in an explanation.
 fn values<'a>(trace: &'a lockgate_policy::Trace, name: &str) -> Vec<&'a str> {
     let fields = trace.headers.iter();

@@ -115,6 +115,16 @@ fn a_shadow_policy_changes_nothing() {
 }
 
 #[test]
+fn a_route_that_is_aggregated_has_nothing_to_rewrite() {
+    let line = "{ match: { path: /all }, aggregate: { one: { upstream: orders, path: /one } }, policies: [{ id: to, kind: rewrite, path: /a }] }";
+    let found = messages(&document("", &section("routes", &[line])));
+    assert!(
+        found.contains("the policy `to` rewrites what an aggregated route does not forward; write the paths of the parts"),
+        "{found}"
+    );
+}
+
+#[test]
 fn bad_settings_say_what_to_write() {
     for (settings, expected) in [
         (
