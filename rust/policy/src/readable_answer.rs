@@ -54,17 +54,22 @@ fn is_encoded(headers: &HeaderMap) -> bool {
     values.any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
-/// Whether an answer is a stream of events or calls, which may never end.
+/// Types of streams of events, records or calls, which may never end.
+const STREAMS: &[&str] = &[
+    "application/grpc",
+    "application/json-seq",
+    "application/stream+json",
+    "application/x-ndjson",
+    "multipart/x-mixed-replace",
+    "text/event-stream",
+];
+
 fn streams(headers: &HeaderMap) -> bool {
     let mut values = headers.get_all(CONTENT_TYPE).iter();
     values.any(|value| {
-        let value = value.as_bytes().to_ascii_lowercase();
-        [
-            &b"text/event-stream"[..],
-            b"application/grpc",
-            b"multipart/x-mixed-replace",
-        ]
-        .iter()
-        .any(|kind| value.trim_ascii_start().starts_with(kind))
+        let value = value.as_bytes().trim_ascii_start().to_ascii_lowercase();
+        STREAMS
+            .iter()
+            .any(|kind| value.starts_with(kind.as_bytes()))
     })
 }

@@ -15,7 +15,7 @@ use crate::record::Observation;
 use crate::service::{Exchange, Judged};
 
 /// How long the body of an answer may take that policies must see. One that takes longer is a stream, which they cannot see.
-const SHOWN_WITHIN: Duration = Duration::from_secs(30);
+const SHOWN_WITHIN: Duration = Duration::from_secs(10);
 
 impl Exchange<'_> {
     /// Lets policies see an answer: its head, and the body when one of them needs it.

@@ -133,6 +133,7 @@ fn what_cannot_be_looked_at_follows_on_error() {
         with_fields(&[("content-encoding", "identity"), ("content-encoding", "br")]),
         with_fields(&[("content-type", "text/event-stream; charset=utf-8")]),
         with_fields(&[("content-type", "application/grpc+proto")]),
+        with_fields(&[("content-type", "Application/X-NDJSON")]),
         Service {
             status: 206,
             ..json("{}")
