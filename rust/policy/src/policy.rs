@@ -12,6 +12,7 @@ use crate::endpoint::Endpoint;
 use crate::env::{Env, Timestamp};
 use crate::reason::Reason;
 use crate::request::{RequestView, ResponseView};
+use crate::revision::strip;
 use crate::router::Template;
 use crate::verdict::{ResponseVerdict, Verdict};
 
@@ -172,18 +173,12 @@ impl Compiling<'_> {
 
     /// How much of a request's path is taken off before it is forwarded, in bytes; `None` outside a version.
     pub fn strip(&self) -> Option<usize> {
-        let base = self.version_base?;
         let (Origin::Version { api, version } | Origin::Route { api, version, .. }) = self.origin
         else {
             return None;
         };
-        let strips = self
-            .document
-            .apis
-            .get(api)
-            .and_then(|api| api.versions.get(version))
-            .is_some_and(|version| version.strip_base);
-        Some(if strips && base != "/" { base.len() } else { 0 })
+        let versions = &self.document.apis.get(api)?.versions;
+        versions.get(version).map(strip)
     }
 
     /// The names of the variables that a request's path gives; none outside a route.

@@ -24,6 +24,7 @@ use crate::reason;
 use crate::router::{Conditions, Found, Router, Template};
 use crate::verdict::Refusal;
 
+pub(crate) use route::strip;
 use route::wrong_method;
 pub use route::{Part, Route, RouteTarget};
 
@@ -381,11 +382,7 @@ impl<'a> Build<'a> {
             self.router.add(*host, &template, conditions.clone(), at);
         }
         let methods = conditions.methods;
-        let strip = if shared.settings.strip_base && shared.settings.base.as_str() != "/" {
-            shared.settings.base.len()
-        } else {
-            0
-        };
+        let strip = strip(shared.settings);
         self.routes.push(Route {
             id: Arc::from(id),
             api: shared.api.clone(),

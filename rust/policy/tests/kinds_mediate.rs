@@ -22,6 +22,11 @@ mod response_headers;
 mod rewrite;
 mod support;
 
+use std::sync::Arc;
+
+use http::{HeaderMap, Method};
+use lockgate_policy::{Body, Env, Facts, RequestView, Revision, Route, Timestamp, Trace};
+
 /// The example of a kind, from its documentation: policies, one a line.
 fn example(kind: &str) -> Vec<String> {
     let path = format!("{}/src/kinds/{kind}.rs", env!("CARGO_MANIFEST_DIR"));
@@ -53,8 +58,39 @@ fn the_examples_of_the_documentation_compile() {
     }
 }
 
+/// Shows a request for `/orders/7` to its route at a time.
+fn judged<T>(
+    revision: &Revision,
+    (method, now): (&Method, Timestamp),
+    judge: impl FnOnce(&Route, &RequestView<'_>, &mut Env<'_>) -> T,
+) -> T {
+    let (headers, facts) = (HeaderMap::new(), Facts::default());
+    let route = revision.route("localhost", "/orders/7", method, &headers);
+    let view = RequestView {
+        method,
+        scheme: "http",
+        host: "localhost",
+        path: "/orders/7",
+        query: None,
+        version: http::Version::HTTP_11,
+        headers: &headers,
+        client: [192, 0, 2, 1].into(),
+        certificate: None,
+        body: Body::Absent,
+        variables: &[],
+        identity: None,
+    };
+    let mut env = Env {
+        now,
+        facts: &facts,
+        directory: &revision.directory,
+        counters: &Arc::default(),
+    };
+    judge(route.unwrap(), &view, &mut env)
+}
+
 /// The values of a field in an explanation.
-fn values<'a>(trace: &'a lockgate_policy::Trace, name: &str) -> Vec<&'a str> {
+fn values<'a>(trace: &'a Trace, name: &str) -> Vec<&'a str> {
     let fields = trace.headers.iter();
     let named = fields.filter(|(known, _)| known == name);
     named.map(|(_, value)| value.as_str()).collect()

@@ -1,6 +1,7 @@
-use lockgate_policy::Trace;
+use http::Method;
+use lockgate_policy::{Form, Outcome, Progress, Step, Trace, problem_response, read_time};
 
-use super::values;
+use super::{judged, values};
 use crate::support::*;
 
 const TIMES: &str = "since: 2026-11-01, sunset: 2027-05-01, successor: v2";
@@ -102,35 +103,14 @@ fn a_problem_carries_the_remedy_and_the_successor() {
     let revision = compile(&gateway(&format!(
         "{TIMES}, brownouts: [{{ at: \"08:00\", for: 1h }}]"
     )));
-    let (method, headers) = (http::Method::GET, http::HeaderMap::new());
-    let route = revision
-        .route("localhost", "/orders/7", &method, &headers)
-        .unwrap();
-    let view = lockgate_policy::RequestView {
-        method: &method,
-        scheme: "http",
-        host: "localhost",
-        path: "/orders/7",
-        query: None,
-        version: http::Version::HTTP_11,
-        headers: &headers,
-        client: [192, 0, 2, 1].into(),
-        certificate: None,
-        body: lockgate_policy::Body::Absent,
-        variables: &[],
-        identity: None,
-    };
-    let mut env = lockgate_policy::Env {
-        now: lockgate_policy::read_time("2027-01-15T08:00:00Z").unwrap(),
-        facts: &lockgate_policy::Facts::default(),
-        directory: &revision.directory,
-        counters: &std::sync::Arc::default(),
-    };
-    let step = route.advance(&view, &mut lockgate_policy::Progress::default(), &mut env);
-    let lockgate_policy::Step::Decided(lockgate_policy::Outcome::Refuse(refusal)) = step else {
+    let now = read_time("2027-01-15T08:00:00Z").unwrap();
+    let step = judged(&revision, (&Method::GET, now), |route, view, env| {
+        route.advance(view, &mut Progress::default(), env)
+    });
+    let Step::Decided(Outcome::Refuse(refusal)) = step else {
         panic!("{step:?}")
     };
-    let answer = lockgate_policy::problem_response(&refusal, "1", lockgate_policy::Form::Json);
+    let answer = problem_response(&refusal, "1", Form::Json);
     let problem: serde_json::Value = serde_json::from_slice(answer.body()).unwrap();
     assert!(
         problem["remedy"]

@@ -1,8 +1,7 @@
 use http::{HeaderMap, Method, StatusCode};
-use lockgate_policy::{
-    Body, Env, Facts, Outcome, Progress, RequestView, ResponseEdit, ResponseView, Revision, Step,
-};
+use lockgate_policy::{Outcome, Progress, ResponseEdit, ResponseView, Revision, Step};
 
+use super::judged;
 use crate::support::*;
 
 const PRIVACY: &str =
@@ -26,33 +25,6 @@ fn json(body: &str) -> Service<'_> {
 
 /// What the caller gets: the body, or the code of the refusal; and the fields that are removed.
 fn answer(revision: &Revision, service: &Service<'_>) -> (String, Vec<String>) {
-    let (headers, facts) = (HeaderMap::new(), Facts::default());
-    let route = revision
-        .route("localhost", "/orders/7", &service.method, &headers)
-        .unwrap();
-    let view = RequestView {
-        method: &service.method,
-        scheme: "http",
-        host: "localhost",
-        path: "/orders/7",
-        query: None,
-        version: http::Version::HTTP_11,
-        headers: &headers,
-        client: [192, 0, 2, 1].into(),
-        certificate: None,
-        body: Body::Absent,
-        variables: &[],
-        identity: None,
-    };
-    let mut env = Env {
-        now: NOW,
-        facts: &facts,
-        directory: &revision.directory,
-        counters: &std::sync::Arc::default(),
-    };
-    let mut progress = Progress::default();
-    let step = route.advance(&view, &mut progress, &mut env);
-    assert!(matches!(step, Step::Decided(Outcome::Forward)), "{step:?}");
     let mut fields = HeaderMap::new();
     for (name, value) in service.headers {
         let name: http::HeaderName = name.parse().unwrap();
@@ -63,17 +35,18 @@ fn answer(revision: &Revision, service: &Service<'_>) -> (String, Vec<String>) {
         headers: &fields,
         body: None,
     };
-    let chain = &route.chain;
-    let judged = chain
-        .judge_response(&view, &response, &mut progress, &mut env)
-        .and_then(|needed| match needed {
-            None => Ok(None),
-            Some(limit) => {
-                let body = Some(service.body.as_bytes()).filter(|body| body.len() <= limit);
-                chain.judge_body(&view, (&response, body), &mut progress, &mut env)
-            }
-        });
-    let body = match judged {
+    let mut progress = Progress::default();
+    let body = judged(revision, (&service.method, NOW), |route, view, env| {
+        let step = route.advance(view, &mut progress, env);
+        assert!(matches!(step, Step::Decided(Outcome::Forward)), "{step:?}");
+        let chain = &route.chain;
+        let Some(limit) = chain.judge_response(view, &response, &mut progress, env)? else {
+            return Ok(None);
+        };
+        let body = Some(service.body.as_bytes()).filter(|body| body.len() <= limit);
+        chain.judge_body(view, (&response, body), &mut progress, env)
+    });
+    let body = match body {
         Err(refusal) => refusal.reason.code.to_owned(),
         Ok(None) => service.body.to_owned(),
         Ok(Some(body)) => String::from_utf8(body.to_vec()).unwrap(),

@@ -1,6 +1,7 @@
+use http::Method;
 use lockgate_policy::{Outcome, Progress, Reply, Step};
 
-use super::values;
+use super::{judged, values};
 use crate::support::*;
 
 fn gateway(settings: &str) -> String {
@@ -8,32 +9,12 @@ fn gateway(settings: &str) -> String {
 }
 
 fn reply(gateway: &str) -> Reply {
-    let revision = compile(gateway);
-    let (method, headers) = (http::Method::GET, http::HeaderMap::new());
-    let route = revision
-        .route("localhost", "/orders/7", &method, &headers)
-        .unwrap();
-    let view = lockgate_policy::RequestView {
-        method: &method,
-        scheme: "http",
-        host: "localhost",
-        path: "/orders/7",
-        query: None,
-        version: http::Version::HTTP_11,
-        headers: &headers,
-        client: [192, 0, 2, 1].into(),
-        certificate: None,
-        body: lockgate_policy::Body::Absent,
-        variables: &[],
-        identity: None,
-    };
-    let mut env = lockgate_policy::Env {
-        now: NOW,
-        facts: &lockgate_policy::Facts::default(),
-        directory: &revision.directory,
-        counters: &std::sync::Arc::default(),
-    };
-    match route.advance(&view, &mut Progress::default(), &mut env) {
+    let step = judged(
+        &compile(gateway),
+        (&Method::GET, NOW),
+        |route, view, env| route.advance(view, &mut Progress::default(), env),
+    );
+    match step {
         Step::Decided(Outcome::Respond(reply)) => *reply,
         other => panic!("{other:?}"),
     }
