@@ -28,7 +28,6 @@ use crate::env::Env;
 use crate::masking::{FieldRule, Masks, Pattern, Shape};
 use crate::policy::{Compiled, Compiling, Kind, Phase, Policy};
 use crate::readable_answer::{Answer, text_of};
-use crate::reason::UNDECIDED;
 use crate::request::{RequestView, ResponseView};
 use crate::verdict::{Effect, ResponseEdit, ResponseVerdict, Verdict};
 
@@ -39,7 +38,7 @@ pub static KIND: Kind = Kind {
     about: "Replaces named fields and what looks like a secret in answers.",
     on_error: OnError::Deny,
     needs_identity: false,
-    reasons: &[&UNDECIDED],
+    reasons: &[],
     schema: Settings::json_schema,
     compile,
 };
