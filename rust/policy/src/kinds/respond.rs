@@ -2,7 +2,7 @@
 //! Answers requests itself, always alike: status, fields and body stand in the document.
 //!
 //! # When to use
-//! A service is closed for maintenance, a path only tells something (`/robots.txt`, `/.well-known/…`), or an API is mocked before it
+//! A service is closed for maintenance, a path only tells something (`/robots.txt`), or an API is mocked before it
 //! exists. A route that has such a policy needs no upstream.
 //!
 //! # Example
