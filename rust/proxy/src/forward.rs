@@ -1,5 +1,6 @@
 //! A decided request on its way to a service and back.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use lockgate_config::HostHeader;
 use lockgate_policy::{
-    CacheRule, Effect, Permit, Refusal, Route, gateway_reasons as reasons, query_without,
+    CacheRule, Effect, Permit, Refusal, Route, forwarded_query, gateway_reasons as reasons,
     remove_cookie, stable_hash,
 };
 use smallvec::SmallVec;
@@ -119,21 +120,23 @@ pub fn prepare(allowed: Allowed<'_>, service: Option<&Service>) -> Prepared {
     if trailers {
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
     }
-    let (mut path, mut removed) = (None, Vec::new());
+    let query = forwarded_query(allowed.head.uri.query(), &allowed.effects).map(Cow::into_owned);
+    let mut path = None;
     let (mut body_limit, mut permits, mut cache) = (u64::MAX, Vec::new(), None);
     for effect in allowed.effects {
         match effect {
             Effect::SetRequestHeader(name, value) => drop(headers.insert(name, value)),
             Effect::AddRequestHeader(name, value) => drop(headers.append(name, value)),
             Effect::RemoveRequestHeader(name) => drop(headers.remove(name)),
-            Effect::RemoveQueryParameter(name) => removed.push(name),
             Effect::RemoveCookie(name) => remove_cookie(&mut headers, &name),
             Effect::SetPath(set) => path = Some(set),
             Effect::LimitBody(limit) => body_limit = body_limit.min(limit),
             Effect::Hold(permit) => permits.push(permit),
             Effect::Cache(rule) => cache = Some(rule),
-            // Edits of the answer travel apart.
-            Effect::Response(_) => {}
+            // The query was made above; edits of the answer travel apart.
+            Effect::RemoveQueryParameter(_)
+            | Effect::AddQueryParameter(..)
+            | Effect::Response(_) => {}
         }
     }
     let path = path.unwrap_or_else(|| {
@@ -142,17 +145,12 @@ pub fn prepare(allowed: Allowed<'_>, service: Option<&Service>) -> Prepared {
             .forwarded_path(&allowed.arrived.path)
             .to_owned()
     });
-    let query = allowed
-        .head
-        .uri
-        .query()
-        .map(|query| query_without(query, &removed));
     Prepared {
         method: allowed.head.method.clone(),
         headers,
         path: match query {
-            Some(query) if !query.is_empty() => format!("{path}?{query}"),
-            _ => path,
+            Some(query) => format!("{path}?{query}"),
+            None => path,
         },
         key,
         authority: allowed.arrived.authority.clone(),
