@@ -25,8 +25,15 @@ pub static KINDS: &[&Kind] = &[
     &kinds::concurrency::KIND,
     &kinds::json_limits::KIND,
     &kinds::payload_guard::KIND,
+    &kinds::cors::KIND,
+    &kinds::deprecation::KIND,
     &kinds::headers::KIND,
+    &kinds::rewrite::KIND,
+    &kinds::redirect::KIND,
+    &kinds::respond::KIND,
     &kinds::cache::KIND,
+    &kinds::response_headers::KIND,
+    &kinds::redact::KIND,
 ];
 
 /// The kind called `name`.

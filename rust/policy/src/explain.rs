@@ -2,6 +2,7 @@
 
 mod request;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -14,12 +15,12 @@ use crate::chain::{Outcome, Progress, Step, Word};
 use crate::counters::Counters;
 use crate::env::{Env, Timestamp};
 use crate::facts::{Fact, Facts};
-use crate::forwarding::{query_without, remove_cookie};
+use crate::forwarding::{forwarded_query, remove_cookie};
 use crate::policy::Phase;
 use crate::reason;
 use crate::request::{Body, RequestView, ResponseView};
 use crate::revision::{Revision, Route, RouteTarget};
-use crate::verdict::{Effect, Need, Refusal, ResponseEdit};
+use crate::verdict::{Effect, Need, Refusal};
 
 use request::{Answer, Parsed};
 pub use request::{ExplainAnswer, ExplainCertificate, ExplainRequest};
@@ -178,7 +179,7 @@ fn judge(
             directory: &revision.directory,
             counters,
         };
-        match route.chain.advance(&view, &route.id, progress, &mut env) {
+        match route.advance(&view, progress, &mut env) {
             Step::Need(Need::Body(limit)) => {
                 let body = body.unwrap_or_default();
                 view.body = if body.len() > limit {
@@ -237,7 +238,7 @@ fn with_refusal(trace: Trace, refusal: &Refusal, headers: &HeaderMap) -> Trace {
         code: Some(reason.code.into()),
         title: Some(reason.title.into()),
         detail: Some(refusal.detail.clone().into_owned()),
-        remedy: Some(reason.remedy.into()),
+        remedy: Some(refusal.remedy().into()),
         headers: written(headers),
         forwarded: None,
         ..trace
@@ -299,7 +300,7 @@ fn trace(route: &Route, progress: &Progress, view: &RequestView<'_>) -> Trace {
 
 fn forwarded(route: &Route, progress: &Progress, view: &RequestView<'_>) -> Forwarded {
     let mut path = route.forwarded_path(view.path).to_owned();
-    let (mut headers, mut removed, mut cache) = (view.headers.clone(), Vec::new(), false);
+    let (mut headers, mut cache) = (view.headers.clone(), false);
     let mut changed: Vec<HeaderName> = Vec::new();
     for effect in &progress.effects {
         match effect {
@@ -307,7 +308,6 @@ fn forwarded(route: &Route, progress: &Progress, view: &RequestView<'_>) -> Forw
             Effect::AddRequestHeader(name, value) => drop(headers.append(name, value.clone())),
             Effect::RemoveRequestHeader(name) => drop(headers.remove(name)),
             Effect::RemoveCookie(name) => remove_cookie(&mut headers, name),
-            Effect::RemoveQueryParameter(name) => removed.push(name.clone()),
             Effect::SetPath(set) => path.clone_from(set),
             Effect::Cache(_) => cache = true,
             _ => {}
@@ -323,10 +323,7 @@ fn forwarded(route: &Route, progress: &Progress, view: &RequestView<'_>) -> Forw
             changed.push(name.clone());
         }
     }
-    let query = view
-        .query
-        .map(|query| query_without(query, &removed).into_owned())
-        .filter(|query| !query.is_empty());
+    let query = forwarded_query(view.query, &progress.effects).map(Cow::into_owned);
     let mut fields = Vec::new();
     for name in changed {
         let values = headers.get_all(&name).iter();
@@ -410,32 +407,17 @@ fn judge_answer(
         body: Body::Absent,
         ..*view
     };
-    let mut seen = ResponseView {
+    let seen = ResponseView {
         status: answer.status,
         headers: &answer.headers,
         body: None,
     };
-    let undecided = |detail: &'static str| Box::new(Refusal::new(&reason::UNDECIDED, detail));
-    match route.chain.judge_response(&view, &seen, progress, env)? {
-        None => return Ok(answer.body.clone()),
-        Some(limit) if answer.body.len() > limit => {
-            return Err(undecided(
-                "the answer is larger than its policies can look at",
-            ));
-        }
-        Some(_) => seen.body = Some(&answer.body),
-    }
-    if route
-        .chain
-        .judge_response(&view, &seen, progress, env)?
-        .is_some()
-    {
-        return Err(undecided("a policy could not look at the answer"));
-    }
-    let replaced = progress.edits.iter().rev().find_map(|edit| match edit {
-        ResponseEdit::Body(bytes) => Some(bytes.clone()),
-        _ => None,
-    });
+    let chain = &route.chain;
+    let Some(limit) = chain.judge_response(&view, &seen, progress, env)? else {
+        return Ok(answer.body.clone());
+    };
+    let body = Some(&*answer.body).filter(|body| body.len() <= limit);
+    let replaced = chain.judge_body(&view, (&seen, body), progress, env)?;
     Ok(replaced.unwrap_or_else(|| answer.body.clone()))
 }
 

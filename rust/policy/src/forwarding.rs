@@ -1,9 +1,35 @@
-//! What credentials leave behind when they are taken out of a request.
+//! The query and the cookies of a forwarded request.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::header::{COOKIE, HeaderMap, HeaderValue};
+
+use crate::verdict::Effect;
+
+/// The query as effects leave it; what they do not name stays byte for byte. `None` when nothing is left.
+pub fn forwarded_query<'a>(query: Option<&'a str>, effects: &[Effect]) -> Option<Cow<'a, str>> {
+    let mut query = Cow::Borrowed(query.unwrap_or_default());
+    for effect in effects {
+        match effect {
+            Effect::RemoveQueryParameter(name) => {
+                let left = query_without(&query, std::slice::from_ref(name)).into_owned();
+                query = Cow::Owned(left);
+            }
+            Effect::AddQueryParameter(name, value) => {
+                let mut pair = form_urlencoded::Serializer::new(String::new());
+                let pair = pair.append_pair(name, value).finish();
+                let query = query.to_mut();
+                if !query.is_empty() {
+                    query.push('&');
+                }
+                query.push_str(&pair);
+            }
+            _ => {}
+        }
+    }
+    (!query.is_empty()).then_some(query)
+}
 
 /// The query without the parameters called `names`; what stays is forwarded byte for byte.
 pub fn query_without<'a>(query: &'a str, names: &[Arc<str>]) -> Cow<'a, str> {
@@ -52,6 +78,23 @@ mod tests {
             "a=1&b=%2F"
         );
         assert_eq!(query_without("a=1&&c", &[]), "a=1&&c");
+    }
+
+    #[test]
+    fn effects_change_a_query_in_their_order() {
+        let effects = [
+            Effect::RemoveQueryParameter("a".into()),
+            Effect::AddQueryParameter("a".into(), "x&y=z ".into()),
+            Effect::AddQueryParameter("b".into(), "1".into()),
+            Effect::RemoveQueryParameter("b".into()),
+        ];
+        let forwarded = |query| forwarded_query(query, &effects);
+        assert_eq!(
+            forwarded(Some("a=1&c=%7e&b")).as_deref(),
+            Some("c=%7e&a=x%26y%3Dz+")
+        );
+        assert_eq!(forwarded(None).as_deref(), Some("a=x%26y%3Dz+"));
+        assert_eq!(forwarded_query(Some("a"), &effects[..1]), None);
     }
 
     #[test]

@@ -25,18 +25,24 @@ mod jose;
 pub mod keys;
 mod kind_doc;
 pub mod kinds;
+mod masking;
+mod origin;
 mod password;
 mod payload;
 mod period;
 mod place;
 mod policy;
+mod preflight;
 mod problem_details;
+mod readable_answer;
 mod reason;
 mod request;
 mod revision;
 mod router;
+mod schedule;
 mod signature_key;
 mod signatures;
+mod text_template;
 mod usage_fields;
 mod verdict;
 
@@ -55,7 +61,7 @@ pub use explain::{
     TracedRoute, explain, explain_with,
 };
 pub use facts::{Fact, FactRequest, Facts};
-pub use forwarding::{query_without, remove_cookie};
+pub use forwarding::{forwarded_query, query_without, remove_cookie};
 pub use identity::{Application, Identity};
 pub use kinds::cache::CacheRule;
 pub use password::{PasswordError, hash_password};

@@ -208,13 +208,29 @@ pub enum ReadStart {
     Part(Bytes, AnyBody),
 }
 
-/// Reads a body to its end, or until it has more bytes than `limit`.
+/// Reads a body to its end, or until it has more bytes than `limit`, or `within` is over.
 ///
 /// # Errors
 /// The body did not come to its end.
-pub async fn read_start(mut body: AnyBody, limit: usize) -> Result<ReadStart, BodyError> {
+pub async fn read_start(
+    mut body: AnyBody,
+    limit: usize,
+    within: Duration,
+) -> Result<ReadStart, BodyError> {
+    if body.size_hint().lower() > limit as u64 {
+        return Ok(ReadStart::Part(Bytes::new(), body));
+    }
     let mut read = BytesMut::new();
-    while let Some(frame) = body.frame().await {
+    let mut patience = std::pin::pin!(tokio::time::sleep(within));
+    loop {
+        let frame = tokio::select! {
+            biased;
+            frame = body.frame() => frame,
+            () = &mut patience => return Ok(ReadStart::Part(read.freeze(), body)),
+        };
+        let Some(frame) = frame else {
+            return Ok(ReadStart::Whole(read.freeze()));
+        };
         if let Ok(data) = frame?.into_data() {
             read.extend_from_slice(&data);
             if read.len() > limit {
@@ -222,7 +238,6 @@ pub async fn read_start(mut body: AnyBody, limit: usize) -> Result<ReadStart, Bo
             }
         }
     }
-    Ok(ReadStart::Whole(read.freeze()))
 }
 
 /// A body whose start has been read.
@@ -249,7 +264,7 @@ impl Body for Prefixed {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match self.start.take() {
+        match self.start.take().filter(|start| !start.is_empty()) {
             Some(start) => Poll::Ready(Some(Ok(Frame::data(start)))),
             None => Pin::new(&mut self.rest).poll_frame(cx),
         }

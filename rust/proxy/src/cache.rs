@@ -28,6 +28,8 @@ use crate::upstream::Service;
 const MOST_BYTES: u64 = 64 * 1024 * 1024;
 /// Answers to one URL: for several callers, and by `Vary`.
 const MOST_VARIANTS: usize = 64;
+/// How long the body of an answer that is kept may take; one that goes on is a stream.
+const KEPT_WITHIN: Duration = Duration::from_secs(30);
 /// How long a URL whose answers cannot be kept is not waited for.
 const PASS_FOR: Duration = Duration::from_secs(30);
 
@@ -310,7 +312,7 @@ impl Cache {
             status(&mut head.headers, forward);
             return Ok(Answer { head, body });
         };
-        match read_start(body, asked.rule.up_to).await {
+        match read_start(body, asked.rule.up_to, KEPT_WITHIN).await {
             Ok(ReadStart::Whole(bytes)) => {
                 let kept = Arc::new(Kept {
                     caller: asked.caller.clone(),
@@ -446,7 +448,7 @@ impl Fetch {
 
     /// The rules under which an answer may be kept; `None` when it may not.
     fn may_keep(&self, head: &response::Parts, now: SystemTime) -> Option<CachePolicy> {
-        if head.headers.contains_key(header::SET_COOKIE) {
+        if head.headers.contains_key(header::SET_COOKIE) || is_event_stream(&head.headers) {
             return None;
         }
         let mut response = Response::new(());
@@ -501,6 +503,12 @@ impl Fetch {
             body: full(kept.body.clone()),
         }
     }
+}
+
+/// Events are for whoever listens now; waiting for their end would keep them from everyone.
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    kind.is_some_and(|kind| kind.to_ascii_lowercase().starts_with(b"text/event-stream"))
 }
 
 /// RFC 9110 §13.1.2, by weak comparison.

@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use lockgate_config::HostHeader;
 use lockgate_policy::{
-    CacheRule, Effect, Permit, Refusal, Route, gateway_reasons as reasons, query_without,
+    CacheRule, Effect, Permit, Refusal, Route, forwarded_query, gateway_reasons as reasons,
     remove_cookie, stable_hash,
 };
 use smallvec::SmallVec;
@@ -124,21 +124,23 @@ pub fn prepare(allowed: Allowed<'_>, service: Option<&Service>) -> Result<Prepar
     if trailers {
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
     }
-    let (mut path, mut removed) = (None, Vec::new());
+    let query = forwarded_query(allowed.head.uri.query(), &allowed.effects);
+    let mut path = None;
     let (mut body_limit, mut permits, mut cache) = (u64::MAX, Vec::new(), None);
     for effect in allowed.effects {
         match effect {
             Effect::SetRequestHeader(name, value) => drop(headers.insert(name, value)),
             Effect::AddRequestHeader(name, value) => drop(headers.append(name, value)),
             Effect::RemoveRequestHeader(name) => drop(headers.remove(name)),
-            Effect::RemoveQueryParameter(name) => removed.push(name),
             Effect::RemoveCookie(name) => remove_cookie(&mut headers, &name),
             Effect::SetPath(set) => path = Some(set),
             Effect::LimitBody(limit) => body_limit = body_limit.min(limit),
             Effect::Hold(permit) => permits.push(permit),
             Effect::Cache(rule) => cache = Some(rule),
-            // Edits of the answer travel apart.
-            Effect::Response(_) => {}
+            // The query was made above; edits of the answer travel apart.
+            Effect::RemoveQueryParameter(_)
+            | Effect::AddQueryParameter(..)
+            | Effect::Response(_) => {}
         }
     }
     let path = path.map_or_else(
@@ -148,7 +150,7 @@ pub fn prepare(allowed: Allowed<'_>, service: Option<&Service>) -> Result<Prepar
     Ok(Prepared {
         method: allowed.head.method.clone(),
         headers,
-        path: target(&allowed.head.uri, &path, &removed)?,
+        path: target(&allowed.head.uri, &path, query.as_deref())?,
         key,
         authority: allowed.arrived.authority.clone(),
         body_limit,
@@ -159,10 +161,8 @@ pub fn prepare(allowed: Allowed<'_>, service: Option<&Service>) -> Result<Prepar
     })
 }
 
-/// The target of the forwarded request: this path, and the query of `asked` without the parameters that were removed.
-fn target(asked: &Uri, path: &str, removed: &[Arc<str>]) -> Result<Uri, Box<Refusal>> {
-    let query = asked.query().map(|query| query_without(query, removed));
-    let query = query.as_deref().filter(|query| !query.is_empty());
+/// The target of the forwarded request; the one that was asked for when nothing about it changes.
+fn target(asked: &Uri, path: &str, query: Option<&str>) -> Result<Uri, Box<Refusal>> {
     if asked.authority().is_none() && asked.path() == path && asked.query() == query {
         return Ok(asked.clone());
     }

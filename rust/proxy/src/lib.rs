@@ -11,6 +11,7 @@ mod client_address;
 mod clock;
 mod core;
 mod facts;
+mod finish;
 mod forward;
 mod hygiene;
 mod listen;

@@ -11,9 +11,8 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use lockgate_policy::{
-    Body, Env, Facts, Form, Need, Outcome, Progress, Refusal, Reply, RequestView, ResponseEdit,
-    ResponseView, Route, RouteTarget, Step, Timestamp, gateway_reasons as reasons,
-    problem_response,
+    Body, Env, Facts, Form, Need, Outcome, Progress, Refusal, Reply, RequestView, Route,
+    RouteTarget, Step, Timestamp, gateway_reasons as reasons, problem_response,
 };
 use lockgate_recording::{Decision, Text};
 use tokio::time::Instant;
@@ -231,7 +230,7 @@ impl Exchange<'_> {
                 let variables = route.template.variables(&arrived.path);
                 let view = self.view(arrived, *client, &variables, known);
                 let mut env = self.env(*now, facts);
-                route.chain.advance(&view, &route.id, progress, &mut env)
+                route.advance(&view, progress, &mut env)
             };
             match step {
                 Step::Decided(outcome) => return Ok(outcome),
@@ -288,7 +287,7 @@ impl Exchange<'_> {
         }
     }
 
-    fn env<'a>(&'a self, now: Timestamp, facts: &'a Facts) -> Env<'a> {
+    pub(crate) fn env<'a>(&'a self, now: Timestamp, facts: &'a Facts) -> Env<'a> {
         Env {
             now,
             facts,
@@ -350,7 +349,7 @@ impl Exchange<'_> {
                 .target
                 .map(|target| Text::from(target.authority.as_str()));
         }
-        self.finish(judged, answered?).await
+        self.finish(judged, answered?, seen).await
     }
 
     async fn ask(
@@ -409,76 +408,6 @@ impl Exchange<'_> {
             since: self.since,
         };
         forward::prepare(allowed, service)
-    }
-
-    /// Lets `response` policies see an answer.
-    async fn finish(
-        &self,
-        judged: &mut Judged<'_>,
-        answer: Answer,
-    ) -> Result<Response<AnyBody>, Box<Refusal>> {
-        let Answer { head, body } = answer;
-        if !judged.route.chain.sees_responses() {
-            return Ok(Response::from_parts(head, body));
-        }
-        let Some(limit) = self.judge_answer(judged, &head, None)? else {
-            return Ok(Response::from_parts(head, body));
-        };
-        let unread = |detail: &'static str| Box::new(Refusal::new(&reasons::UNDECIDED, detail));
-        let bytes = match read(body, limit).await {
-            Ok(ReadBody::Whole(bytes)) => bytes,
-            Ok(ReadBody::TooLarge) => {
-                return Err(unread("the answer is larger than its policies can look at"));
-            }
-            Err(_) => {
-                return Err(Box::new(Refusal::new(
-                    &reasons::UPSTREAM_FAILED,
-                    "the service broke off within its answer",
-                )));
-            }
-        };
-        if self.judge_answer(judged, &head, Some(&bytes))?.is_some() {
-            return Err(unread("a policy could not look at the answer"));
-        }
-        let replaced = judged
-            .progress
-            .edits
-            .iter()
-            .rev()
-            .find_map(|edit| match edit {
-                ResponseEdit::Body(bytes) => Some(bytes.clone()),
-                _ => None,
-            });
-        let mut response = Response::from_parts(head, full(replaced.unwrap_or(bytes)));
-        response.headers_mut().remove(http::header::CONTENT_LENGTH);
-        Ok(response)
-    }
-
-    /// Gives how many bytes of the body a policy needs, when one does.
-    fn judge_answer(
-        &self,
-        judged: &mut Judged<'_>,
-        head: &http::response::Parts,
-        body: Option<&[u8]>,
-    ) -> Result<Option<usize>, Box<Refusal>> {
-        let Judged {
-            arrived,
-            route,
-            client,
-            now,
-            facts,
-            progress,
-        } = judged;
-        let variables = route.template.variables(&arrived.path);
-        let view = self.view(arrived, *client, &variables, Body::Absent);
-        let response = ResponseView {
-            status: head.status,
-            headers: &head.headers,
-            body,
-        };
-        route
-            .chain
-            .judge_response(&view, &response, progress, &mut self.env(*now, facts))
     }
 }
 
