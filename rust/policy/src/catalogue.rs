@@ -19,6 +19,7 @@ pub static KINDS: &[&Kind] = &[
     &kinds::http_signature::KIND,
     &kinds::require::KIND,
     &kinds::ip_filter::KIND,
+    &kinds::size::KIND,
     &kinds::rate_limit::KIND,
     &kinds::quota::KIND,
     &kinds::concurrency::KIND,

@@ -201,7 +201,7 @@ pub fn explain_with(
             Step::Need(Need::Body(limit)) => {
                 let body = parsed.body.as_deref().unwrap_or_default();
                 view.body = if body.len() > limit {
-                    Body::TooLarge
+                    Body::TooLarge(limit)
                 } else {
                     Body::Read(body)
                 };

@@ -16,3 +16,4 @@ pub mod payload_guard;
 pub mod quota;
 pub mod rate_limit;
 pub mod require;
+pub mod size;

@@ -1,0 +1,23 @@
+//! The kinds that bound what requests carry, from outside.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests"
+)]
+
+#[path = "kinds_payload/size.rs"]
+mod size;
+mod support;
+
+/// Status and code of an explained request; empty for a forwarded one.
+fn told(trace: &lockgate_policy::Trace) -> (u16, &str) {
+    (trace.status.unwrap_or_default(), support::code(trace))
+}
+
+/// A request with a body of a type.
+fn post(url: &str, content_type: &str, body: impl Into<String>) -> lockgate_policy::ExplainRequest {
+    let mut request = support::call("POST", url, &[("Content-Type", content_type)]);
+    request.body = Some(body.into());
+    request
+}
