@@ -24,6 +24,7 @@ pub static KINDS: &[&Kind] = &[
     &kinds::quota::KIND,
     &kinds::concurrency::KIND,
     &kinds::json_limits::KIND,
+    &kinds::xml_limits::KIND,
     &kinds::payload_guard::KIND,
     &kinds::headers::KIND,
     &kinds::cache::KIND,

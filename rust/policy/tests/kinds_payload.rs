@@ -9,6 +9,8 @@
 #[path = "kinds_payload/size.rs"]
 mod size;
 mod support;
+#[path = "kinds_payload/xml_limits.rs"]
+mod xml_limits;
 
 /// Status and code of an explained request; empty for a forwarded one.
 fn told(trace: &lockgate_policy::Trace) -> (u16, &str) {

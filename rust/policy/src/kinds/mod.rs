@@ -17,3 +17,4 @@ pub mod quota;
 pub mod rate_limit;
 pub mod require;
 pub mod size;
+pub mod xml_limits;
