@@ -25,6 +25,7 @@ pub static KINDS: &[&Kind] = &[
     &kinds::concurrency::KIND,
     &kinds::json_limits::KIND,
     &kinds::xml_limits::KIND,
+    &kinds::graphql_limits::KIND,
     &kinds::payload_guard::KIND,
     &kinds::headers::KIND,
     &kinds::cache::KIND,

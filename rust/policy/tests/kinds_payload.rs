@@ -6,6 +6,8 @@
     reason = "tests"
 )]
 
+#[path = "kinds_payload/graphql_limits.rs"]
+mod graphql_limits;
 #[path = "kinds_payload/size.rs"]
 mod size;
 mod support;

@@ -5,6 +5,7 @@ pub mod api_key;
 pub mod basic_auth;
 pub mod cache;
 pub mod concurrency;
+pub mod graphql_limits;
 pub mod headers;
 pub mod http_signature;
 pub mod ip_filter;
