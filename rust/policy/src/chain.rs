@@ -154,7 +154,8 @@ impl Chain {
         }
     }
 
-    /// Whether some policy needs the body of an answer, and the most bytes of it.
+    /// Whether some policy needs the body of an answer, and the most bytes of it. Then all are asked again with the body, and what
+    /// they said without it does not count.
     ///
     /// # Errors
     /// The refusal to send in place of the answer.
@@ -165,46 +166,98 @@ impl Chain {
         progress: &mut Progress,
         env: &mut Env<'_>,
     ) -> Result<Option<usize>, Box<Refusal>> {
+        let before = (progress.edits.len(), progress.verdicts.len());
         let mut needed = None;
-        for at in &self.on_response {
-            let Some(bound) = self.policies.get(*at) else {
-                continue;
-            };
-            let caller = caller(request, progress);
-            if bound.mode == Mode::Off
-                || bound.expires.is_some_and(|end| env.now >= end)
-                || !bound.concerns(&caller)
-            {
-                continue;
+        for (at, bound) in self.judges(progress) {
+            let verdict = judge_answer(bound, request, response, progress, env);
+            if let ResponseVerdict::NeedBody(limit) = verdict {
+                needed = needed.max(Some(limit));
+            } else {
+                take_answer(at, bound, verdict, progress)?;
             }
-            let acts = bound.mode == Mode::Enforce;
-            let view = RequestView {
-                identity: progress.identity.as_ref(),
-                ..*request
-            };
-            match bound.policy.judge_response(&view, response, env) {
-                ResponseVerdict::Pass => {}
-                ResponseVerdict::Edit(edits) if acts => progress.edits.extend(edits),
-                ResponseVerdict::Edit(_) => {}
-                ResponseVerdict::NeedBody(limit) => {
-                    needed = Some(needed.map_or(limit, |most: usize| most.max(limit)))
-                }
-                ResponseVerdict::Deny(refusal) => {
-                    note(progress, *at, Word::Deny, Some(refusal.reason.code));
-                    if acts {
-                        return Err(refusal);
-                    }
-                }
-                ResponseVerdict::Undecided(_) => {
-                    note(progress, *at, Word::Undecided, Some(reason::UNDECIDED.code));
-                    if acts && bound.on_error == OnError::Deny {
-                        return Err(undecided());
-                    }
-                }
-            }
+        }
+        if needed.is_some() {
+            progress.edits.truncate(before.0);
+            progress.verdicts.truncate(before.1);
         }
         Ok(needed)
     }
+
+    /// Judges an answer whose body is longer than the policies that need it can look at: they cannot decide, the others can.
+    ///
+    /// # Errors
+    /// The refusal to send in place of the answer.
+    pub fn judge_long_response(
+        &self,
+        request: &RequestView<'_>,
+        response: &ResponseView<'_>,
+        progress: &mut Progress,
+        env: &mut Env<'_>,
+    ) -> Result<(), Box<Refusal>> {
+        for (at, bound) in self.judges(progress) {
+            let verdict = match judge_answer(bound, request, response, progress, env) {
+                ResponseVerdict::NeedBody(_) => {
+                    ResponseVerdict::Undecided("the answer is too large to look at".into())
+                }
+                verdict => verdict,
+            };
+            take_answer(at, bound, verdict, progress)?;
+        }
+        Ok(())
+    }
+
+    /// The policies that see the answer: those that see answers and did not skip the request.
+    fn judges(&self, progress: &Progress) -> SmallVec<[(usize, &BoundPolicy); 4]> {
+        let skipped = |at: usize| {
+            let mut records = progress.verdicts.iter();
+            records.any(|record| usize::from(record.policy) == at && record.word == Word::Skip)
+        };
+        let judges = self.on_response.iter().filter(|at| !skipped(**at));
+        judges
+            .filter_map(|at| Some((*at, &**self.policies.get(*at)?)))
+            .collect()
+    }
+}
+
+fn judge_answer(
+    bound: &BoundPolicy,
+    request: &RequestView<'_>,
+    response: &ResponseView<'_>,
+    progress: &Progress,
+    env: &mut Env<'_>,
+) -> ResponseVerdict {
+    let view = RequestView {
+        identity: progress.identity.as_ref(),
+        ..*request
+    };
+    bound.policy.judge_response(&view, response, env)
+}
+
+fn take_answer(
+    at: usize,
+    bound: &BoundPolicy,
+    verdict: ResponseVerdict,
+    progress: &mut Progress,
+) -> Result<(), Box<Refusal>> {
+    let acts = bound.mode == Mode::Enforce;
+    match verdict {
+        ResponseVerdict::Pass | ResponseVerdict::NeedBody(_) => {}
+        ResponseVerdict::Edit(edits) if acts => progress.edits.extend(edits),
+        ResponseVerdict::Edit(_) => {}
+        ResponseVerdict::Deny(refusal) => {
+            note(progress, at, Word::Deny, Some(refusal.reason.code));
+            if acts {
+                return Err(refusal);
+            }
+        }
+        ResponseVerdict::Undecided(_) => {
+            note(progress, at, Word::Undecided, Some(reason::UNDECIDED.code));
+            if acts && bound.on_error == OnError::Deny {
+                return Err(undecided());
+            }
+        }
+    }
+    Ok(())
 }
 
 fn note(progress: &mut Progress, policy: usize, word: Word, code: Option<&'static str>) {

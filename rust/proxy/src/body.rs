@@ -301,9 +301,9 @@ pub struct Prefixed<B> {
 
 impl<B> Prefixed<B> {
     /// `start` is sent again before `rest`.
-    pub const fn new(start: Bytes, rest: B) -> Self {
+    pub fn new(start: Bytes, rest: B) -> Self {
         Self {
-            start: Some(start),
+            start: (!start.is_empty()).then_some(start),
             rest,
         }
     }
@@ -321,6 +321,17 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Body for Prefixed<B> {
             Some(start) => Poll::Ready(Some(Ok(Frame::data(start)))),
             None => Pin::new(&mut self.rest).poll_frame(cx),
         }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let start = self.start.as_ref().map_or(0, |start| start.len() as u64);
+        let rest = self.rest.size_hint();
+        let mut hint = SizeHint::new();
+        hint.set_lower(rest.lower().saturating_add(start));
+        if let Some(upper) = rest.upper() {
+            hint.set_upper(upper.saturating_add(start));
+        }
+        hint
     }
 }
 

@@ -22,7 +22,7 @@ use tokio::time::Instant;
 
 use crate::aggregate;
 use crate::body::{
-    AnyBody, Arrival, Bounds, Observed, ReadBody, ReadStart, Streamed, full, read, read_start,
+    AnyBody, Arrival, Bounds, Observed, Prefixed, ReadStart, Streamed, full, read_start,
 };
 use crate::cache::Asked;
 use crate::client_address::client_address;
@@ -447,10 +447,18 @@ impl Exchange<'_> {
             return Ok(Response::from_parts(head, body));
         };
         let unread = |detail: &'static str| Box::new(Refusal::new(&reasons::UNDECIDED, detail));
-        let bytes = match read(body, limit).await {
-            Ok(ReadBody::Whole(bytes)) => bytes,
-            Ok(ReadBody::TooLarge) => {
-                return Err(unread("the answer is larger than its policies can look at"));
+        let long = body.size_hint().lower() > limit as u64;
+        let read = if long {
+            Ok(ReadStart::Part(Bytes::new(), body))
+        } else {
+            read_start(Bytes::new(), body, limit).await
+        };
+        let bytes = match read {
+            Ok(ReadStart::Whole(bytes)) => bytes,
+            Ok(ReadStart::Part(start, rest)) => {
+                self.judge_long_answer(judged, &head)?;
+                let body = Prefixed::new(start, rest).boxed_unsync();
+                return Ok(Response::from_parts(head, body));
             }
             Err(_) => {
                 return Err(Box::new(Refusal::new(
@@ -501,6 +509,31 @@ impl Exchange<'_> {
         route
             .chain
             .judge_response(&view, &response, progress, &mut self.env(*now, facts))
+    }
+
+    fn judge_long_answer(
+        &self,
+        judged: &mut Judged<'_>,
+        head: &http::response::Parts,
+    ) -> Result<(), Box<Refusal>> {
+        let Judged {
+            arrived,
+            route,
+            client,
+            now,
+            facts,
+            progress,
+        } = judged;
+        let variables = route.template.variables(&arrived.path);
+        let view = self.view(arrived, *client, &variables, Body::Absent);
+        let response = ResponseView {
+            status: head.status,
+            headers: &head.headers,
+            body: None,
+        };
+        route
+            .chain
+            .judge_long_response(&view, &response, progress, &mut self.env(*now, facts))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Bodies that are too long or too slow, over loopback.
+//! Bodies of requests that are too long or too slow, and of answers that a policy looks at, over loopback.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -8,7 +8,8 @@ use std::time::Duration;
 use lockgate_config::Source;
 use lockgate_proxy::Node;
 
-/// A service that answers with the number of body bytes it got, once the body has ended.
+/// A service that answers with the number of body bytes it got, once the body has ended, as JSON. For `X-Answer: 50` it answers
+/// with text of so many bytes, and says that it is compressed when the request allows that.
 fn counting() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -17,11 +18,19 @@ fn counting() -> SocketAddr {
             let Ok(stream) = stream else { return };
             std::thread::spawn(move || {
                 let mut reader = BufReader::new(stream);
-                while let Some(bytes) = body_bytes(&mut reader) {
-                    let count = bytes.to_string();
+                while let Some(asked) = read_request(&mut reader) {
+                    let body = match asked.answer {
+                        Some(length) => format!("\"{}\"", "a".repeat(length - 2)),
+                        None => asked.bytes.to_string(),
+                    };
+                    let encoding = if asked.compress {
+                        "Content-Encoding: gzip\r\n"
+                    } else {
+                        ""
+                    };
                     let answer = format!(
-                        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{count}",
-                        count.len()
+                        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n{encoding}Content-Length: {}\r\n\r\n{body}",
+                        body.len()
                     );
                     if reader.get_mut().write_all(answer.as_bytes()).is_err() {
                         return;
@@ -38,8 +47,15 @@ fn line(reader: &mut impl BufRead) -> Option<String> {
     (reader.read_line(&mut line).ok()? > 0).then(|| line.trim_end().to_ascii_lowercase())
 }
 
-fn body_bytes(reader: &mut impl BufRead) -> Option<usize> {
-    let (mut length, mut chunked) = (0, false);
+#[derive(Default)]
+struct Asked {
+    bytes: usize,
+    answer: Option<usize>,
+    compress: bool,
+}
+
+fn read_request(reader: &mut impl BufRead) -> Option<Asked> {
+    let (mut length, mut chunked, mut asked) = (0, false, Asked::default());
     loop {
         let line = line(reader)?;
         if line.is_empty() {
@@ -48,22 +64,35 @@ fn body_bytes(reader: &mut impl BufRead) -> Option<usize> {
         if let Some(value) = line.strip_prefix("content-length: ") {
             length = value.parse().ok()?;
         }
+        if let Some(value) = line.strip_prefix("x-answer: ") {
+            asked.answer = value.parse().ok();
+        }
         chunked |= line == "transfer-encoding: chunked";
+        asked.compress |= line.starts_with("accept-encoding: ");
     }
     if !chunked {
         reader.read_exact(&mut vec![0; length]).ok()?;
-        return Some(length);
+        asked.bytes = length;
+        return Some(asked);
     }
-    let mut sum = 0;
     loop {
         let size = usize::from_str_radix(&line(reader)?, 16).ok()?;
         reader.read_exact(&mut vec![0; size + 2]).ok()?;
         if size == 0 {
-            return Some(sum);
+            return Some(asked);
         }
-        sum += size;
+        asked.bytes += size;
     }
 }
+
+/// One operation; its answers are numbers, or texts of at most 100 characters.
+const OPENAPI: &str = "openapi: 3.1.0
+paths:
+  /:
+    post:
+      requestBody: { content: { application/json: {} } }
+      responses: { 200: { content: { application/json: { schema: { type: [integer, string], maxLength: 100 } } } } }
+";
 
 struct Gateway {
     node: Node,
@@ -78,10 +107,11 @@ impl Gateway {
             "lockgate: 1\npurposes: optional\nnode: {{ cores: 1 }}\nadmin: {{ bind: '127.0.0.1:0' }}\n\
              listeners: {{ public: {{ bind: '127.0.0.1:0' }} }}\n\
              upstreams: {{ counting: {{ targets: ['http://{}'] }} }}\n\
-             apis: {{ api: {{ versions: {{ v1: {{ base: /, upstream: counting, policies: [{policies}] }} }} }} }}\n",
+             apis: {{ api: {{ versions: {{ v1: {{ openapi: api.yaml, base: /, upstream: counting, policies: [{policies}] }} }} }} }}\n",
             counting()
         );
         std::fs::write(&path, document).unwrap();
+        std::fs::write(folder.path().join("api.yaml"), OPENAPI).unwrap();
         let (node, _) = Node::start(Source::File(path)).unwrap_or_else(|error| panic!("{error:?}"));
         Self {
             node,
@@ -193,4 +223,36 @@ fn a_policy_that_can_hold_more_is_not_bound_by_a_shadow_that_holds_less() {
     assert_eq!(count, "660");
     let (status, _) = gateway.say(CHUNKED, &(chunk(60) + &chunk(1000)));
     assert!(status.contains(" 413 "), "{status}");
+}
+
+#[test]
+fn an_answer_is_judged_by_the_document_and_held_up_to_the_limit_only() {
+    let gateway = Gateway::start("{ id: contract, kind: schema, response: true, up_to: 200B }");
+    let (status, count) = gateway.say("Content-Length: 2", "10");
+    assert_eq!((status.as_str(), count.as_str()), ("http/1.1 200 ok", "2"));
+    for (length, status, code) in [
+        (102, " 200 ", ""),
+        (103, " 502 ", "schema.answer"),
+        (200, " 502 ", "schema.answer"),
+        (201, " 503 ", "policy.undecided"),
+        (100_000, " 503 ", "policy.undecided"),
+    ] {
+        let fields = format!("X-Answer: {length}\r\nAccept-Encoding: gzip");
+        let (told, body) = gateway.say(&fields, "");
+        assert!(
+            told.contains(status) && body.contains(code),
+            "{told} {body}"
+        );
+    }
+}
+
+#[test]
+fn a_shadow_policy_lets_every_answer_pass_whole() {
+    let gateway =
+        Gateway::start("{ id: contract, kind: schema, response: true, up_to: 200B, mode: shadow }");
+    for length in [50, 150, 201, 100_000] {
+        let (status, body) = gateway.say(&format!("X-Answer: {length}"), "");
+        assert!(status.contains(" 200 "), "{status}");
+        assert_eq!(body.len(), length);
+    }
 }
