@@ -26,6 +26,7 @@ pub static KINDS: &[&Kind] = &[
     &kinds::json_limits::KIND,
     &kinds::xml_limits::KIND,
     &kinds::graphql_limits::KIND,
+    &kinds::schema::KIND,
     &kinds::payload_guard::KIND,
     &kinds::headers::KIND,
     &kinds::cache::KIND,

@@ -23,6 +23,7 @@ mod identity;
 mod jose;
 pub mod keys;
 pub mod kinds;
+mod openapi;
 mod password;
 mod payload;
 mod period;

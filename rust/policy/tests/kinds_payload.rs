@@ -8,6 +8,10 @@
 
 #[path = "kinds_payload/graphql_limits.rs"]
 mod graphql_limits;
+#[path = "kinds_payload/schema.rs"]
+mod schema;
+#[path = "kinds_payload/schema_answers.rs"]
+mod schema_answers;
 #[path = "kinds_payload/size.rs"]
 mod size;
 mod support;

@@ -17,5 +17,6 @@ pub mod payload_guard;
 pub mod quota;
 pub mod rate_limit;
 pub mod require;
+pub mod schema;
 pub mod size;
 pub mod xml_limits;
