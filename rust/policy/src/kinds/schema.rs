@@ -15,7 +15,8 @@
 //! 400 with the place and what was expected there, never the value; 404 and 405 for what the document does not list, unless
 //! `unlisted: pass`; 413 for a body larger than `up_to`; 415 for a type that the document does not list and for a compressed body;
 //! 502 for an answer that breaks the document. CORS preflights to a listed path pass. Bodies of other types than JSON and
-//! `application/x-www-form-urlencoded` are not looked at; one that looks like JSON is judged as JSON where the operation takes JSON.
+//! `application/x-www-form-urlencoded` are not looked at; one that looks like JSON is judged as JSON where the operation takes JSON
+//! too, for which bodies of all types are read there, up to `up_to`.
 //! An answer with a status that is not listed is refused when it is 2xx. Answers that are too large or compressed cannot be judged:
 //! `on_error` decides. Services are asked for answers that are not compressed.
 
@@ -144,7 +145,7 @@ fn compile(entry: &PolicyEntry, compiling: &Compiling<'_>) -> Compiled {
     let name = document(entry, compiling).map_err(one)?;
     let prefix = prefix(&settings, compiling).map_err(one)?;
     let bytes = compiling.read_file(&name).map_err(one)?;
-    let source = Source::read(&name, bytes).map_err(one)?;
+    let source = Source::read(&name, bytes)?;
     let under = compiling.template.map(ToString::to_string);
     let operations = Operations::read(
         &source,
@@ -411,6 +412,7 @@ fn media_type(why: Unmatched, content: &Content) -> Verdict {
         Unmatched::Absent => "the body has no `Content-Type`",
         Unmatched::Unreadable => "the `Content-Type` is not one media type",
         Unmatched::NotListed => "the `Content-Type` is not listed",
+        Unmatched::Charset => "the body is not in UTF-8",
     };
     let listed = content.listed();
     let detail = format!("{why}; this operation takes {listed}");

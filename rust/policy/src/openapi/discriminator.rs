@@ -5,6 +5,18 @@ use serde_json::{Map, Value, json};
 use super::source::{cut, join};
 use super::translate::Pass;
 
+/// Whether a value has the form of a discriminator.
+pub(super) fn is_one(value: &Value) -> bool {
+    let mapping = value.get("mapping");
+    let maps = |mapping: &Value| {
+        let named = mapping.as_object();
+        named.is_some_and(|named| named.values().all(Value::is_string))
+    };
+    value.get("propertyName").is_some_and(Value::is_string)
+        && mapping.is_none_or(maps)
+        && value.get("defaultMapping").is_none_or(Value::is_string)
+}
+
 /// A choice between schemas by the value of a property (OpenAPI 3.2.0 §4.25).
 pub(super) struct Discriminator<'a> {
     property: &'a str,
@@ -21,7 +33,8 @@ impl<'a> Discriminator<'a> {
         let discriminator = object.get("discriminator")?;
         let (keyword, branches) = ["oneOf", "anyOf"]
             .into_iter()
-            .find_map(|keyword| Some((keyword, object.get(keyword)?.as_array()?)))?;
+            .find_map(|keyword| Some((keyword, object.get(keyword)?.as_array()?)))
+            .filter(|(_, branches)| !branches.is_empty())?;
         let branches: Option<Vec<&str>> = branches
             .iter()
             .map(|branch| branch.get("$ref")?.as_str())

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use http::HeaderMap;
 use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue};
 use lockgate_config::Problem;
 use lockgate_inspection::json::{self, JsonLimits};
 use serde_json::Value;
@@ -40,6 +40,8 @@ pub enum Unmatched {
     Unreadable,
     /// It says a type that is not listed.
     NotListed,
+    /// It says another character set than UTF-8.
+    Charset,
 }
 
 impl Content {
@@ -107,7 +109,11 @@ impl Content {
                 || range.strip_suffix("/*").is_some_and(|wide| wide == main)
         };
         let found = self.0.iter().find(|(range, _)| fits(range));
-        found.map(|(_, form)| form).ok_or(Unmatched::NotListed)
+        let (_, form) = found.ok_or(Unmatched::NotListed)?;
+        // In another character set the same bytes would be another text for the service.
+        let is_read =
+            matches!(form, Form::Opaque) || headers.get_all(CONTENT_TYPE).iter().all(is_utf8);
+        is_read.then_some(form).ok_or(Unmatched::Charset)
     }
 
     /// The form for JSON, when one is listed.
@@ -121,6 +127,17 @@ impl Content {
 fn essence(value: &str) -> String {
     let essence = value.split(';').next().unwrap_or_default();
     essence.trim().to_ascii_lowercase()
+}
+
+/// Whether a media type has no `charset`, or one that is UTF-8.
+fn is_utf8(value: &HeaderValue) -> bool {
+    let text = value.to_str().unwrap_or_default();
+    text.split(';').skip(1).all(|parameter| {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        let value = value.trim().trim_matches('"').to_ascii_lowercase();
+        !name.trim().eq_ignore_ascii_case("charset")
+            || matches!(value.as_str(), "utf-8" | "us-ascii")
+    })
 }
 
 fn is_json(essence: &str) -> bool {
@@ -162,6 +179,12 @@ impl Form {
             Self::Json(side, validator) => (read_json(body, *side).map_err(here)?, validator),
             Self::Pairs(shape, validator) => {
                 let pairs: Vec<_> = form_urlencoded::parse(body).collect();
+                if pairs.iter().any(|(name, text)| {
+                    name.contains(char::REPLACEMENT_CHARACTER)
+                        || text.contains(char::REPLACEMENT_CHARACTER)
+                }) {
+                    return Err(here("is not UTF-8".into()));
+                }
                 let pairs = pairs.iter().map(|(name, text)| (&**name, &**text));
                 let object = shape.object(pairs);
                 let object = object.map_err(|name| {

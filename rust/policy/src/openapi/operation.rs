@@ -164,14 +164,22 @@ impl Reader<'_> {
         })
     }
 
-    fn credentials(&self) -> Vec<String> {
-        let schemes = self.source.at("/components/securitySchemes");
-        let schemes = schemes.and_then(Value::as_object).into_iter();
-        let schemes = schemes.flat_map(|named| named.values());
-        schemes
-            .filter(|scheme| scheme.get("in").and_then(Value::as_str) == Some("query"))
-            .filter_map(|scheme| scheme.get("name")?.as_str().map(str::to_owned))
-            .collect()
+    fn credentials(&mut self) -> Vec<String> {
+        let schemes = "/components/securitySchemes";
+        let listed = self.source.at(schemes).and_then(Value::as_object);
+        let mut credentials = Vec::new();
+        for name in listed.into_iter().flat_map(|listed| listed.keys()) {
+            match self.source.follow(&join(schemes, name)) {
+                Ok((_, scheme)) => {
+                    let text = |name: &str| scheme.get(name).and_then(Value::as_str);
+                    if let (Some("query"), Some(name)) = (text("in"), text("name")) {
+                        credentials.push(name.to_owned());
+                    }
+                }
+                Err(problem) => self.problems.push(problem),
+            }
+        }
+        credentials
     }
 
     fn answers(&mut self, pointer: &str) -> HashMap<String, Answer> {

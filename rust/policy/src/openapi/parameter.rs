@@ -139,7 +139,10 @@ impl Parameter {
         let (mut style, mut schema) = (None, join(pointer, "schema"));
         if let Some(content) = object.get("content").and_then(Value::as_object) {
             let media = content.keys().next().map_or("", String::as_str);
-            schema = join(&join(&join(pointer, "content"), media), "schema");
+            let (described, _) = source
+                .follow(&join(&join(pointer, "content"), media))
+                .map_err(|problem| vec![problem])?;
+            schema = join(&described, "schema");
             let essence = media.split(';').next().unwrap_or_default().trim();
             style = Some(match essence {
                 _ if essence.ends_with("/json") || essence.ends_with("+json") => Style::Json,
@@ -179,9 +182,7 @@ impl Parameter {
         match (&self.place, self.style, &self.shape) {
             (Place::QueryString, ..) => true,
             (Place::Query, Style::Deep, _) => deep_key(&self.name, name).is_some(),
-            (Place::Query, Style::Form, Shape::Object(_)) if self.explode => {
-                self.shape.names().any(|known| known == name)
-            }
+            (Place::Query, Style::Form, Shape::Object(_)) if self.explode => self.shape.has(name),
             (Place::Query, ..) => self.name == name,
             _ => false,
         }
@@ -211,7 +212,10 @@ impl Parameter {
             .iter()
             .map(|(name, text)| name.len() + text.len())
             .sum();
-        if texts.iter().any(|(_, text)| text.contains('\u{fffd}')) {
+        if texts
+            .iter()
+            .any(|(_, text)| text.contains(char::REPLACEMENT_CHARACTER))
+        {
             return Err(here("is not UTF-8".into()));
         }
         if self.may_be_empty && texts.iter().all(|(_, text)| text.is_empty()) {

@@ -1,5 +1,7 @@
 //! What a text from a URL, a field or a form stands for, as far as its schema tells.
 
+use std::collections::HashMap;
+
 use serde_json::{Map, Number, Value};
 
 use super::source::Source;
@@ -82,7 +84,7 @@ pub enum Shape {
     /// A list of values.
     List(Types),
     /// Values by name. Those of other names are text.
-    Object(Vec<(String, Member)>),
+    Object(HashMap<String, Member>),
 }
 
 /// One member of an object.
@@ -101,7 +103,7 @@ impl Shape {
             return Self::List(item_types(source, schema));
         }
         if types.has(Types::OBJECT) {
-            let mut members = Vec::new();
+            let mut members = HashMap::new();
             gather(source, schema, 0, &mut members);
             return Self::Object(members);
         }
@@ -151,21 +153,14 @@ impl Shape {
         Ok(Value::Object(object))
     }
 
-    /// The names of an object's members.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        let members = match self {
-            Self::Object(members) => members.as_slice(),
-            _ => &[],
-        };
-        members.iter().map(|(name, _)| name.as_str())
+    /// Whether an object has a member of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.member(name).is_some()
     }
 
     fn member(&self, name: &str) -> Option<Member> {
         match self {
-            Self::Object(members) => {
-                let found = members.iter().find(|(known, _)| known == name);
-                found.map(|(_, member)| *member)
-            }
+            Self::Object(members) => members.get(name).copied(),
             _ => None,
         }
     }
@@ -241,7 +236,7 @@ fn find_items<'v>(source: &'v Source, schema: &'v Value, hops: usize) -> Option<
     })
 }
 
-fn gather(source: &Source, schema: &Value, hops: usize, members: &mut Vec<(String, Member)>) {
+fn gather(source: &Source, schema: &Value, hops: usize, members: &mut HashMap<String, Member>) {
     if hops > MAX_HOPS {
         return;
     }
@@ -254,9 +249,9 @@ fn gather(source: &Source, schema: &Value, hops: usize, members: &mut Vec<(Strin
         } else {
             own
         };
-        if members.iter().all(|(known, _)| known != name) {
-            members.push((name.clone(), Member { list, types }));
-        }
+        members
+            .entry(name.clone())
+            .or_insert(Member { list, types });
     }
     for part in ["allOf", "anyOf", "oneOf"]
         .into_iter()

@@ -4,7 +4,7 @@ use lockgate_config::{Node, Problem, Span, Spanned, Value as NodeValue, nearest}
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
-use super::validator::Compiled;
+use super::validator::{Compiled, check_structure};
 
 /// How many references may lead to one thing.
 const MAX_HOPS: usize = 32;
@@ -39,8 +39,14 @@ impl Source {
     /// Reads the text of the file `name`.
     ///
     /// # Errors
-    /// That it is not YAML or JSON, or not an OpenAPI document of a version that is read.
-    pub fn read(name: &Spanned<String>, bytes: Vec<u8>) -> Result<Self, Problem> {
+    /// That it is not YAML or JSON, not an OpenAPI document of a version that is read, or not in the form of one.
+    pub fn read(name: &Spanned<String>, bytes: Vec<u8>) -> Result<Self, Vec<Problem>> {
+        let source = Self::parse(name, bytes).map_err(|problem| vec![problem])?;
+        check_structure(&source)?;
+        Ok(source)
+    }
+
+    fn parse(name: &Spanned<String>, bytes: Vec<u8>) -> Result<Self, Problem> {
         let text = String::from_utf8(bytes).map_err(|_| {
             Problem::new(
                 &name.span,

@@ -223,31 +223,49 @@ impl Pass<'_> {
         optional: &[String],
         out: &mut Map<String, Value>,
     ) {
-        let translated = match keyword {
-            _ if PLAIN.contains(&keyword) || COUNTS.contains(&keyword) => value.clone(),
-            _ if ONE.contains(&keyword) => self.schema(value, pointer, &[]),
-            _ if SEVERAL.contains(&keyword) => {
-                let excused = if keyword == "allOf" { optional } else { &[] };
-                self.several(value, pointer, excused)
-            }
-            _ if NAMED.contains(&keyword) => self.named(keyword, value, pointer),
-            "required" => required(value, optional),
-            "pattern" => {
-                self.pattern(value.as_str().unwrap_or_default(), pointer);
-                value.clone()
-            }
-            "$dynamicRef" | "$recursiveRef" => {
-                let problem = self
-                    .source
-                    .problem(pointer, format!("`{keyword}` is not read"));
-                self.note(problem.help("write `$ref: \"#/components/schemas/…\"`"));
-                return;
-            }
-            _ => {
-                self.unknown(keyword, pointer);
-                return;
-            }
-        };
+        let translated =
+            match keyword {
+                _ if PLAIN.contains(&keyword) || COUNTS.contains(&keyword) => value.clone(),
+                _ if ONE.contains(&keyword) => self.schema(value, pointer, &[]),
+                _ if SEVERAL.contains(&keyword) => {
+                    let excused = if keyword == "allOf" { optional } else { &[] };
+                    self.several(value, pointer, excused)
+                }
+                _ if NAMED.contains(&keyword) => self.named(keyword, value, pointer),
+                "required" => required(value, optional),
+                "pattern" => {
+                    self.pattern(value.as_str().unwrap_or_default(), pointer);
+                    value.clone()
+                }
+                "nullable" | "readOnly" | "writeOnly" if !value.is_boolean() => {
+                    let problem = self.source.problem(pointer, "expected `true` or `false`");
+                    self.note(problem);
+                    return;
+                }
+                "format" if !value.is_string() => {
+                    let problem = self.source.problem(pointer, "expected text");
+                    self.note(problem);
+                    return;
+                }
+                "discriminator" if !super::discriminator::is_one(value) => {
+                    let problem = self.source.problem(pointer, "this is not a discriminator");
+                    self.note(problem.help(
+                        "write `propertyName`, and `mapping` from values to names of schemas",
+                    ));
+                    return;
+                }
+                "$dynamicRef" | "$recursiveRef" => {
+                    let problem = self
+                        .source
+                        .problem(pointer, format!("`{keyword}` is not read"));
+                    self.note(problem.help("write `$ref: \"#/components/schemas/…\"`"));
+                    return;
+                }
+                _ => {
+                    self.unknown(keyword, pointer);
+                    return;
+                }
+            };
         out.insert(keyword.to_owned(), translated);
     }
 

@@ -11,7 +11,7 @@ use jsonschema::{
 use lockgate_config::Problem;
 use serde_json::{Value, json};
 
-use super::source::{Source, cut};
+use super::source::{Source, cut, join};
 use super::translate::{Side, Translated, translate};
 
 /// The most memory of one compiled pattern, in bytes. Matching takes time in proportion to it and to the text.
@@ -142,6 +142,46 @@ impl Validator {
                 what: "does not have the form that the document describes".into(),
             },
         })
+    }
+}
+
+/// How many problems of one document are told at a time.
+const PROBLEMS_MAX: usize = 20;
+
+/// Checks everything of a document but its schemas: a field that is misspelt or of another type would judge nothing.
+///
+/// # Errors
+/// Every problem found.
+pub(super) fn check_structure(source: &Source) -> Result<(), Vec<Problem>> {
+    let unusable = |error: String| vec![source.problem("", error)];
+    let structure: Value = serde_json::from_str(include_str!("structure.json"))
+        .map_err(|error| unusable(error.to_string()))?;
+    let structure = source
+        .compiled
+        .options()
+        .build(&structure)
+        .map_err(|error| unusable(words(error.kind())))?;
+    let document = source.at("").unwrap_or(&Value::Null);
+    let problems: Vec<Problem> = structure
+        .iter_errors(document)
+        .take(PROBLEMS_MAX)
+        .map(|error| {
+            let place = error.instance_path().as_str();
+            match error.kind() {
+                ValidationErrorKind::AdditionalProperties { unexpected } => {
+                    let name = unexpected.first().map_or("", String::as_str);
+                    source
+                        .problem(&join(place, name), format!("unknown field `{}`", cut(name)))
+                        .help("check its spelling; a field of your own starts with `x-`")
+                }
+                kind => source.problem(place, format!("this {}", words(kind))),
+            }
+        })
+        .collect();
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(problems)
     }
 }
 

@@ -602,6 +602,22 @@ paths:
         ("*/*", "\"a\"", "schema.media_type"),
         ("json", "\"a\"", "schema.media_type"),
         ("application/json", "", "schema.refused"),
+        (
+            "application/json; charset=utf-16",
+            "\"a\"",
+            "schema.media_type",
+        ),
+        (
+            "application/json;CHARSET=\"UTF-7\"",
+            "\"a\"",
+            "schema.media_type",
+        ),
+        (
+            "application/x-www-form-urlencoded",
+            "n=%FF",
+            "schema.refused",
+        ),
+        ("text/plain; charset=latin-1", "a", ""),
     ] {
         let trace = ask(&closed, &post("/orders", content_type, body));
         assert_eq!(code(&trace), expected, "{content_type} {body}");
@@ -746,6 +762,23 @@ fn bad_documents_are_refused_at_their_place() {
         (schema("{ type: strng }"), "api.yaml:6:"),
         (schema("{ type: strng }"), "this schema cannot be used"),
         (
+            whole("paths: { /: { get: { paramters: [] } } }"),
+            "api.yaml:2:22: unknown field `paramters`; check its spelling",
+        ),
+        (
+            whole("paths: { /: { get: { parameters: { a: 1 } } } }"),
+            "api.yaml:2:22: this must be a list",
+        ),
+        (
+            whole("paths: { /: { get: { requestBody: { required: yes, content: {} } } } }"),
+            "this must be `true` or `false`",
+        ),
+        (schema("{ readOnly: yes }"), "expected `true` or `false`"),
+        (
+            schema("{ oneOf: [{}], discriminator: { propertName: kind } }"),
+            "this is not a discriminator; write `propertyName`",
+        ),
+        (
             schema("{ maxLength: -1 }"),
             "this schema cannot be used: must be at least 0",
         ),
@@ -857,4 +890,96 @@ fn documents_may_be_json_with_escaped_pairs() {
     let revision = revision(openapi, "");
     assert_eq!(with_body(&revision, "\"😀\""), "");
     assert_ne!(with_body(&revision, "\"x\""), "");
+}
+
+/// A document with something of everything.
+const RICH: &str = r##"{
+  "openapi": "3.0.3",
+  "paths": { "/{id}": {
+    "parameters": [{ "name": "id", "in": "path", "required": true, "schema": { "type": "integer", "minimum": 1, "exclusiveMinimum": true } }],
+    "post": {
+      "parameters": [{ "$ref": "#/components/parameters/Page" }, { "name": "f", "in": "query", "style": "deepObject", "explode": true, "schema": { "type": "object", "properties": { "a": { "type": "array", "items": { "type": "string" } } } } }],
+      "requestBody": { "required": true, "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Pet" } }, "application/x-www-form-urlencoded": { "schema": { "type": "object" } } } },
+      "responses": { "2XX": { "headers": { "X-A": { "schema": { "type": "string" } } }, "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Cat" } } } } }
+    } } },
+  "components": {
+    "parameters": { "Page": { "name": "page", "in": "query", "content": { "application/json": { "schema": { "type": "object" } } } } },
+    "securitySchemes": { "k": { "type": "apiKey", "in": "query", "name": "k" } },
+    "schemas": {
+      "Pet": { "oneOf": [{ "$ref": "#/components/schemas/Cat" }], "discriminator": { "propertyName": "kind", "mapping": { "cat": "Cat" } } },
+      "Cat": { "type": "object", "nullable": true, "required": ["kind"], "additionalProperties": false, "allOf": [{ "minProperties": 1 }],
+               "properties": { "kind": { "type": "string", "enum": ["cat", "Cat"], "pattern": "^.*$", "format": "date" }, "id": { "type": "integer", "format": "int64", "readOnly": true } } }
+    } } }"##;
+
+fn pointers(value: &serde_json::Value, here: &str, found: &mut Vec<String>) {
+    found.push(here.to_owned());
+    let step = |name: &str| format!("{here}/{}", name.replace('~', "~0").replace('/', "~1"));
+    match value {
+        serde_json::Value::Object(members) => members
+            .iter()
+            .for_each(|(name, value)| pointers(value, &step(name), found)),
+        serde_json::Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .for_each(|(at, value)| pointers(value, &step(&at.to_string()), found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn an_empty_or_odd_value_anywhere_in_a_document_is_refused_in_words_or_means_what_it_says() {
+    let rich: serde_json::Value = serde_json::from_str(RICH).unwrap();
+    assert_eq!(problems_of(RICH, ", response: true"), "");
+    let mut found = Vec::new();
+    pointers(&rich, "", &mut found);
+    assert!(found.len() > 80, "{}", found.len());
+    let odd = serde_json::json!([null, "", [], {}, -1, 1.5, true, "#", [null], { "$ref": "#" }]);
+    let mut accepted = Vec::new();
+    for pointer in &found {
+        for odd in odd.as_array().unwrap() {
+            let mut changed = rich.clone();
+            *changed.pointer_mut(pointer).unwrap() = odd.clone();
+            let source = source(&changed.to_string(), ", response: true", "");
+            match Revision::check(&source) {
+                Ok(_) => accepted.push(format!("{pointer} {odd}")),
+                Err(problems) => assert!(
+                    problems.iter().all(|problem| !problem.message.is_empty()),
+                    "{pointer} {odd}"
+                ),
+            }
+        }
+    }
+    // A value that may be anything, a text or number of another content, and an empty object where it is a whole schema or answer.
+    let plain = |case: &&String| {
+        let (pointer, odd) = case.split_once(' ').unwrap();
+        !(pointer.contains("/enum/")
+            || odd.starts_with(['"', '1', '-'])
+            || odd == "true"
+            || odd == "{}")
+    };
+    let doubtful: Vec<&String> = accepted.iter().filter(plain).collect();
+    assert_eq!(
+        doubtful,
+        [
+            // Nothing is described there, nothing is required, and no value is allowed.
+            "/paths/~1{id}/parameters []",
+            "/paths/~1{id}/post/parameters []",
+            "/components/schemas/Cat/required []",
+            "/components/schemas/Cat/properties/kind/enum []",
+            "/components/schemas/Cat/properties/kind/enum [null]",
+        ]
+    );
+}
+
+proptest::proptest! {
+    #[test]
+    fn every_request_gets_a_decision(path in "/orders/[ -~]{0,20}", query in "[ -~]{0,60}", body in "\\PC{0,80}", content_type in "[ -~]{0,40}") {
+        let revision = revision(RICH, ", response: true");
+        for content_type in [content_type.as_str(), "application/json", "application/x-www-form-urlencoded"] {
+            let url = format!("{path}?{query}");
+            if let Ok(trace) = explain(&revision, &post(&url, content_type, &*body), NOW) {
+                proptest::prop_assert!(["forward", "refuse"].contains(&trace.decision));
+            }
+        }
+    }
 }
