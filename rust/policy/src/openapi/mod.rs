@@ -13,7 +13,7 @@ mod source;
 mod translate;
 mod validator;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use http::{HeaderMap, Method};
 use lockgate_config::Problem;
@@ -131,7 +131,11 @@ impl Operations {
                 group.sort_by_key(|item| std::cmp::Reverse(item.path.text_bytes()));
             }
         }
-        reader.problems.dedup();
+        // Operations share schemas, and with them what is wrong.
+        let mut told = HashSet::new();
+        reader
+            .problems
+            .retain(|problem| told.insert(problem.to_string()));
         if reader.problems.is_empty() {
             Ok(read)
         } else {

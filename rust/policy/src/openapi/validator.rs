@@ -15,12 +15,12 @@ use super::source::{Source, cut, join};
 use super::translate::{Side, Translated, translate};
 
 /// The most memory of one compiled pattern, in bytes. Matching takes time in proportion to it and to the text.
-const PATTERN_BYTES_MAX: usize = 1 << 20;
+const PATTERN_BYTES_MAX: usize = 1 << 18;
 /// The largest value, in bytes, for which the errors of alternatives are gathered.
 const ALTERNATIVES_BYTES_MAX: usize = 64 * 1024;
 /// The deepest value for which they are gathered when a schema contains itself: their number doubles with each level.
 const ALTERNATIVES_DEPTH_MAX: usize = 6;
-/// How many names, or bytes of a schema's value, a message holds.
+/// How many names a message holds.
 const NAMES_MAX: usize = 3;
 
 /// What is wrong with a value.
@@ -55,11 +55,7 @@ impl Compiled {
             .with_draft(Draft::Draft202012)
             .offline()
             .should_validate_formats(true)
-            .with_pattern_options(
-                PatternOptions::regex()
-                    .size_limit(PATTERN_BYTES_MAX)
-                    .dfa_size_limit(PATTERN_BYTES_MAX),
-            )
+            .with_pattern_options(PatternOptions::regex().size_limit(PATTERN_BYTES_MAX))
             .with_pattern_cache(self.regexes.clone())
     }
 

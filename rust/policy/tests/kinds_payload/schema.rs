@@ -678,6 +678,18 @@ fn a_pattern_that_backtracks_elsewhere_is_linear_or_refused() {
 }
 
 #[test]
+fn what_is_wrong_with_a_shared_schema_is_told_once() {
+    let openapi = "openapi: 3.1.0
+paths:
+  /a: { post: { requestBody: { content: { application/json: { schema: { $ref: '#/components/schemas/A' } } } } } }
+  /b: { post: { requestBody: { content: { application/json: { schema: { $ref: '#/components/schemas/B' } } } } } }
+components: { schemas: { A: { pattern: '(?=a)' }, B: { items: { $ref: '#/components/schemas/A' } } } }
+";
+    let found = problems_of(openapi, "");
+    assert_eq!(found.lines().count(), 1, "{found}");
+}
+
+#[test]
 fn nothing_outside_the_document_is_read() {
     for reference in [
         "http://169.254.169.254/latest",
