@@ -13,8 +13,8 @@ use super::source::{Source, join};
 use super::translate::Side;
 use super::validator::{Complaint, Validator};
 
-/// How deep bodies may nest, less than the 128 levels that the JSON parser follows.
-const DEPTH_MAX: usize = 100;
+/// How deep bodies may nest. Judging takes stack for each level.
+const DEPTH_MAX: usize = 64;
 
 /// What a body of one media type must be.
 #[derive(Debug)]

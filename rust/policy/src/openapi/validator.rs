@@ -16,6 +16,8 @@ use super::translate::{Side, Translated, translate};
 
 /// The most memory of one compiled pattern, in bytes. Matching takes time in proportion to it and to the text.
 const PATTERN_BYTES_MAX: usize = 1 << 18;
+/// How many schemas may refer to one another for the same value. Judging one level of a value takes stack for each.
+const IN_PLACE_MAX: usize = 16;
 /// The largest value, in bytes, for which the errors of alternatives are gathered.
 const ALTERNATIVES_BYTES_MAX: usize = 64 * 1024;
 /// The deepest value for which they are gathered when a schema contains itself: their number doubles with each level.
@@ -98,13 +100,19 @@ impl Validator {
         let translated = translate(source, pointer, side)?;
         let definitions = translated.schema.get("$defs").unwrap_or(&Value::Null);
         let count = translated.origins.len();
-        if let Some(number) = circle(definitions, count, &mut in_place) {
+        let refuse = |number: usize, message: String| {
             let origin = translated.origins.get(number);
-            let origin = origin.map_or("", String::as_str);
-            return Err(vec![source.problem(
-                origin,
-                "this schema refers to itself for the same value, so that it says nothing",
-            )]);
+            vec![source.problem(origin.map_or("", String::as_str), message)]
+        };
+        let length = longest(definitions, count, &in_place).map_err(|number| {
+            let message =
+                "this schema refers to itself for the same value, so that it says nothing";
+            refuse(number, message.into())
+        })?;
+        if length > IN_PLACE_MAX {
+            let message =
+                format!("more than {IN_PLACE_MAX} schemas refer to one another for the same value");
+            return Err(refuse(0, message));
         }
         let inner = source
             .compiled
@@ -114,7 +122,7 @@ impl Validator {
         Ok(Self {
             inner,
             alternatives: holds_alternatives(definitions),
-            recursive: circle(definitions, count, &mut references).is_some(),
+            recursive: longest(definitions, count, &references).is_err(),
         })
     }
 
@@ -199,13 +207,14 @@ fn holds_alternatives(schema: &Value) -> bool {
     }
 }
 
-/// A definition that leads back to itself: one of those left when definitions that lead to nothing are taken away again and again.
-fn circle(
+/// The most definitions that lead from one to the next, or `Err` with one that leads back to itself. Definitions that lead to nothing
+/// are taken away again and again; those of a circle are left.
+fn longest(
     definitions: &Value,
     count: usize,
-    named_in: &mut dyn FnMut(&Value, &mut Vec<usize>),
-) -> Option<usize> {
-    let mut left: Vec<Vec<usize>> = (0..count)
+    named_in: &dyn Fn(&Value, &mut Vec<usize>),
+) -> Result<usize, usize> {
+    let named: Vec<Vec<usize>> = (0..count)
         .map(|number| {
             let mut named = Vec::new();
             if let Some(schema) = definitions.get(number.to_string()) {
@@ -214,19 +223,26 @@ fn circle(
             named
         })
         .collect();
-    let mut gone = vec![false; count];
+    let mut lengths: Vec<Option<usize>> = vec![None; count];
     loop {
         let mut changed = false;
-        for (number, named) in left.iter_mut().enumerate() {
-            named.retain(|other| !gone.get(*other).copied().unwrap_or(true));
-            if let Some(gone) = gone.get_mut(number).filter(|gone| !**gone)
-                && named.is_empty()
-            {
-                (*gone, changed) = (true, true);
+        for (number, named) in named.iter().enumerate() {
+            if lengths.get(number).is_some_and(Option::is_some) {
+                continue;
+            }
+            let below: Option<Vec<usize>> = named
+                .iter()
+                .map(|other| lengths.get(*other).copied().flatten())
+                .collect();
+            if let (Some(below), Some(length)) = (below, lengths.get_mut(number)) {
+                *length = Some(1 + below.into_iter().max().unwrap_or(0));
+                changed = true;
             }
         }
         if !changed {
-            return gone.iter().position(|gone| !gone);
+            let circle = lengths.iter().position(Option::is_none);
+            let longest = lengths.iter().flatten().max();
+            return circle.map_or_else(|| Ok(longest.copied().unwrap_or(0)), Err);
         }
     }
 }

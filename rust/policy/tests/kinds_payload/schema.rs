@@ -288,6 +288,40 @@ fn a_body_made_to_multiply_errors_costs_little() {
     );
 }
 
+/// `Node`, which is `count` schemas for one value, the last of which has a property `n` that is a `Node`.
+fn chain_of(count: usize) -> String {
+    let mut openapi = takes("3.1.0", "{ $ref: '#/components/schemas/S1' }");
+    openapi += "components:\n  schemas:\n";
+    for at in 1..count {
+        openapi += &format!(
+            "    S{at}: {{ allOf: [{{ $ref: '#/components/schemas/S{}' }}] }}\n",
+            at + 1
+        );
+    }
+    openapi
+        + &format!(
+            "    S{count}: {{ type: object, properties: {{ n: {{ $ref: '#/components/schemas/S1' }} }} }}\n"
+        )
+}
+
+#[test]
+fn the_deepest_body_and_the_longest_chain_of_schemas_fit_the_stack() {
+    let revision = revision(&chain_of(16), "");
+    let nested = |depth: usize, leaf: &str| {
+        format!("{}{leaf}{}", "{\"n\":".repeat(depth), "}".repeat(depth))
+    };
+    assert_eq!(with_body(&revision, &nested(63, "{}")), "");
+    let detail = with_body(&revision, &nested(64, "1"));
+    assert!(detail.ends_with(" must be an object"), "{detail}");
+    let detail = with_body(&revision, &nested(64, "{}"));
+    assert!(detail.contains("nested 65 levels deep"), "{detail}");
+    let found = problems_of(&chain_of(17), "");
+    assert!(
+        found.contains("more than 16 schemas refer to one another for the same value"),
+        "{found}"
+    );
+}
+
 #[test]
 fn a_discriminator_picks_the_branch_that_is_judged() {
     let openapi = takes("3.0.3", "{ $ref: '#/components/schemas/Pet' }")
