@@ -12,6 +12,12 @@ mod graphql_limits;
 mod schema;
 #[path = "kinds_payload/schema_answers.rs"]
 mod schema_answers;
+#[path = "kinds_payload/schema_bodies.rs"]
+mod schema_bodies;
+#[path = "kinds_payload/schema_documents.rs"]
+mod schema_documents;
+#[path = "kinds_payload/schema_parameters.rs"]
+mod schema_parameters;
 #[path = "kinds_payload/size.rs"]
 mod size;
 mod support;

@@ -126,7 +126,7 @@ pub fn prepare(allowed: Allowed<'_>, service: Option<&Service>) -> Prepared {
             Effect::AddRequestHeader(name, value) => drop(headers.append(name, value)),
             Effect::RemoveRequestHeader(name) => drop(headers.remove(name)),
             Effect::RemoveQueryParameter(name) => removed.push(name),
-            Effect::RemoveCookie(name) => remove_cookie(&mut headers, &name),
+            Effect::RemoveCookie(name) => hygiene::remove_cookie(&mut headers, &name),
             Effect::SetPath(set) => path = Some(set),
             effect @ (Effect::LimitBody(_) | Effect::ReceiveWithin(_)) => {
                 bounds.narrow(&effect, allowed.since);
@@ -161,25 +161,6 @@ pub fn prepare(allowed: Allowed<'_>, service: Option<&Service>) -> Prepared {
         permits,
         since: allowed.since,
         cache,
-    }
-}
-
-fn remove_cookie(headers: &mut HeaderMap, name: &str) {
-    let left: Vec<String> = headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|line| line.to_str().ok())
-        .flat_map(|line| line.split(';'))
-        .map(str::trim)
-        .filter(|pair| pair.split('=').next() != Some(name))
-        .map(str::to_owned)
-        .collect();
-    headers.remove(header::COOKIE);
-    if let Some(value) = (!left.is_empty())
-        .then(|| HeaderValue::from_str(&left.join("; ")).ok())
-        .flatten()
-    {
-        headers.insert(header::COOKIE, value);
     }
 }
 

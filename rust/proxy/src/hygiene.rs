@@ -115,6 +115,26 @@ pub fn drop_connection_fields(headers: &mut HeaderMap) {
     }
 }
 
+/// Takes a cookie out of a request that is forwarded.
+pub fn remove_cookie(headers: &mut HeaderMap, name: &str) {
+    let left: Vec<String> = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(';'))
+        .map(str::trim)
+        .filter(|pair| pair.split('=').next() != Some(name))
+        .map(str::to_owned)
+        .collect();
+    headers.remove(header::COOKIE);
+    if let Some(value) = (!left.is_empty())
+        .then(|| HeaderValue::from_str(&left.join("; ")).ok())
+        .flatten()
+    {
+        headers.insert(header::COOKIE, value);
+    }
+}
+
 #[cfg(test)]
 #[path = "hygiene_tests.rs"]
 mod tests;

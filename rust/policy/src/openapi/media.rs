@@ -109,18 +109,33 @@ impl Content {
                 || range.strip_suffix("/*").is_some_and(|wide| wide == main)
         };
         let found = self.0.iter().find(|(range, _)| fits(range));
-        let (_, form) = found.ok_or(Unmatched::NotListed)?;
+        let (range, form) = found.ok_or(Unmatched::NotListed)?;
+        let form = if is_wide(range) && !is_json(&named) {
+            &OPAQUE
+        } else {
+            form
+        };
         // In another character set the same bytes would be another text for the service.
         let is_read =
             matches!(form, Form::Opaque) || headers.get_all(CONTENT_TYPE).iter().all(is_utf8);
         is_read.then_some(form).ok_or(Unmatched::Charset)
     }
 
-    /// The form for JSON, when one is listed.
+    /// The form for JSON, when one is listed; a range that says nothing of JSON does not count.
     pub fn json(&self) -> Option<&Form> {
-        let mut forms = self.0.iter().map(|(_, form)| form);
-        forms.find(|form| matches!(form, Form::Json(..)))
+        let found = self.0.iter().find(|(range, form)| match form {
+            Form::Json(_, validator) => !is_wide(range) || validator.is_some(),
+            _ => false,
+        });
+        found.map(|(_, form)| form)
     }
+}
+
+/// What a wide range says of a body that is not JSON.
+static OPAQUE: Form = Form::Opaque;
+
+fn is_wide(range: &str) -> bool {
+    range.ends_with("/*")
 }
 
 /// A media type without its parameters, in lower case.
@@ -150,7 +165,8 @@ impl Form {
         let (pointer, media) = source.follow(pointer).map_err(|problem| vec![problem])?;
         let name = essence(name);
         let pairs = name == "application/x-www-form-urlencoded";
-        if !pairs && !is_json(&name) {
+        let takes_json = is_json(&name) || matches!(name.as_str(), "*/*" | "application/*");
+        if !pairs && !takes_json {
             return Ok(Self::Opaque);
         }
         let at = join(&pointer, "schema");
