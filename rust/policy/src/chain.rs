@@ -394,7 +394,7 @@ fn evaluate(
                 return Turn::Stop(Step::Decided(Outcome::Respond(reply)));
             }
         }
-        Verdict::Need(Need::Body(_)) if request.body == Body::TooLarge => {
+        Verdict::Need(Need::Body(limit)) if is_larger(request.body, limit) => {
             note(progress, at, Word::Deny, Some(reason::BODY_TOO_LARGE.code));
             if acts {
                 let refusal = Refusal::new(
@@ -413,6 +413,11 @@ fn evaluate(
         }
     }
     Turn::Next
+}
+
+/// Whether a body is known to have more bytes than `limit`.
+const fn is_larger(body: Body<'_>, limit: usize) -> bool {
+    matches!(body, Body::TooLarge(known) if limit <= known)
 }
 
 /// Remembers that a credential was not there. Challenges of all policies that looked are sent together (RFC 9110 §11.6.1).

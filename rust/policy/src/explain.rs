@@ -183,7 +183,7 @@ fn judge(
             Step::Need(Need::Body(limit)) => {
                 let body = body.unwrap_or_default();
                 view.body = if body.len() > limit {
-                    Body::TooLarge
+                    Body::TooLarge(limit)
                 } else {
                     Body::Read(body)
                 };

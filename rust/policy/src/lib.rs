@@ -27,6 +27,7 @@ mod kind_doc;
 pub mod kinds;
 mod masking;
 mod origin;
+mod openapi;
 mod password;
 mod payload;
 mod period;

@@ -1,5 +1,6 @@
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -74,6 +75,8 @@ pub enum Effect {
     Response(ResponseEdit),
     /// Bounds the body while it streams, in bytes.
     LimitBody(u64),
+    /// Bounds the time from the end of the head to the end of the body.
+    ReceiveWithin(Duration),
     /// Held until the answer has ended.
     Hold(Permit),
     /// The answer may come from, or go to, the cache.

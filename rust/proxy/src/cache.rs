@@ -312,7 +312,7 @@ impl Cache {
             status(&mut head.headers, forward);
             return Ok(Answer { head, body });
         };
-        match read_start(body, asked.rule.up_to, KEPT_WITHIN).await {
+        match read_start(Bytes::new(), body, asked.rule.up_to, Some(KEPT_WITHIN)).await {
             Ok(ReadStart::Whole(bytes)) => {
                 let kept = Arc::new(Kept {
                     caller: asked.caller.clone(),
@@ -438,8 +438,7 @@ impl Fetch {
             path: from.path.clone(),
             key: from.key,
             authority: from.authority.clone(),
-            body_limit: from.body_limit,
-            body_idle: from.body_idle,
+            bounds: from.bounds,
             permits: Vec::new(),
             since: tokio::time::Instant::now(),
             cache: None,

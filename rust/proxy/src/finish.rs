@@ -37,7 +37,7 @@ impl Exchange<'_> {
         let Some(limit) = self.judge_head(judged, &head).map_err(&mut refused)? else {
             return Ok(Response::from_parts(head, body));
         };
-        match read_start(body, limit, SHOWN_WITHIN).await {
+        match read_start(Bytes::new(), body, limit, Some(SHOWN_WITHIN)).await {
             Ok(ReadStart::Whole(bytes)) => {
                 let replaced = self.judge_body(judged, &head, Some(&bytes));
                 let replaced = replaced.map_err(&mut refused)?;

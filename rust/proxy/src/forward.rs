@@ -20,7 +20,7 @@ use lockgate_policy::{
 use smallvec::SmallVec;
 use tokio::time::Instant;
 
-use crate::body::{Answered, AnyBody, Arrival, BodyError, Streamed, full};
+use crate::body::{Answered, AnyBody, Arrival, BodyError, Bounds, Prefixed, Streamed, full};
 use crate::core::Core;
 use crate::hygiene::{self, Caller};
 use crate::request::Arrived;
@@ -36,6 +36,8 @@ pub enum RequestBody {
     Absent,
     /// It streams through.
     Stream(Incoming),
+    /// A policy that does not act asked for it, and it has more bytes than this: what was read, and what is still to come.
+    Begun(usize, Bytes, Streamed),
     /// A policy read it.
     Read(Bytes),
 }
@@ -52,8 +54,8 @@ pub struct Allowed<'a> {
     pub effects: SmallVec<[Effect; 4]>,
     /// Who calls.
     pub caller: Caller<'a>,
-    /// How long the caller may pause within the body.
-    pub body_idle: Duration,
+    /// What its body may take, as far as the listener says.
+    pub bounds: Bounds,
     /// When it arrived.
     pub since: Instant,
 }
@@ -78,10 +80,8 @@ pub struct Prepared {
     pub key: Option<u64>,
     /// The host that the caller asked for, with its port.
     pub authority: Option<Authority>,
-    /// The most bytes of the body.
-    pub body_limit: u64,
-    /// How long the caller may pause within the body.
-    pub body_idle: Duration,
+    /// What its body may take.
+    pub bounds: Bounds,
     /// Places of limits that it holds until its answer was sent.
     pub permits: Vec<Permit>,
     /// When it arrived.
@@ -126,7 +126,7 @@ pub fn prepare(allowed: Allowed<'_>, service: Option<&Service>) -> Result<Prepar
     }
     let query = forwarded_query(allowed.head.uri.query(), &allowed.effects);
     let mut path = None;
-    let (mut body_limit, mut permits, mut cache) = (u64::MAX, Vec::new(), None);
+    let (mut bounds, mut permits, mut cache) = (allowed.bounds, Vec::new(), None);
     for effect in allowed.effects {
         match effect {
             Effect::SetRequestHeader(name, value) => drop(headers.insert(name, value)),
@@ -134,7 +134,9 @@ pub fn prepare(allowed: Allowed<'_>, service: Option<&Service>) -> Result<Prepar
             Effect::RemoveRequestHeader(name) => drop(headers.remove(name)),
             Effect::RemoveCookie(name) => remove_cookie(&mut headers, &name),
             Effect::SetPath(set) => path = Some(set),
-            Effect::LimitBody(limit) => body_limit = body_limit.min(limit),
+            effect @ (Effect::LimitBody(_) | Effect::ReceiveWithin(_)) => {
+                bounds.narrow(&effect, allowed.since);
+            }
             Effect::Hold(permit) => permits.push(permit),
             Effect::Cache(rule) => cache = Some(rule),
             // The query was made above; edits of the answer travel apart.
@@ -153,8 +155,7 @@ pub fn prepare(allowed: Allowed<'_>, service: Option<&Service>) -> Result<Prepar
         path: target(&allowed.head.uri, &path, query.as_deref())?,
         key,
         authority: allowed.arrived.authority.clone(),
-        body_limit,
-        body_idle: allowed.body_idle,
+        bounds,
         permits,
         since: allowed.since,
         cache,
@@ -229,15 +230,20 @@ pub async fn send(
     service: &Arc<Service>,
     seen: &mut Tried,
 ) -> Result<Answer, Box<Refusal>> {
-    let arrival = Arc::<Arrival>::default();
+    let mut arrival = Arc::<Arrival>::default();
     let mut body = match body {
         RequestBody::Absent => Carried::Absent,
         RequestBody::Read(bytes) => Carried::Bytes(bytes),
         RequestBody::Stream(incoming) => {
             seen.arrival = Some(arrival.clone());
-            let (idle, limit) = (prepared.body_idle, prepared.body_limit);
-            let body = Streamed::new(incoming, idle, limit, arrival.clone());
+            let body = Streamed::new(incoming, prepared.bounds, arrival.clone());
             Carried::Once(Some(body.boxed_unsync()))
+        }
+        RequestBody::Begun(_, start, mut rest) => {
+            arrival = rest.arrival();
+            seen.arrival = Some(arrival.clone());
+            rest.bound(prepared.bounds);
+            Carried::Once(Some(Prefixed::new(start, rest).boxed_unsync()))
         }
     };
     service.deposit_retry();
@@ -509,7 +515,9 @@ fn body_error(error: &hyper::Error) -> Option<&BodyError> {
 pub fn callers_failure(error: &BodyError) -> Refusal {
     match error {
         BodyError::TooLarge(_) => Refusal::new(&reasons::BODY_TOO_LARGE, error.to_string()),
-        BodyError::Idle(_) => Refusal::new(&reasons::BODY_TIMEOUT, error.to_string()),
+        BodyError::Idle(_) | BodyError::Late(_) => {
+            Refusal::new(&reasons::BODY_TIMEOUT, error.to_string())
+        }
         BodyError::Broken(_) => Refusal::new(&reasons::MALFORMED, "the body broke off"),
     }
 }

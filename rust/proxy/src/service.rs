@@ -18,7 +18,9 @@ use lockgate_recording::{Decision, Text};
 use tokio::time::Instant;
 
 use crate::aggregate;
-use crate::body::{AnyBody, Arrival, Observed, ReadBody, Streamed, full, read};
+use crate::body::{
+    AnyBody, Arrival, Bounds, Observed, ReadStart, Streamed, full, read_start,
+};
 use crate::cache::Asked;
 use crate::client_address::client_address;
 use crate::core::{Core, Generation, RequestId};
@@ -201,7 +203,6 @@ impl Exchange<'_> {
         judged: &mut Judged<'_>,
         body: &mut RequestBody,
     ) -> Result<Outcome, Box<Refusal>> {
-        let mut too_large = false;
         if let Some(record) = &judged.route.record_body
             && let RequestBody::Stream(stream) = &*body
             && stream
@@ -209,13 +210,15 @@ impl Exchange<'_> {
                 .exact()
                 .is_some_and(|size| size <= record.up_to.bytes())
         {
-            self.read_body(body, record.up_to.as_usize()).await?;
+            let bounds = self.bounds(&judged.progress);
+            self.read_body(body, record.up_to.as_usize(), bounds)
+                .await?;
         }
         loop {
             let step = {
                 let known = match &*body {
-                    _ if too_large => Body::TooLarge,
                     RequestBody::Absent => Body::Absent,
+                    RequestBody::Begun(known, ..) => Body::TooLarge(*known),
                     RequestBody::Stream(stream) => Body::Unread(stream.size_hint().exact()),
                     RequestBody::Read(bytes) => Body::Read(bytes),
                 };
@@ -238,30 +241,48 @@ impl Exchange<'_> {
                     let fact = self.core.shared.facts.get(&wanted).await;
                     judged.facts.put(wanted, fact);
                 }
-                Step::Need(Need::Body(limit)) => too_large = !self.read_body(body, limit).await?,
+                Step::Need(Need::Body(limit)) => {
+                    let bounds = self.bounds(&judged.progress);
+                    self.read_body(body, limit, bounds).await?;
+                }
             }
         }
     }
 
-    /// Reads the body; `false` when it has more bytes than `limit`.
-    async fn read_body(&self, body: &mut RequestBody, limit: usize) -> Result<bool, Box<Refusal>> {
-        match std::mem::replace(body, RequestBody::Absent) {
+    /// What a body may take, as far as policies have said.
+    fn bounds(&self, progress: &Progress) -> Bounds {
+        let mut bounds = Bounds::pauses(self.connection.body_idle);
+        for effect in &progress.effects {
+            bounds.narrow(effect, self.since);
+        }
+        bounds
+    }
+
+    /// Reads the body, or as much of it as shows that it has more bytes than `limit`.
+    async fn read_body(
+        &self,
+        body: &mut RequestBody,
+        limit: usize,
+        bounds: Bounds,
+    ) -> Result<(), Box<Refusal>> {
+        let (start, mut stream) = match std::mem::replace(body, RequestBody::Absent) {
             RequestBody::Stream(stream) => {
                 let arrival = Arc::<Arrival>::default();
-                let stream = Streamed::new(stream, self.connection.body_idle, u64::MAX, arrival);
-                match read(stream, limit).await {
-                    Ok(ReadBody::Whole(bytes)) => *body = RequestBody::Read(bytes),
-                    Ok(ReadBody::TooLarge) => return Ok(false),
-                    Err(error) => return Err(Box::new(forward::callers_failure(&error))),
-                }
-                Ok(true)
+                (Bytes::new(), Streamed::new(stream, bounds, arrival))
             }
-            RequestBody::Read(bytes) => {
-                *body = RequestBody::Read(bytes);
-                Ok(true)
+            RequestBody::Begun(_, start, stream) => (start, stream),
+            known @ (RequestBody::Read(_) | RequestBody::Absent) => {
+                *body = known;
+                return Ok(());
             }
-            RequestBody::Absent => Ok(false),
-        }
+        };
+        stream.bound(bounds);
+        *body = match read_start(start, stream, limit, None).await {
+            Ok(ReadStart::Whole(bytes)) => RequestBody::Read(bytes),
+            Ok(ReadStart::Part(start, rest)) => RequestBody::Begun(limit, start, rest),
+            Err(error) => return Err(Box::new(forward::callers_failure(&error))),
+        };
+        Ok(())
     }
 
     pub(crate) fn view<'a>(
@@ -404,7 +425,7 @@ impl Exchange<'_> {
                 trace: &self.trace,
                 via: &self.core.shared.via,
             },
-            body_idle: self.connection.body_idle,
+            bounds: Bounds::pauses(self.connection.body_idle),
             since: self.since,
         };
         forward::prepare(allowed, service)
