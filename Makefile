@@ -48,7 +48,8 @@ bench: $(READY) ## Measure beside the peers that scripts/install-bench-peers ins
 	cargo build --locked --release -p lockgate-python
 	mkdir -p target/bench && rm -rf target/bench/lockgate && cp -r python/lockgate target/bench/
 	rm -f target/bench/lockgate/_engine*.so && cp target/release/lib_engine.so target/bench/lockgate/_engine.abi3.so
-	PYTHONPATH=target/bench:.tools/bench $(PY) benchmarks/gateway.py $(BENCH)
+	PYTHONPATH=target/bench:.tools/bench:. $(PY) -m benchmarks.gateway $(BENCH)
+	PYTHONPATH=target/bench:. $(PY) -m benchmarks.reload
 
 advisories: ## Look dependencies up in the database of known weaknesses; needs the network
 	scripts/install-lint-tools

@@ -3,13 +3,21 @@
 The functions here take documents as paths and give typed results; nothing but `Gateway` opens a port.
 """
 
-from lockgate._engine import ProblemsError
-from lockgate.documents import check, diff, explain
-from lockgate.gateway import Gateway
-from lockgate.models import Check, Difference, Event, Problem, Trace
-from lockgate.recording import Recording
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lockgate._engine import ProblemsError
+    from lockgate.cases import test
+    from lockgate.documents import check, diff, explain
+    from lockgate.gateway import Gateway
+    from lockgate.models import CaseReport, Check, Difference, Event, Problem, Trace
+    from lockgate.recording import Recording
 
 __all__ = [
+    "CaseReport",
     "Check",
     "Difference",
     "Event",
@@ -21,4 +29,24 @@ __all__ = [
     "check",
     "diff",
     "explain",
+    "test",
 ]
+
+_HOMES = {
+    "ProblemsError": "_engine",
+    "check": "documents",
+    "diff": "documents",
+    "explain": "documents",
+    "Gateway": "gateway",
+    "Recording": "recording",
+    "test": "cases",
+}
+"""Where a name lives; what is not listed is a model."""
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401
+    """Import what is asked for, so that a node does not load what only people need (PEP 562)."""
+    if name not in __all__:
+        message = f"module `lockgate` has no attribute `{name}`"
+        raise AttributeError(message)
+    return getattr(import_module(f"lockgate.{_HOMES.get(name, 'models')}"), name)

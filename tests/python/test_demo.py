@@ -40,7 +40,7 @@ SHOWN = {
     "400 json_limits.refused",
     "400 request.bad_path",
     "401 api_key.invalid",
-    "401 api_key.missing",
+    "401 any_of.missing",
     "401 jwt.expired",
     "401 jwt.wrong_audience",
     "403 ip_filter.refused",

@@ -127,7 +127,8 @@ def explain(
         if text and (name != "target" or trace.decision == "forward"):
             out.print(f"{name:<9} {text}", markup=False)
     if trace.forwarded and trace.decision == "forward":
-        out.print(f"path      {trace.forwarded.path}", markup=False)
+        query = f"?{trace.forwarded.query}" if trace.forwarded.query else ""
+        out.print(f"path      {trace.forwarded.path}{query}", markup=False)
 
 
 def schema() -> None:

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use lockgate_config::{Mode, OnError};
 use serde::Serialize;
 use smallvec::SmallVec;
@@ -13,7 +14,7 @@ use crate::reason;
 use crate::request::{Body, RequestView, ResponseView};
 use crate::verdict::{Effect, Need, Refusal, Reply, ResponseEdit, ResponseVerdict, Verdict};
 
-/// The effective policies of a route: by phase, then by declaration from the outer scope to the inner.
+/// The effective policies of a route: those that open it, then by phase, then by declaration from the outer scope to the inner.
 #[derive(Debug, Default)]
 pub struct Chain {
     policies: Vec<Arc<BoundPolicy>>,
@@ -24,6 +25,8 @@ pub struct Chain {
 #[derive(Debug, Default)]
 pub struct Progress {
     next: usize,
+    /// The policies that asked for the body of the answer, with the most bytes that each can look at.
+    awaiting: SmallVec<[(usize, usize); 2]>,
     /// Who calls.
     pub identity: Option<Identity>,
     unidentified: Option<Box<Refusal>>,
@@ -129,6 +132,13 @@ impl Chain {
         !self.on_response.is_empty()
     }
 
+    /// Whether some policy answers preflights.
+    pub fn answers_preflights(&self) -> bool {
+        self.policies
+            .iter()
+            .any(|bound| bound.mode == Mode::Enforce && bound.policy.answers_preflights())
+    }
+
     /// Evaluates policies until one decides, one needs something, or all have allowed.
     pub fn advance(
         &self,
@@ -170,7 +180,8 @@ impl Chain {
         progress.next += 1;
     }
 
-    /// Whether some policy needs the body of an answer, and the most bytes of it.
+    /// Shows an answer, without its body, to the policies that see answers. Gives the most bytes of the body that one of them
+    /// needs, when one does; [`Chain::judge_body`] then goes on.
     ///
     /// # Errors
     /// The refusal to send in place of the answer.
@@ -181,45 +192,119 @@ impl Chain {
         progress: &mut Progress,
         env: &mut Env<'_>,
     ) -> Result<Option<usize>, Box<Refusal>> {
-        let mut needed = None;
+        progress.awaiting.clear();
         for at in &self.on_response {
             let Some(bound) = self.policies.get(*at) else {
                 continue;
             };
-            let caller = caller(request, progress);
-            if bound.mode == Mode::Off
-                || bound.expires.is_some_and(|end| env.now >= end)
-                || !bound.concerns(&caller)
-            {
+            if !applied(progress, *at) {
                 continue;
             }
-            let acts = bound.mode == Mode::Enforce;
-            let view = RequestView {
-                identity: progress.identity.as_ref(),
-                ..*request
-            };
-            match bound.policy.judge_response(&view, response, env) {
-                ResponseVerdict::Pass => {}
-                ResponseVerdict::Edit(edits) if acts => progress.edits.extend(edits),
-                ResponseVerdict::Edit(_) => {}
-                ResponseVerdict::NeedBody(limit) => {
-                    needed = Some(needed.map_or(limit, |most: usize| most.max(limit)))
-                }
-                ResponseVerdict::Deny(refusal) => {
-                    note(progress, *at, Word::Deny, Some(refusal.reason.code));
-                    if acts {
-                        return Err(refusal);
-                    }
-                }
-                ResponseVerdict::Undecided(_) => {
-                    note(progress, *at, Word::Undecided, Some(reason::UNDECIDED.code));
-                    if acts && bound.on_error == OnError::Deny {
-                        return Err(undecided());
-                    }
-                }
+            let verdict = judge(bound, request, response, progress, env);
+            if let ResponseVerdict::NeedBody(limit) = verdict {
+                progress.awaiting.push((*at, limit));
+            } else {
+                take_response_verdict((*at, bound), verdict, progress)?;
             }
         }
-        Ok(needed)
+        Ok(progress.awaiting.iter().map(|(_, limit)| *limit).max())
+    }
+
+    /// Shows the body to the policies that asked for it, each as the one before left it. `None` is a body larger than all can
+    /// look at. Gives the body when a policy replaced it.
+    ///
+    /// # Errors
+    /// The refusal to send in place of the answer.
+    pub fn judge_body(
+        &self,
+        request: &RequestView<'_>,
+        (response, body): (&ResponseView<'_>, Option<&[u8]>),
+        progress: &mut Progress,
+        env: &mut Env<'_>,
+    ) -> Result<Option<Bytes>, Box<Refusal>> {
+        let mut replaced: Option<Bytes> = None;
+        for (at, limit) in std::mem::take(&mut progress.awaiting) {
+            let Some(bound) = self.policies.get(at) else {
+                continue;
+            };
+            let body = replaced.as_deref().or(body);
+            let verdict = match body.filter(|body| body.len() <= limit) {
+                None => {
+                    ResponseVerdict::Undecided("the answer is too large to be looked at".into())
+                }
+                body => {
+                    let response = ResponseView { body, ..*response };
+                    match judge(bound, request, &response, progress, env) {
+                        ResponseVerdict::NeedBody(_) => {
+                            ResponseVerdict::Undecided("the answer was already shown".into())
+                        }
+                        verdict => verdict,
+                    }
+                }
+            };
+            if let Some(body) = take_response_verdict((at, bound), verdict, progress)? {
+                replaced = Some(body);
+            }
+        }
+        Ok(replaced)
+    }
+}
+
+/// Whether a policy that sees answers applied to the request: what did not apply then does not apply now.
+fn applied(progress: &Progress, policy: usize) -> bool {
+    let last = progress
+        .verdicts
+        .iter()
+        .rev()
+        .find(|record| usize::from(record.policy) == policy);
+    last.is_some_and(|record| !matches!(record.word, Word::Skip | Word::Undecided))
+}
+
+fn judge(
+    bound: &BoundPolicy,
+    request: &RequestView<'_>,
+    response: &ResponseView<'_>,
+    progress: &Progress,
+    env: &mut Env<'_>,
+) -> ResponseVerdict {
+    let view = RequestView {
+        identity: progress.identity.as_ref(),
+        ..*request
+    };
+    bound.policy.judge_response(&view, response, env)
+}
+
+/// Gives the body when the verdict replaces it.
+fn take_response_verdict(
+    (at, bound): (usize, &BoundPolicy),
+    verdict: ResponseVerdict,
+    progress: &mut Progress,
+) -> Result<Option<Bytes>, Box<Refusal>> {
+    let acts = bound.mode == Mode::Enforce;
+    match verdict {
+        ResponseVerdict::Edit(edits) if acts => {
+            let mut body = None;
+            for edit in edits {
+                match edit {
+                    ResponseEdit::Body(bytes) => body = Some(bytes),
+                    edit => progress.edits.push(edit),
+                }
+            }
+            Ok(body)
+        }
+        ResponseVerdict::Pass | ResponseVerdict::Edit(_) | ResponseVerdict::NeedBody(_) => Ok(None),
+        ResponseVerdict::Deny(refusal) => {
+            note(progress, at, Word::Deny, Some(refusal.reason.code));
+            if acts { Err(refusal) } else { Ok(None) }
+        }
+        ResponseVerdict::Undecided(_) => {
+            note(progress, at, Word::Undecided, Some(reason::UNDECIDED.code));
+            if acts && bound.on_error == OnError::Deny {
+                Err(undecided())
+            } else {
+                Ok(None)
+            }
+        }
     }
 }
 
@@ -325,7 +410,7 @@ fn evaluate(
                 return Turn::Stop(Step::Decided(Outcome::Respond(reply)));
             }
         }
-        Verdict::Need(Need::Body(_)) if request.body == Body::TooLarge => {
+        Verdict::Need(Need::Body(limit)) if is_larger(request.body, limit) => {
             note(progress, at, Word::Deny, Some(reason::BODY_TOO_LARGE.code));
             if acts {
                 let refusal = Refusal::new(
@@ -344,6 +429,11 @@ fn evaluate(
         }
     }
     Turn::Next
+}
+
+/// Whether a body is known to have more bytes than `limit`.
+const fn is_larger(body: Body<'_>, limit: usize) -> bool {
+    matches!(body, Body::TooLarge(known) if limit <= known)
 }
 
 /// Remembers that a credential was not there. Challenges of all policies that looked are sent together (RFC 9110 §11.6.1).

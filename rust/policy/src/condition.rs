@@ -87,6 +87,15 @@ impl Condition {
         })
     }
 
+    /// Whether it asks who calls.
+    pub fn names_caller(&self) -> bool {
+        let references = self.program.references();
+        references
+            .variables()
+            .iter()
+            .any(|name| matches!(*name, "application" | "claims"))
+    }
+
     /// The expression as it was written.
     pub fn source(&self) -> &str {
         &self.source

@@ -1,45 +1,29 @@
 //! One request, explained: its route, each policy with its origin and verdict, and what becomes of it.
 
-use std::net::{IpAddr, Ipv4Addr};
+mod request;
+
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use bytes::Bytes;
+use http::Version;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use serde::Serialize;
 
 use crate::canonical::canonical_path;
 use crate::chain::{Outcome, Progress, Step, Word};
 use crate::counters::Counters;
-use crate::directory::read_time;
 use crate::env::{Env, Timestamp};
 use crate::facts::{Fact, Facts};
+use crate::forwarding::{forwarded_query, remove_cookie};
 use crate::policy::Phase;
 use crate::reason;
-use crate::request::{Body, RequestView};
+use crate::request::{Body, RequestView, ResponseView};
 use crate::revision::{Revision, Route, RouteTarget};
 use crate::verdict::{Effect, Need, Refusal};
 
-/// A request as a person writes it.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ExplainRequest {
-    /// The method.
-    pub method: String,
-    /// A path with query, or a whole URL.
-    pub url: String,
-    /// Fields, in order.
-    #[serde(default)]
-    pub headers: Vec<(String, String)>,
-    /// The body.
-    pub body: Option<String>,
-    /// The caller's address; 127.0.0.1 by default.
-    pub client: Option<IpAddr>,
-    /// The time (RFC 3339); now by default.
-    pub at: Option<String>,
-    /// What a fact request would answer, in the order of `needs`.
-    #[serde(default)]
-    pub facts: Vec<Value>,
-}
+use request::{Answer, Parsed};
+pub use request::{ExplainAnswer, ExplainCertificate, ExplainRequest};
 
 /// The explanation.
 #[derive(Debug, Clone, Serialize)]
@@ -48,7 +32,7 @@ pub struct Trace {
     pub route: Option<TracedRoute>,
     /// `forward`, `respond`, `refuse` or `need`.
     pub decision: &'static str,
-    /// The status of the answer that the gateway gives itself.
+    /// The status of the answer, when it is known: the gateway's own, or the one that was given for the service.
     pub status: Option<u16>,
     /// The reason code.
     pub code: Option<String>,
@@ -58,8 +42,12 @@ pub struct Trace {
     pub detail: Option<String>,
     /// What the caller can do.
     pub remedy: Option<String>,
-    /// Fields of the answer that policies set.
+    /// Fields of the answer: those that policies set, and those that were given for the service.
     pub headers: Vec<(String, String)>,
+    /// The body of the answer, when it is known. Of a refusal, it is not the text: that depends on the form the caller wants.
+    pub body: Option<String>,
+    /// The application that was identified.
+    pub application: Option<Arc<str>>,
     /// The effective policies in order; those that were not reached have no verdict.
     pub policies: Vec<TracedPolicy>,
     /// What would be forwarded.
@@ -105,8 +93,19 @@ pub struct TracedPolicy {
 pub struct Forwarded {
     /// The path without query.
     pub path: String,
-    /// Fields that policies set or remove: a removed one has no value.
+    /// The query without `?`.
+    pub query: Option<String>,
+    /// Fields that policies change, with their values; a removed one has no value.
     pub headers: Vec<(String, Option<String>)>,
+    /// Whether the answer may come from the cache, or go there.
+    pub cache: bool,
+}
+
+/// A request that was explained. What it holds of limits on requests in flight is given back when this is dropped.
+pub struct Explained {
+    /// The explanation.
+    pub trace: Trace,
+    _held: Progress,
 }
 
 /// Explains a request against a revision, with fresh counters.
@@ -118,37 +117,10 @@ pub fn explain(
     request: &ExplainRequest,
     now: Timestamp,
 ) -> Result<Trace, String> {
-    let mut facts = Facts::default();
-    let mut given = request.facts.iter();
-    loop {
-        match explain_with(
-            revision,
-            request,
-            now,
-            &facts,
-            &Arc::new(Counters::default()),
-        )? {
-            Explained::Trace(trace) => return Ok(*trace),
-            Explained::Needs(need, trace) => match (need, given.next()) {
-                (Need::Fact(wanted), Some(value)) => {
-                    let fact = Fact::read(&wanted, value)?;
-                    facts.put(wanted, fact);
-                }
-                (_, _) => return Ok(*trace),
-            },
-        }
-    }
+    explain_with(revision, request, now, &Arc::default()).map(|explained| explained.trace)
 }
 
-/// An explanation, or what is missing for one.
-pub enum Explained {
-    /// It is decided.
-    Trace(Box<Trace>),
-    /// A fact is needed that was not given.
-    Needs(Need, Box<Trace>),
-}
-
-/// Explains a request with the facts and counters given.
+/// Explains a request with counters that other requests have used.
 ///
 /// # Errors
 /// What is wrong with the request as it was written.
@@ -156,10 +128,24 @@ pub fn explain_with(
     revision: &Revision,
     request: &ExplainRequest,
     now: Timestamp,
-    facts: &Facts,
     counters: &Arc<Counters>,
 ) -> Result<Explained, String> {
     let parsed = Parsed::read(request, now)?;
+    let mut progress = Progress::default();
+    let trace = judge(revision, &parsed, request, counters, &mut progress)?;
+    Ok(Explained {
+        trace,
+        _held: progress,
+    })
+}
+
+fn judge(
+    revision: &Revision,
+    parsed: &Parsed,
+    request: &ExplainRequest,
+    counters: &Arc<Counters>,
+    progress: &mut Progress,
+) -> Result<Trace, String> {
     let path = match canonical_path(&parsed.path) {
         Ok(path) => path,
         Err(error) => return Ok(refused(&Refusal::new(&reason::BAD_PATH, error.to_string()))),
@@ -169,6 +155,7 @@ pub fn explain_with(
         Err(refusal) => return Ok(refused(&refusal)),
     };
     let variables = route.template.variables(&path);
+    let body = parsed.body.as_deref();
     let mut view = RequestView {
         method: &parsed.method,
         scheme: &parsed.scheme,
@@ -177,115 +164,50 @@ pub fn explain_with(
         query: parsed.query.as_deref(),
         version: Version::HTTP_11,
         headers: &parsed.headers,
-        client: request.client.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
-        certificate: None,
-        body: parsed
-            .body
-            .as_ref()
-            .map_or(Body::Absent, |body| Body::Unread(Some(body.len() as u64))),
+        client: parsed.client,
+        certificate: parsed.certificate.as_ref(),
+        body: body.map_or(Body::Absent, |body| Body::Unread(Some(body.len() as u64))),
         variables: &variables,
         identity: None,
     };
-    let mut progress = Progress::default();
-    let mut env = Env {
-        now: parsed.at,
-        facts,
-        directory: &revision.directory,
-        counters,
-    };
+    let mut facts = Facts::default();
+    let mut given = request.facts.iter();
     loop {
-        match route
-            .chain
-            .advance(&view, &route.id, &mut progress, &mut env)
-        {
+        let mut env = Env {
+            now: parsed.at,
+            facts: &facts,
+            directory: &revision.directory,
+            counters,
+        };
+        match route.advance(&view, progress, &mut env) {
             Step::Need(Need::Body(limit)) => {
-                let body = parsed.body.as_deref().unwrap_or_default();
+                let body = body.unwrap_or_default();
                 view.body = if body.len() > limit {
-                    Body::TooLarge
+                    Body::TooLarge(limit)
                 } else {
                     Body::Read(body)
                 };
             }
-            Step::Need(need) => {
-                let trace = Trace {
-                    decision: "need",
-                    ..trace(route, &progress, &path)
+            Step::Need(Need::Fact(wanted)) => {
+                let Some(value) = given.next() else {
+                    return Ok(Trace {
+                        decision: "need",
+                        ..trace(route, progress, &view)
+                    });
                 };
-                return Ok(Explained::Needs(need, Box::new(trace)));
+                let fact = Fact::read(&wanted, value)?;
+                facts.put(wanted, fact);
             }
             Step::Decided(outcome) => {
-                return Ok(Explained::Trace(Box::new(decided(
-                    route, &progress, &path, outcome,
-                ))));
+                return Ok(decided(route, progress, &view, &mut env, outcome, parsed));
             }
         }
     }
 }
 
-struct Parsed {
-    method: Method,
-    scheme: String,
-    host: String,
-    path: String,
-    query: Option<String>,
-    headers: HeaderMap,
-    body: Option<Vec<u8>>,
-    at: Timestamp,
-}
-
-impl Parsed {
-    fn read(request: &ExplainRequest, now: Timestamp) -> Result<Self, String> {
-        let method = Method::from_bytes(request.method.to_ascii_uppercase().as_bytes())
-            .map_err(|_| format!("`{}` is not a method", request.method))?;
-        let (scheme, authority, rest) = match request.url.split_once("://") {
-            Some((scheme, rest)) => {
-                let (authority, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
-                (scheme.to_owned(), Some(authority.to_owned()), path)
-            }
-            None => ("http".to_owned(), None, request.url.as_str()),
-        };
-        let mut headers = HeaderMap::new();
-        for (name, value) in &request.headers {
-            let field = HeaderName::from_bytes(name.as_bytes())
-                .map_err(|_| format!("`{name}` is not a field name"))?;
-            let value = HeaderValue::from_str(value).map_err(|_| {
-                format!("the value of `{name}` holds a character that fields cannot hold")
-            })?;
-            headers.append(field, value);
-        }
-        let named = headers
-            .get(http::header::HOST)
-            .and_then(|host| host.to_str().ok())
-            .map(str::to_owned);
-        let host = authority.or(named).unwrap_or_else(|| "localhost".into());
-        let host = host
-            .rsplit_once(':')
-            .filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()))
-            .map_or(host.as_str(), |(name, _)| name);
-        let (path, query) = rest
-            .split_once('?')
-            .map_or((rest, None), |(path, query)| (path, Some(query.to_owned())));
-        let at = match &request.at {
-            None => now,
-            Some(text) => read_time(text).ok_or_else(|| {
-                format!("`{text}` is not a time; write one such as `2027-01-31T12:00:00Z`")
-            })?,
-        };
-        Ok(Self {
-            method,
-            scheme,
-            host: host.to_ascii_lowercase(),
-            path: path.to_owned(),
-            query,
-            headers,
-            body: request.body.clone().map(String::into_bytes),
-            at,
-        })
-    }
-}
-
-fn refused(refusal: &Refusal) -> Explained {
-    Explained::Trace(Box::new(with_refusal(Trace::empty(), refusal)))
+fn refused(refusal: &Refusal) -> Trace {
+    let headers = refusal.headers.iter().cloned().collect();
+    with_refusal(Trace::empty(), refusal, &headers)
 }
 
 impl Trace {
@@ -299,6 +221,8 @@ impl Trace {
             detail: None,
             remedy: None,
             headers: Vec::new(),
+            body: None,
+            application: None,
             policies: Vec::new(),
             forwarded: None,
             target: None,
@@ -306,26 +230,33 @@ impl Trace {
     }
 }
 
-fn with_refusal(trace: Trace, refusal: &Refusal) -> Trace {
+fn with_refusal(trace: Trace, refusal: &Refusal, headers: &HeaderMap) -> Trace {
     let reason = refusal.reason;
-    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     Trace {
         decision: "refuse",
         status: Some(reason.status),
         code: Some(reason.code.into()),
         title: Some(reason.title.into()),
         detail: Some(refusal.detail.clone().into_owned()),
-        remedy: Some(reason.remedy.into()),
-        headers: refusal
-            .headers
-            .iter()
-            .map(|(name, value)| (name.to_string(), text(value)))
-            .collect(),
+        remedy: Some(refusal.remedy().into()),
+        headers: written(headers),
+        forwarded: None,
         ..trace
     }
 }
 
-fn trace(route: &Route, progress: &Progress, path: &str) -> Trace {
+fn text(value: &HeaderValue) -> String {
+    String::from_utf8_lossy(value.as_bytes()).into_owned()
+}
+
+fn written(headers: &HeaderMap) -> Vec<(String, String)> {
+    headers
+        .iter()
+        .map(|(name, value)| (name.to_string(), text(value)))
+        .collect()
+}
+
+fn trace(route: &Route, progress: &Progress, view: &RequestView<'_>) -> Trace {
     let policies = route
         .chain
         .policies()
@@ -348,6 +279,10 @@ fn trace(route: &Route, progress: &Progress, path: &str) -> Trace {
             }
         });
     let target = (!matches!(route.target, RouteTarget::Nobody)).then(|| route.target.to_string());
+    let application = progress
+        .identity
+        .as_ref()
+        .and_then(|identity| identity.application.as_ref());
     Trace {
         route: Some(TracedRoute {
             api: route.api.clone(),
@@ -356,65 +291,138 @@ fn trace(route: &Route, progress: &Progress, path: &str) -> Trace {
             path: route.path.clone(),
         }),
         policies: policies.collect(),
-        forwarded: Some(forwarded(route, progress, path)),
+        application: application.map(|application| application.id.clone()),
+        forwarded: Some(forwarded(route, progress, view)),
         target,
         ..Trace::empty()
     }
 }
 
-fn forwarded(route: &Route, progress: &Progress, path: &str) -> Forwarded {
-    let mut forwarded = Forwarded {
-        path: route.forwarded_path(path).to_owned(),
-        headers: Vec::new(),
-    };
-    let text = |value: &HeaderValue| Some(String::from_utf8_lossy(value.as_bytes()).into_owned());
+fn forwarded(route: &Route, progress: &Progress, view: &RequestView<'_>) -> Forwarded {
+    let mut path = route.forwarded_path(view.path).to_owned();
+    let (mut headers, mut cache) = (view.headers.clone(), false);
+    let mut changed: Vec<HeaderName> = Vec::new();
     for effect in &progress.effects {
         match effect {
-            Effect::SetRequestHeader(name, value) | Effect::AddRequestHeader(name, value) => {
-                forwarded.headers.push((name.to_string(), text(value)))
-            }
-            Effect::RemoveRequestHeader(name) => forwarded.headers.push((name.to_string(), None)),
-            Effect::SetPath(path) => forwarded.path.clone_from(path),
+            Effect::SetRequestHeader(name, value) => drop(headers.insert(name, value.clone())),
+            Effect::AddRequestHeader(name, value) => drop(headers.append(name, value.clone())),
+            Effect::RemoveRequestHeader(name) => drop(headers.remove(name)),
+            Effect::RemoveCookie(name) => remove_cookie(&mut headers, name),
+            Effect::SetPath(set) => path.clone_from(set),
+            Effect::Cache(_) => cache = true,
             _ => {}
         }
+        let name = match effect {
+            Effect::SetRequestHeader(name, _)
+            | Effect::AddRequestHeader(name, _)
+            | Effect::RemoveRequestHeader(name) => name,
+            Effect::RemoveCookie(_) => &header::COOKIE,
+            _ => continue,
+        };
+        if !changed.contains(name) {
+            changed.push(name.clone());
+        }
     }
-    forwarded
+    let query = forwarded_query(view.query, &progress.effects).map(Cow::into_owned);
+    let mut fields = Vec::new();
+    for name in changed {
+        let values = headers.get_all(&name).iter();
+        fields.extend(values.map(|value| (name.to_string(), Some(text(value)))));
+        if !headers.contains_key(&name) {
+            fields.push((name.to_string(), None));
+        }
+    }
+    Forwarded {
+        path,
+        query,
+        headers: fields,
+        cache,
+    }
 }
 
-fn decided(route: &Route, progress: &Progress, path: &str, outcome: Outcome) -> Trace {
-    let trace = trace(route, progress, path);
+fn decided(
+    route: &Route,
+    progress: &mut Progress,
+    view: &RequestView<'_>,
+    env: &mut Env<'_>,
+    outcome: Outcome,
+    parsed: &Parsed,
+) -> Trace {
+    let refuse = |progress: &Progress, refusal: &Refusal| {
+        let mut headers: HeaderMap = refusal.headers.iter().cloned().collect();
+        edit(&mut headers, progress);
+        with_refusal(trace(route, progress, view), refusal, &headers)
+    };
     match outcome {
         Outcome::Forward if matches!(route.target, RouteTarget::Nobody) => {
             let refusal = Refusal::new(&reason::NO_ROUTE, "nobody answers this route");
+            refuse(progress, &refusal)
+        }
+        Outcome::Forward => {
+            let (mut status, mut headers, mut body) = (None, HeaderMap::new(), None);
+            if let Some(answer) = &parsed.answer {
+                match judge_answer(route, progress, view, env, answer) {
+                    Ok(replaced) => body = Some(replaced),
+                    Err(refusal) => return refuse(progress, &refusal),
+                }
+                status = Some(answer.status.as_u16());
+                headers.clone_from(&answer.headers);
+            }
+            edit(&mut headers, progress);
             Trace {
-                forwarded: None,
-                ..with_refusal(trace, &refusal)
+                decision: "forward",
+                status,
+                headers: written(&headers),
+                body: body.map(|body| String::from_utf8_lossy(&body).into_owned()),
+                ..trace(route, progress, view)
             }
         }
-        Outcome::Forward => Trace {
-            decision: "forward",
-            ..trace
-        },
-        Outcome::Refuse(refusal) => Trace {
-            forwarded: None,
-            ..with_refusal(trace, &refusal)
-        },
-        Outcome::Respond(reply) => Trace {
-            decision: "respond",
-            status: Some(reply.status.as_u16()),
-            code: Some(reply.code.into()),
-            headers: reply
-                .headers
-                .iter()
-                .map(|(name, value)| {
-                    (
-                        name.to_string(),
-                        String::from_utf8_lossy(value.as_bytes()).into_owned(),
-                    )
-                })
-                .collect(),
-            forwarded: None,
-            ..trace
-        },
+        Outcome::Refuse(refusal) => refuse(progress, &refusal),
+        Outcome::Respond(reply) => {
+            let mut headers: HeaderMap = reply.headers.iter().cloned().collect();
+            edit(&mut headers, progress);
+            Trace {
+                decision: "respond",
+                status: Some(reply.status.as_u16()),
+                code: Some(reply.code.into()),
+                headers: written(&headers),
+                body: Some(String::from_utf8_lossy(&reply.body).into_owned()),
+                forwarded: None,
+                ..trace(route, progress, view)
+            }
+        }
+    }
+}
+
+/// Lets policies see the service's answer; gives the body that the caller gets.
+fn judge_answer(
+    route: &Route,
+    progress: &mut Progress,
+    view: &RequestView<'_>,
+    env: &mut Env<'_>,
+    answer: &Answer,
+) -> Result<Bytes, Box<Refusal>> {
+    // Its body went to the service.
+    let view = RequestView {
+        body: Body::Absent,
+        ..*view
+    };
+    let seen = ResponseView {
+        status: answer.status,
+        headers: &answer.headers,
+        body: None,
+    };
+    let chain = &route.chain;
+    let Some(limit) = chain.judge_response(&view, &seen, progress, env)? else {
+        return Ok(answer.body.clone());
+    };
+    let body = Some(&*answer.body).filter(|body| body.len() <= limit);
+    let replaced = chain.judge_body(&view, (&seen, body), progress, env)?;
+    Ok(replaced.unwrap_or_else(|| answer.body.clone()))
+}
+
+fn edit(headers: &mut HeaderMap, progress: &Progress) {
+    for edit in &progress.edits {
+        edit.apply(headers);
     }
 }

@@ -61,12 +61,15 @@ pub enum Fact {
 }
 
 impl Fact {
-    /// Reads a fact as a person or a recording writes it: the answer to `wanted` as JSON.
+    /// Reads a fact as a person or a recording writes it: the answer to `wanted` as JSON, or the text `unavailable`.
     ///
     /// # Errors
     /// Why the value is no such answer.
     pub fn read(wanted: &FactRequest, value: &Value) -> Result<Self, String> {
         match wanted {
+            _ if value == "unavailable" => {
+                Ok(Self::Unavailable(Arc::from("it was said not to answer")))
+            }
             FactRequest::Introspection { .. } if value.is_object() => {
                 Ok(Self::Introspection(Arc::new(value.clone())))
             }

@@ -20,23 +20,31 @@ mod env;
 pub mod evidence;
 mod explain;
 mod facts;
+mod forwarding;
 mod identity;
 mod jose;
 pub mod keys;
 mod kind_doc;
 pub mod kinds;
+mod masking;
+mod openapi;
+mod origin;
 mod password;
 mod payload;
 mod period;
 mod place;
 mod policy;
+mod preflight;
 mod problem_details;
+mod readable_answer;
 mod reason;
 mod request;
 mod revision;
 mod router;
+mod schedule;
 mod signature_key;
 mod signatures;
+mod text_template;
 mod usage_fields;
 mod verdict;
 
@@ -50,8 +58,12 @@ pub use diff::{Difference, diff};
 pub use directory::{Directory, KeyLookup, User, read_time};
 pub use endpoint::{ClientCredentials, Endpoint, is_private};
 pub use env::{Env, Timestamp};
-pub use explain::{ExplainRequest, Trace, explain};
+pub use explain::{
+    ExplainAnswer, ExplainCertificate, ExplainRequest, Explained, Forwarded, Trace, TracedPolicy,
+    TracedRoute, explain, explain_with,
+};
 pub use facts::{Fact, FactRequest, Facts};
+pub use forwarding::{forwarded_query, query_without, remove_cookie};
 pub use identity::{Application, Identity};
 pub use kinds::cache::CacheRule;
 pub use password::{PasswordError, hash_password};

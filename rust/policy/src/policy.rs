@@ -12,6 +12,7 @@ use crate::endpoint::Endpoint;
 use crate::env::{Env, Timestamp};
 use crate::reason::Reason;
 use crate::request::{RequestView, ResponseView};
+use crate::revision::strip;
 use crate::router::Template;
 use crate::verdict::{ResponseVerdict, Verdict};
 
@@ -37,6 +38,17 @@ pub enum Phase {
 pub trait Policy: Send + Sync + fmt::Debug {
     /// Judges a request.
     fn evaluate(&self, request: &RequestView<'_>, env: &mut Env<'_>) -> Verdict;
+
+    /// Whether it is evaluated before anyone is identified, whatever its phase: what it does to the answer holds for refusals
+    /// too, and it may answer what carries no credential, such as a preflight. It sees no identity.
+    fn opens(&self) -> bool {
+        false
+    }
+
+    /// Whether it answers preflights (Fetch standard, "CORS-preflight request") of the requests it judges.
+    fn answers_preflights(&self) -> bool {
+        false
+    }
 
     /// Where the facts come from that it may ask for; a driver may fetch what it needs ahead.
     fn endpoints(&self) -> &[Arc<Endpoint>] {
@@ -163,6 +175,21 @@ impl Compiling<'_> {
                 .map(Some)
                 .map_err(|error| Problem::new(span, format!("the secret `{secret}`: {error}"))),
         }
+    }
+
+    /// How much of a request's path is taken off before it is forwarded, in bytes; `None` outside a version.
+    pub fn strip(&self) -> Option<usize> {
+        let (Origin::Version { api, version } | Origin::Route { api, version, .. }) = self.origin
+        else {
+            return None;
+        };
+        let versions = &self.document.apis.get(api)?.versions;
+        versions.get(version).map(strip)
+    }
+
+    /// The names of the variables that a request's path gives; none outside a route.
+    pub fn variables(&self) -> Vec<&str> {
+        self.template.map(Template::names).unwrap_or_default()
     }
 
     /// A stable number for a policy of this scope; counters use it so that usage survives a new revision.

@@ -89,7 +89,7 @@ fn json_body(refusal: &Refusal, instance: &str) -> Bytes {
         format!("urn:lockgate:request:{instance}").into(),
     );
     problem.insert("code".into(), reason.code.into());
-    problem.insert("remedy".into(), reason.remedy.into());
+    problem.insert("remedy".into(), refusal.remedy().into());
     for (name, value) in &refusal.members {
         problem.insert((*name).into(), value.clone());
     }
@@ -104,7 +104,7 @@ fn html_body(refusal: &Refusal, instance: &str) -> Bytes {
          color-scheme:light dark}}</style><h1>{title}</h1><p>{detail}</p><p>{remedy}</p><p><small>{code} · {instance}</small></p></html>",
         title = escape(reason.title),
         detail = escape(&refusal.detail),
-        remedy = escape(reason.remedy),
+        remedy = escape(refusal.remedy()),
         code = escape(reason.code),
         instance = escape(instance),
     ))

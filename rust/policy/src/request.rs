@@ -45,8 +45,8 @@ pub enum Body<'a> {
     Unread(Option<u64>),
     /// All of it.
     Read(&'a [u8]),
-    /// It has more bytes than the policy that asked for it can look at.
-    TooLarge,
+    /// It has more bytes than this, which is what the policy that asked for it can look at.
+    TooLarge(usize),
 }
 
 /// A verified client certificate.
@@ -71,7 +71,7 @@ impl<'a> RequestView<'a> {
                 &crate::reason::BODY_TOO_LARGE,
                 format!("the body has more than {limit} bytes"),
             )),
-            Body::Unread(_) | Body::TooLarge => Err(Verdict::Need(Need::Body(limit))),
+            Body::Unread(_) | Body::TooLarge(_) => Err(Verdict::Need(Need::Body(limit))),
         }
     }
 

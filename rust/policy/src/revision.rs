@@ -1,5 +1,6 @@
 //! A document compiled into what serves requests.
 
+mod route;
 mod scopes;
 mod targets;
 
@@ -8,9 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use http::Method;
-use http::header::{ALLOW, HeaderMap};
+use http::header::HeaderMap;
 use lockgate_config::{
-    Api, Document, Entry, Loaded, MAX_ROUTES, PolicyEntry, Problem, RecordBody, RevisionId,
+    Api, Document, Entry, Loaded, MAX_ROUTES, Mode, PolicyEntry, Problem, RecordBody, RevisionId,
     Route as RouteEntry, Span, Unlisted, Version,
 };
 
@@ -18,9 +19,14 @@ use crate::chain::Chain;
 use crate::condition::Condition;
 use crate::directory::{Directory, read_time};
 use crate::policy::{BoundPolicy, Compiling, Origin, Secrets};
+use crate::preflight;
 use crate::reason;
 use crate::router::{Conditions, Found, Router, Template};
 use crate::verdict::Refusal;
+
+pub(crate) use route::strip;
+use route::wrong_method;
+pub use route::{Part, Route, RouteTarget};
 
 /// A compiled document. Immutable: a change is a new revision.
 #[derive(Debug)]
@@ -37,86 +43,6 @@ pub struct Revision {
     pub router: Router,
     /// Who may call.
     pub directory: Directory,
-}
-
-/// Requests that are treated alike.
-#[derive(Debug)]
-pub struct Route {
-    /// Its stable name within the version.
-    pub id: Arc<str>,
-    /// The API.
-    pub api: Arc<str>,
-    /// The version.
-    pub version: Arc<str>,
-    /// The full path template.
-    pub template: Template,
-    /// The path template as text.
-    pub path: Arc<str>,
-    /// Its effective policies.
-    pub chain: Arc<Chain>,
-    /// Who answers.
-    pub target: RouteTarget,
-    /// How many bytes at the start of the path are taken off before forwarding.
-    pub strip: usize,
-    /// How much of bodies is recorded.
-    pub record_body: Option<RecordBody>,
-}
-
-/// Who answers a route's requests.
-#[derive(Debug, Clone)]
-pub enum RouteTarget {
-    /// Nobody: policies answer, or it is 404.
-    Nobody,
-    /// A service.
-    Upstream(Arc<str>),
-    /// Several by weight: cumulative weights.
-    Split(Vec<(u32, Arc<str>)>),
-    /// Several together.
-    Aggregate(Vec<Part>),
-}
-
-/// One part of an aggregated answer.
-#[derive(Debug, Clone)]
-pub struct Part {
-    /// Its name in the answer.
-    pub name: Arc<str>,
-    /// The service.
-    pub upstream: Arc<str>,
-    /// The path to ask, with `{name}` for variables.
-    pub path: Arc<str>,
-    /// Whether the answer may come without it.
-    pub optional: bool,
-    /// What stands in for it.
-    pub default: serde_json::Value,
-    /// How long it may take.
-    pub within: Option<std::time::Duration>,
-}
-
-impl Route {
-    /// The path as it is forwarded: the canonical path without the base, byte for byte.
-    pub fn forwarded_path<'a>(&self, path: &'a str) -> &'a str {
-        match path.get(self.strip..) {
-            Some("") | None => "/",
-            Some(rest) => rest,
-        }
-    }
-}
-
-impl std::fmt::Display for RouteTarget {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Nobody => f.write_str("the gateway"),
-            Self::Upstream(name) => f.write_str(name),
-            Self::Split(several) => {
-                let names: Vec<&str> = several.iter().map(|(_, name)| &**name).collect();
-                f.write_str(&names.join(", "))
-            }
-            Self::Aggregate(parts) => {
-                let names: Vec<&str> = parts.iter().map(|part| &*part.upstream).collect();
-                f.write_str(&names.join(" + "))
-            }
-        }
-    }
 }
 
 impl Revision {
@@ -166,6 +92,8 @@ impl Revision {
 
     /// The route of a request; `path` is canonical, `host` in lower case without port.
     ///
+    /// A preflight belongs to the route of the request that it asks for, when that route's policies answer preflights.
+    ///
     /// # Errors
     /// The refusal of a request that no route takes; with `Allow` when only its method is wrong (RFC 9110 §15.5.6).
     pub fn route(
@@ -175,15 +103,33 @@ impl Revision {
         method: &Method,
         headers: &HeaderMap,
     ) -> Result<&Route, Box<Refusal>> {
+        let Some(asked) = preflight::asked_method(method, headers) else {
+            return self.find(host, path, method, headers);
+        };
+        let answers = |route: &Route| route.chain.answers_preflights();
+        match self.find(host, path, &asked, headers) {
+            Ok(route) if answers(route) => Ok(route),
+            asked_for => match self.find(host, path, method, headers) {
+                // Its policies must not answer for a route that is not theirs, or for none.
+                Ok(route) if answers(route) => {
+                    asked_for.and_then(|_| Err(wrong_method(std::slice::from_ref(&asked))))
+                }
+                found => found,
+            },
+        }
+    }
+
+    fn find(
+        &self,
+        host: &str,
+        path: &str,
+        method: &Method,
+        headers: &HeaderMap,
+    ) -> Result<&Route, Box<Refusal>> {
         let found = match self.router.find(host, path, method, headers) {
             Found::Route(at) => self.routes.get(at),
             Found::Nothing => None,
-            Found::OtherMethods(methods) => {
-                let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
-                let detail = format!("this path takes `{}`", names.join("`, `"));
-                let refusal = Refusal::new(&reason::WRONG_METHOD, detail);
-                return Err(Box::new(refusal.header(ALLOW, &names.join(", "))));
-            }
+            Found::OtherMethods(methods) => return Err(wrong_method(&methods)),
         };
         found.ok_or_else(|| {
             Box::new(Refusal::new(
@@ -435,15 +381,13 @@ impl<'a> Build<'a> {
         for host in &shared.hosts {
             self.router.add(*host, &template, conditions.clone(), at);
         }
-        let strip = if shared.settings.strip_base && shared.settings.base.as_str() != "/" {
-            shared.settings.base.len()
-        } else {
-            0
-        };
+        let methods = conditions.methods;
+        let strip = strip(shared.settings);
         self.routes.push(Route {
             id: Arc::from(id),
             api: shared.api.clone(),
             version: shared.version.clone(),
+            methods,
             template,
             path: Arc::from(path),
             chain,
@@ -455,10 +399,9 @@ impl<'a> Build<'a> {
 }
 
 fn answers_itself(chain: &Chain) -> bool {
-    chain
-        .policies()
-        .iter()
-        .any(|policy| matches!(policy.kind.name, "respond" | "redirect"))
+    chain.policies().iter().any(|policy| {
+        policy.mode == Mode::Enforce && matches!(policy.kind.name, "respond" | "redirect")
+    })
 }
 
 fn route_id(route: &RouteEntry) -> String {
@@ -529,7 +472,21 @@ pub(crate) fn bind(
         reason = "a share is between 0 and 100"
     )]
     let share = (entry.percent.get() * 100.0).round() as u32;
-    match (kind.compile)(entry, compiling) {
+    let compiled = (kind.compile)(entry, compiling);
+    if let (Ok(policy), Some(text)) = (&compiled, &entry.when)
+        && policy.opens()
+        && when.as_ref().is_some_and(Condition::names_caller)
+    {
+        let message = format!(
+            "the policy `{}` is evaluated before anyone is identified",
+            entry.id.value
+        );
+        problems.push(
+            Problem::new(&text.span, message)
+                .help("write a condition over `request`, `route` or `client`"),
+        );
+    }
+    match compiled {
         Ok(policy) if problems.is_empty() => Ok(BoundPolicy {
             id: Arc::from(entry.id.as_str()),
             kind,

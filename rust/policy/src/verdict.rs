@@ -1,8 +1,9 @@
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use smallvec::SmallVec;
 
 use crate::counters::Permit;
@@ -64,14 +65,18 @@ pub enum Effect {
     RemoveRequestHeader(HeaderName),
     /// Removes a parameter from the forwarded query.
     RemoveQueryParameter(Arc<str>),
+    /// Adds a parameter, unescaped, to the forwarded query.
+    AddQueryParameter(Arc<str>, String),
     /// Removes a cookie from the forwarded request.
     RemoveCookie(Arc<str>),
-    /// Forwards to this path (with query) in place of the request's.
+    /// Forwards to this canonical path in place of the request's; the query is not part of it.
     SetPath(String),
     /// Changes the answer.
     Response(ResponseEdit),
     /// Bounds the body while it streams, in bytes.
     LimitBody(u64),
+    /// Bounds the time from the end of the head to the end of the body.
+    ReceiveWithin(Duration),
     /// Held until the answer has ended.
     Hold(Permit),
     /// The answer may come from, or go to, the cache.
@@ -93,6 +98,19 @@ pub enum ResponseEdit {
     Body(Bytes),
 }
 
+impl ResponseEdit {
+    /// Changes the fields of an answer; a body is replaced by whoever has it.
+    pub fn apply(&self, headers: &mut HeaderMap) {
+        match self.clone() {
+            Self::Set(name, value) => drop(headers.insert(name, value)),
+            Self::Add(name, value) => drop(headers.append(name, value)),
+            Self::Default(name, value) => drop(headers.entry(name).or_insert(value)),
+            Self::Remove(name) => drop(headers.remove(name)),
+            Self::Body(_) => {}
+        }
+    }
+}
+
 /// Effects in their order; most policies have at most two.
 pub type Effects = SmallVec<[Effect; 2]>;
 
@@ -103,6 +121,8 @@ pub struct Refusal {
     pub reason: &'static Reason,
     /// What was wrong with this request; never a secret, an internal name, or which half of a credential was wrong.
     pub detail: Cow<'static, str>,
+    /// What this caller can do about it, when that says more than the catalogue can.
+    pub particular_remedy: Option<String>,
     /// Fields of the answer, such as `WWW-Authenticate` or `Retry-After`.
     pub headers: SmallVec<[(HeaderName, HeaderValue); 2]>,
     /// Further members of the problem (RFC 9457 §3.2), such as `violated-policies`.
@@ -115,9 +135,24 @@ impl Refusal {
         Self {
             reason,
             detail: detail.into(),
+            particular_remedy: None,
             headers: SmallVec::new(),
             members: Vec::new(),
         }
+    }
+
+    /// Says what this caller can do, in place of the catalogue's remedy.
+    #[must_use]
+    pub fn with_remedy(mut self, remedy: impl Into<String>) -> Self {
+        self.particular_remedy = Some(remedy.into());
+        self
+    }
+
+    /// What the caller can do about it.
+    pub fn remedy(&self) -> &str {
+        self.particular_remedy
+            .as_deref()
+            .unwrap_or(self.reason.remedy)
     }
 
     /// Adds a field to the answer; values that are no field value are left out.

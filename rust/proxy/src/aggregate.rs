@@ -1,5 +1,6 @@
 //! Several calls side by side, merged into one answer.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -104,22 +105,50 @@ fn for_part(
     ] {
         headers.remove(name);
     }
-    let mut path = part.path.to_string();
-    for (name, value) in variables {
-        path = path.replace(&format!("{{{name}}}"), value);
-    }
     Ok(Prepared {
         method: Method::GET,
         headers,
-        path: path.parse().map_err(|_| not_forwarded())?,
+        path: filled(&part.path, variables)
+            .parse()
+            .map_err(|_| not_forwarded())?,
         key: prepared.key,
         authority: prepared.authority.clone(),
-        body_limit: 0,
-        body_idle: prepared.body_idle,
+        bounds: prepared.bounds,
         permits: Vec::new(),
         since: prepared.since,
         cache: None,
     })
+}
+
+/// A path of a part with the variables of the caller's path in their places. Behind `?` a value is one value: what would begin
+/// another parameter there is escaped.
+fn filled(template: &str, variables: &[(&str, &str)]) -> String {
+    let (path, query) = template.split_once('?').unwrap_or((template, ""));
+    let fill = |text: &str, shown: fn(&str) -> Cow<'_, str>| {
+        variables
+            .iter()
+            .fold(text.to_owned(), |text, (name, value)| {
+                text.replace(&format!("{{{name}}}"), &shown(value))
+            })
+    };
+    let mut filled = fill(path, |value| Cow::Borrowed(value));
+    if !query.is_empty() {
+        filled.push('?');
+        filled.push_str(&fill(query, |value| {
+            // The value is canonical: its escapes stay as they are, and `%` begins nothing else.
+            let mut escaped = String::with_capacity(value.len());
+            for letter in value.chars() {
+                match letter {
+                    '&' => escaped.push_str("%26"),
+                    '=' => escaped.push_str("%3D"),
+                    '+' => escaped.push_str("%2B"),
+                    letter => escaped.push(letter),
+                }
+            }
+            Cow::Owned(escaped)
+        }));
+    }
+    filled
 }
 
 async fn ask(
@@ -145,5 +174,25 @@ async fn ask(
         }
         Ok(ReadBody::TooLarge) => Err("its answer is too large"),
         Err(_) => Err("its service broke off"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variable_behind_the_question_mark_cannot_begin_another_parameter() {
+        let variables = [("sku", "a&limit=9+1%2C"), ("id", "7&x=1")];
+        for (template, expected) in [
+            ("/o/{id}", "/o/7&x=1"),
+            (
+                "/o/{id}?limit=3&sku={sku}",
+                "/o/7&x=1?limit=3&sku=a%26limit%3D9%2B1%2C",
+            ),
+            ("/plain", "/plain"),
+        ] {
+            assert_eq!(filled(template, &variables), expected);
+        }
     }
 }

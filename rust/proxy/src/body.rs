@@ -11,6 +11,7 @@ use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use hyper::body::Incoming;
+use lockgate_policy::Effect;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::record::Observation;
@@ -25,6 +26,9 @@ pub enum BodyError {
     /// The sender paused for too long.
     #[error("no piece of the body came for {0:?}")]
     Idle(Duration),
+    /// The sender took too long for all of it.
+    #[error("the body did not come within {0:?}")]
+    Late(Duration),
     /// The body is larger than a policy lets pass.
     #[error("the body has more than {0} bytes")]
     TooLarge(u64),
@@ -106,25 +110,76 @@ impl Arrival {
     }
 }
 
-/// A request body that streams through, with a bound on pauses and on its size.
+/// What a request body may take: pauses, bytes, time.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// The longest pause between two pieces.
+    pub idle: Duration,
+    /// The most bytes.
+    pub bytes: u64,
+    /// The longest time for all of it, and when that ends.
+    pub within: Option<(Duration, Instant)>,
+}
+
+impl Bounds {
+    /// Pauses alone are bounded.
+    pub const fn pauses(idle: Duration) -> Self {
+        Self {
+            idle,
+            bytes: u64::MAX,
+            within: None,
+        }
+    }
+
+    /// Narrows the bounds as `effect` says; `since` is when the head had come.
+    pub fn narrow(&mut self, effect: &Effect, since: Instant) {
+        match effect {
+            Effect::LimitBody(bytes) => self.bytes = self.bytes.min(*bytes),
+            Effect::ReceiveWithin(within) => {
+                let shorter = self.within.is_none_or(|(known, _)| *within < known);
+                // A time too far away for the clock is no bound.
+                if let Some(end) = since.checked_add(*within).filter(|_| shorter) {
+                    self.within = Some((*within, end));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A request body that streams through, within its bounds.
 pub struct Streamed {
     inner: Incoming,
     patience: Patience,
-    left: u64,
-    limit: u64,
+    bounds: Bounds,
     arrival: Arc<Arrival>,
 }
 
 impl Streamed {
-    /// Streams `inner`; `limit` is in bytes.
-    pub const fn new(inner: Incoming, idle: Duration, limit: u64, arrival: Arc<Arrival>) -> Self {
+    /// Streams `inner`.
+    pub fn new(inner: Incoming, bounds: Bounds, arrival: Arc<Arrival>) -> Self {
         Self {
             inner,
-            patience: Patience::new(idle, None),
-            left: limit,
-            limit,
+            patience: Patience::new(bounds.idle, bounds.within.map(|(_, end)| end)),
+            bounds,
             arrival,
         }
+    }
+
+    /// Takes other bounds for what is still to come; bytes that have come count.
+    pub fn bound(&mut self, bounds: Bounds) {
+        self.bounds = bounds;
+        self.patience.deadline = bounds.within.map(|(_, end)| end);
+    }
+
+    /// How far it has come.
+    pub fn arrival(&self) -> Arc<Arrival> {
+        self.arrival.clone()
+    }
+
+    fn late(&self) -> Option<BodyError> {
+        let (within, end) = self.bounds.within?;
+        (Instant::now() >= end).then_some(BodyError::Late(within))
     }
 }
 
@@ -140,11 +195,14 @@ impl Body for Streamed {
         match Pin::new(&mut this.inner).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
                 let size = frame.data_ref().map_or(0, |data| data.len() as u64);
-                let Some(left) = this.left.checked_sub(size) else {
-                    return Poll::Ready(Some(Err(BodyError::TooLarge(this.limit))));
-                };
-                this.left = left;
-                this.arrival.bytes.fetch_add(size, Ordering::Relaxed);
+                let before = this.arrival.bytes.fetch_add(size, Ordering::Relaxed);
+                if before.saturating_add(size) > this.bounds.bytes {
+                    return Poll::Ready(Some(Err(BodyError::TooLarge(this.bounds.bytes))));
+                }
+                // A sender that never pauses never waits, and still has only so much time.
+                if let Some(late) = this.late() {
+                    return Poll::Ready(Some(Err(late)));
+                }
                 if this.inner.is_end_stream() {
                     this.arrival.ended.store(now(), Ordering::Relaxed);
                 }
@@ -156,7 +214,10 @@ impl Body for Streamed {
                 this.arrival.ended.store(now(), Ordering::Relaxed);
                 Poll::Ready(None)
             }
-            Poll::Pending => this.patience.wait(cx).map(|error| Some(Err(error))),
+            Poll::Pending => {
+                let idle = ready!(this.patience.wait(cx));
+                Poll::Ready(Some(Err(this.late().unwrap_or(idle))))
+            }
         }
     }
 
@@ -201,20 +262,45 @@ pub async fn read(
 }
 
 /// What reading the start of a body gave.
-pub enum ReadStart {
+pub enum ReadStart<B> {
     /// All of it.
     Whole(Bytes),
     /// As much as was wanted, and what is still to come.
-    Part(Bytes, AnyBody),
+    Part(Bytes, B),
 }
 
-/// Reads a body to its end, or until it has more bytes than `limit`.
+/// Reads a body to its end, or until it has more bytes than `limit`, or `within` is over; `read` is what was read of it before.
 ///
 /// # Errors
 /// The body did not come to its end.
-pub async fn read_start(mut body: AnyBody, limit: usize) -> Result<ReadStart, BodyError> {
-    let mut read = BytesMut::new();
-    while let Some(frame) = body.frame().await {
+pub async fn read_start<B>(
+    read: Bytes,
+    mut body: B,
+    limit: usize,
+    within: Option<Duration>,
+) -> Result<ReadStart<B>, BodyError>
+where
+    B: Body<Data = Bytes, Error = BodyError> + Unpin,
+{
+    if body.size_hint().lower() > limit.saturating_sub(read.len()) as u64 {
+        return Ok(ReadStart::Part(read, body));
+    }
+    let mut read = BytesMut::from(read);
+    let mut patience = std::pin::pin!(async {
+        match within {
+            Some(within) => tokio::time::sleep(within).await,
+            None => std::future::pending().await,
+        }
+    });
+    loop {
+        let frame = tokio::select! {
+            biased;
+            frame = body.frame() => frame,
+            () = &mut patience => return Ok(ReadStart::Part(read.freeze(), body)),
+        };
+        let Some(frame) = frame else {
+            return Ok(ReadStart::Whole(read.freeze()));
+        };
         if let Ok(data) = frame?.into_data() {
             read.extend_from_slice(&data);
             if read.len() > limit {
@@ -222,26 +308,25 @@ pub async fn read_start(mut body: AnyBody, limit: usize) -> Result<ReadStart, Bo
             }
         }
     }
-    Ok(ReadStart::Whole(read.freeze()))
 }
 
 /// A body whose start has been read.
-pub struct Prefixed {
+pub struct Prefixed<B> {
     start: Option<Bytes>,
-    rest: AnyBody,
+    rest: B,
 }
 
-impl Prefixed {
+impl<B> Prefixed<B> {
     /// `start` is sent again before `rest`.
-    pub const fn new(start: Bytes, rest: AnyBody) -> Self {
+    pub fn new(start: Bytes, rest: B) -> Self {
         Self {
-            start: Some(start),
+            start: (!start.is_empty()).then_some(start),
             rest,
         }
     }
 }
 
-impl Body for Prefixed {
+impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Body for Prefixed<B> {
     type Data = Bytes;
     type Error = BodyError;
 
@@ -249,10 +334,21 @@ impl Body for Prefixed {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match self.start.take() {
+        match self.start.take().filter(|start| !start.is_empty()) {
             Some(start) => Poll::Ready(Some(Ok(Frame::data(start)))),
             None => Pin::new(&mut self.rest).poll_frame(cx),
         }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let start = self.start.as_ref().map_or(0, |start| start.len() as u64);
+        let rest = self.rest.size_hint();
+        let mut hint = SizeHint::new();
+        hint.set_lower(rest.lower().saturating_add(start));
+        if let Some(upper) = rest.upper() {
+            hint.set_upper(upper.saturating_add(start));
+        }
+        hint
     }
 }
 

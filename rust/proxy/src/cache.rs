@@ -19,6 +19,7 @@ use moka::future::Cache as Store;
 use parking_lot::Mutex;
 
 use crate::body::{Prefixed, ReadStart, full, read_start};
+use crate::clock::Clock;
 use crate::core::Core;
 use crate::forward::{Answer, Prepared, RequestBody, Tried, send};
 use crate::upstream::Service;
@@ -27,6 +28,8 @@ use crate::upstream::Service;
 const MOST_BYTES: u64 = 64 * 1024 * 1024;
 /// Answers to one URL: for several callers, and by `Vary`.
 const MOST_VARIANTS: usize = 64;
+/// How long the body of an answer that is kept may take; one that goes on is a stream.
+const KEPT_WITHIN: Duration = Duration::from_secs(30);
 /// How long a URL whose answers cannot be kept is not waited for.
 const PASS_FOR: Duration = Duration::from_secs(30);
 
@@ -59,6 +62,7 @@ pub struct Cache {
     /// URLs whose answers could not be kept: requests for them do not wait for one another.
     passes: Store<Key, ()>,
     flights: Mutex<Flights>,
+    clock: Clock,
 }
 
 /// A request that may be answered from the cache.
@@ -83,8 +87,9 @@ enum Found {
     Nothing,
 }
 
-impl Default for Cache {
-    fn default() -> Self {
+impl Cache {
+    /// Holds nothing yet.
+    pub fn new(clock: Clock) -> Self {
         let weigh = |key: &Key, variants: &Variants| {
             let bytes: usize = variants.iter().map(|kept| kept.body.len() + 1024).sum();
             u32::try_from(bytes + key.len()).unwrap_or(u32::MAX)
@@ -100,11 +105,10 @@ impl Default for Cache {
                 .time_to_live(PASS_FOR)
                 .build(),
             flights: Mutex::default(),
+            clock,
         }
     }
-}
 
-impl Cache {
     /// Answers from the cache, else from the service, and keeps what may be kept.
     ///
     /// # Errors
@@ -144,11 +148,15 @@ impl Cache {
         let _turn = loop {
             match self.look(&asked).await {
                 Found::Fresh(kept) => {
-                    return Ok(asked.hit(&kept, if waited { "hit; collapsed" } else { "hit" }));
+                    return Ok(asked.hit(
+                        &kept,
+                        if waited { "hit; collapsed" } else { "hit" },
+                        self.clock.system_time(),
+                    ));
                 }
                 Found::Usable(kept) => {
                     self.refresh(core, &asked, service);
-                    return Ok(asked.hit(&kept, "hit; detail=stale"));
+                    return Ok(asked.hit(&kept, "hit; detail=stale", self.clock.system_time()));
                 }
                 Found::Stale(..) | Found::Nothing if waited => break None,
                 Found::Stale(..) | Found::Nothing => {}
@@ -210,7 +218,7 @@ impl Cache {
         let Some(variants) = self.kept.get(&asked.key).await else {
             return Found::Nothing;
         };
-        let now = SystemTime::now();
+        let now = self.clock.system_time();
         let mut found = Found::Nothing;
         for kept in variants.iter().filter(|kept| kept.caller == asked.caller) {
             match kept.policy.before_request(&asked.view, now) {
@@ -219,7 +227,7 @@ impl Cache {
                     request,
                     matches: true,
                 } => {
-                    let over = kept.policy.age(now).saturating_sub(kept.lifetime());
+                    let over = kept.policy.age(now).saturating_sub(kept.lifetime(now));
                     let wants_new = asked.view.headers().contains_key(header::CACHE_CONTROL);
                     found = if over < kept.rule.stale && kept.policy.is_stale(now) && !wants_new {
                         Found::Usable(kept.clone())
@@ -274,7 +282,7 @@ impl Cache {
         let validates = kept.is_some();
         let request = asked.request(validators);
         let answer = send(core, request, RequestBody::Absent, service, seen).await?;
-        let now = SystemTime::now();
+        let now = self.clock.system_time();
         if let (Some(kept), StatusCode::NOT_MODIFIED) = (&kept, answer.head.status) {
             let response = Response::from_parts(answer.head, ());
             if let AfterResponse::NotModified(policy, parts) =
@@ -289,9 +297,9 @@ impl Cache {
                     rule: asked.rule.clone(),
                 });
                 self.keep(asked, renewed.clone()).await;
-                return Ok(asked.hit(&renewed, "hit; detail=validated"));
+                return Ok(asked.hit(&renewed, "hit; detail=validated", now));
             }
-            return Ok(asked.hit(kept, "hit; detail=validated"));
+            return Ok(asked.hit(kept, "hit; detail=validated", now));
         }
         let forward = if validates {
             "fwd=stale"
@@ -304,7 +312,7 @@ impl Cache {
             status(&mut head.headers, forward);
             return Ok(Answer { head, body });
         };
-        match read_start(body, asked.rule.up_to).await {
+        match read_start(Bytes::new(), body, asked.rule.up_to, Some(KEPT_WITHIN)).await {
             Ok(ReadStart::Whole(bytes)) => {
                 let kept = Arc::new(Kept {
                     caller: asked.caller.clone(),
@@ -315,7 +323,7 @@ impl Cache {
                     rule: asked.rule.clone(),
                 });
                 self.keep(asked, kept.clone()).await;
-                Ok(asked.hit(&kept, &format!("{forward}; stored")))
+                Ok(asked.hit(&kept, &format!("{forward}; stored"), now))
             }
             Ok(ReadStart::Part(start, rest)) => {
                 self.passes.insert(asked.key.clone(), ()).await;
@@ -334,7 +342,9 @@ impl Cache {
         let replaced = |known: &Arc<Kept>| {
             known.caller == kept.caller
                 && !matches!(
-                    known.policy.before_request(&asked.view, SystemTime::now()),
+                    known
+                        .policy
+                        .before_request(&asked.view, self.clock.system_time()),
                     BeforeRequest::Stale { matches: false, .. }
                 )
         };
@@ -356,8 +366,7 @@ impl Cache {
 }
 
 impl Kept {
-    fn lifetime(&self) -> Duration {
-        let now = SystemTime::now();
+    fn lifetime(&self, now: SystemTime) -> Duration {
         self.policy.age(now) + self.policy.time_to_live(now)
     }
 
@@ -429,8 +438,7 @@ impl Fetch {
             path: from.path.clone(),
             key: from.key,
             authority: from.authority.clone(),
-            body_limit: from.body_limit,
-            body_idle: from.body_idle,
+            bounds: from.bounds,
             permits: Vec::new(),
             since: tokio::time::Instant::now(),
             cache: None,
@@ -439,7 +447,7 @@ impl Fetch {
 
     /// The rules under which an answer may be kept; `None` when it may not.
     fn may_keep(&self, head: &response::Parts, now: SystemTime) -> Option<CachePolicy> {
-        if head.headers.contains_key(header::SET_COOKIE) {
+        if head.headers.contains_key(header::SET_COOKIE) || is_event_stream(&head.headers) {
             return None;
         }
         let mut response = Response::new(());
@@ -465,8 +473,7 @@ impl Fetch {
         (policy.is_storable() && lives).then_some(policy)
     }
 
-    fn hit(&self, kept: &Kept, how: &str) -> Answer {
-        let now = SystemTime::now();
+    fn hit(&self, kept: &Kept, how: &str, now: SystemTime) -> Answer {
         let (mut head, ()) = Response::new(()).into_parts();
         head.status = kept.status;
         head.headers.clone_from(&kept.headers);
@@ -495,6 +502,12 @@ impl Fetch {
             body: full(kept.body.clone()),
         }
     }
+}
+
+/// Events are for whoever listens now; waiting for their end would keep them from everyone.
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    kind.is_some_and(|kind| kind.to_ascii_lowercase().starts_with(b"text/event-stream"))
 }
 
 /// RFC 9110 §13.1.2, by weak comparison.

@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 
 use crate::access_log::AccessLog;
 use crate::cache::Cache;
+use crate::clock::Clock;
 use crate::facts::Facts;
 use crate::record::Recording;
 use crate::timers::Timers;
@@ -48,6 +49,8 @@ impl Generation {
 pub struct Shared {
     /// What serves now.
     pub current: ArcSwap<Generation>,
+    /// The time of day.
+    pub clock: Clock,
     /// The name of the node.
     pub name: Arc<str>,
     /// What the node adds to `Via` (RFC 9110 §7.6.3).
@@ -70,7 +73,7 @@ pub struct Shared {
 
 impl Shared {
     /// Shares a generation between `cores`.
-    pub fn new(generation: Generation, cores: usize, forbidden: Forbidden) -> Self {
+    pub fn new(generation: Generation, cores: usize, forbidden: Forbidden, clock: Clock) -> Self {
         let name = generation
             .revision
             .document
@@ -87,8 +90,9 @@ impl Shared {
             connections: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
             forbidden,
-            facts: Facts::new(forbidden),
-            cache: Arc::default(),
+            facts: Facts::new(forbidden, clock.clone()),
+            cache: Arc::new(Cache::new(clock.clone())),
+            clock,
             tallies: (0..cores).map(|_| Mutex::default()).collect(),
         }
     }

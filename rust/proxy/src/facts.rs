@@ -11,7 +11,7 @@ use http::{Request, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::rt::TokioIo;
 use lockgate_policy::endpoint::{Endpoint, is_private};
-use lockgate_policy::{Fact, FactRequest};
+use lockgate_policy::{Fact, FactRequest, Timestamp};
 use moka::future::Cache;
 use rustls::pki_types::ServerName;
 use serde_json::Value;
@@ -20,7 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::service::now;
+use crate::clock::Clock;
 use crate::upstream::Forbidden;
 
 /// Answers that are kept, at most.
@@ -46,6 +46,7 @@ pub struct Facts {
     last_keys: Cache<Key, Fact>,
     tls: Option<Arc<rustls::ClientConfig>>,
     forbidden: Forbidden,
+    clock: Clock,
 }
 
 struct UntilItsEnd;
@@ -58,7 +59,7 @@ impl moka::Expiry<Key, Known> for UntilItsEnd {
 
 impl Facts {
     /// Knows nothing yet.
-    pub fn new(forbidden: Forbidden) -> Self {
+    pub fn new(forbidden: Forbidden, clock: Clock) -> Self {
         Self {
             known: Cache::builder()
                 .max_capacity(MOST)
@@ -67,6 +68,7 @@ impl Facts {
             last_keys: Cache::new(1_000),
             tls: crate::upstream::public_tls(),
             forbidden,
+            clock,
         }
     }
 
@@ -100,7 +102,7 @@ impl Facts {
                     self.last_keys.insert(key.clone(), fact.clone()).await;
                     return keep(fact, endpoint.keep);
                 }
-                keep(fact, keep_answer(endpoint, &value))
+                keep(fact, keep_answer(endpoint, &value, self.clock.now()))
             }
             Err(why) => match self.last_keys.get(key).await {
                 Some(fact) => keep(fact, endpoint.keep_negative),
@@ -238,14 +240,14 @@ fn basic(id: &str, secret: Option<&[u8]>) -> String {
 }
 
 /// An answer may be used until the token ends, and no longer than the document says; one that says no, for a shorter time.
-fn keep_answer(endpoint: &Endpoint, answer: &Value) -> Duration {
+fn keep_answer(endpoint: &Endpoint, answer: &Value, now: Timestamp) -> Duration {
     if answer.get("active").and_then(Value::as_bool) != Some(true) {
         return endpoint.keep_negative;
     }
     match answer.get("exp").and_then(Value::as_u64) {
         Some(end) => endpoint
             .keep
-            .min(Duration::from_secs(end.saturating_sub(now().seconds()))),
+            .min(Duration::from_secs(end.saturating_sub(now.seconds()))),
         None => endpoint.keep,
     }
 }

@@ -14,15 +14,16 @@ use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use lockgate_config::HostHeader;
 use lockgate_policy::{
-    CacheRule, Effect, Permit, Refusal, Route, gateway_reasons as reasons, stable_hash,
+    CacheRule, Effect, Permit, Refusal, Route, forwarded_query, gateway_reasons as reasons,
+    remove_cookie, stable_hash,
 };
 use smallvec::SmallVec;
 use tokio::time::Instant;
 
-use crate::body::{Answered, AnyBody, Arrival, BodyError, Streamed, full};
+use crate::body::{Answered, AnyBody, Arrival, BodyError, Bounds, Prefixed, Streamed, full};
 use crate::core::Core;
 use crate::hygiene::{self, Caller};
-use crate::request::{Arrived, query_without};
+use crate::request::Arrived;
 use crate::upgrade;
 use crate::upstream::{
     Chosen, ConnectError, Fared, HashBy, Lease, NotChosen, Pools, Retryable, SendError, Service,
@@ -35,6 +36,8 @@ pub enum RequestBody {
     Absent,
     /// It streams through.
     Stream(Incoming),
+    /// A policy that does not act asked for it, and it has more bytes than this: what was read, and what is still to come.
+    Begun(usize, Bytes, Streamed),
     /// A policy read it.
     Read(Bytes),
 }
@@ -51,8 +54,8 @@ pub struct Allowed<'a> {
     pub effects: SmallVec<[Effect; 4]>,
     /// Who calls.
     pub caller: Caller<'a>,
-    /// How long the caller may pause within the body.
-    pub body_idle: Duration,
+    /// What its body may take, as far as the listener says.
+    pub bounds: Bounds,
     /// When it arrived.
     pub since: Instant,
 }
@@ -77,10 +80,8 @@ pub struct Prepared {
     pub key: Option<u64>,
     /// The host that the caller asked for, with its port.
     pub authority: Option<Authority>,
-    /// The most bytes of the body.
-    pub body_limit: u64,
-    /// How long the caller may pause within the body.
-    pub body_idle: Duration,
+    /// What its body may take.
+    pub bounds: Bounds,
     /// Places of limits that it holds until its answer was sent.
     pub permits: Vec<Permit>,
     /// When it arrived.
@@ -123,21 +124,25 @@ pub fn prepare(allowed: Allowed<'_>, service: Option<&Service>) -> Result<Prepar
     if trailers {
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
     }
-    let (mut path, mut removed) = (None, Vec::new());
-    let (mut body_limit, mut permits, mut cache) = (u64::MAX, Vec::new(), None);
+    let query = forwarded_query(allowed.head.uri.query(), &allowed.effects);
+    let mut path = None;
+    let (mut bounds, mut permits, mut cache) = (allowed.bounds, Vec::new(), None);
     for effect in allowed.effects {
         match effect {
             Effect::SetRequestHeader(name, value) => drop(headers.insert(name, value)),
             Effect::AddRequestHeader(name, value) => drop(headers.append(name, value)),
             Effect::RemoveRequestHeader(name) => drop(headers.remove(name)),
-            Effect::RemoveQueryParameter(name) => removed.push(name),
             Effect::RemoveCookie(name) => remove_cookie(&mut headers, &name),
             Effect::SetPath(set) => path = Some(set),
-            Effect::LimitBody(limit) => body_limit = body_limit.min(limit),
+            effect @ (Effect::LimitBody(_) | Effect::ReceiveWithin(_)) => {
+                bounds.narrow(&effect, allowed.since);
+            }
             Effect::Hold(permit) => permits.push(permit),
             Effect::Cache(rule) => cache = Some(rule),
-            // Edits of the answer travel apart.
-            Effect::Response(_) => {}
+            // The query was made above; edits of the answer travel apart.
+            Effect::RemoveQueryParameter(_)
+            | Effect::AddQueryParameter(..)
+            | Effect::Response(_) => {}
         }
     }
     let path = path.map_or_else(
@@ -147,21 +152,18 @@ pub fn prepare(allowed: Allowed<'_>, service: Option<&Service>) -> Result<Prepar
     Ok(Prepared {
         method: allowed.head.method.clone(),
         headers,
-        path: target(&allowed.head.uri, &path, &removed)?,
+        path: target(&allowed.head.uri, &path, query.as_deref())?,
         key,
         authority: allowed.arrived.authority.clone(),
-        body_limit,
-        body_idle: allowed.body_idle,
+        bounds,
         permits,
         since: allowed.since,
         cache,
     })
 }
 
-/// The target of the forwarded request: this path, and the query of `asked` without the parameters that were removed.
-fn target(asked: &Uri, path: &str, removed: &[Arc<str>]) -> Result<Uri, Box<Refusal>> {
-    let query = asked.query().map(|query| query_without(query, removed));
-    let query = query.as_deref().filter(|query| !query.is_empty());
+/// The target of the forwarded request; the one that was asked for when nothing about it changes.
+fn target(asked: &Uri, path: &str, query: Option<&str>) -> Result<Uri, Box<Refusal>> {
     if asked.authority().is_none() && asked.path() == path && asked.query() == query {
         return Ok(asked.clone());
     }
@@ -178,25 +180,6 @@ pub fn not_forwarded() -> Box<Refusal> {
         &reasons::BAD_PATH,
         "the path cannot be forwarded",
     ))
-}
-
-fn remove_cookie(headers: &mut HeaderMap, name: &str) {
-    let left: Vec<String> = headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|line| line.to_str().ok())
-        .flat_map(|line| line.split(';'))
-        .map(str::trim)
-        .filter(|pair| pair.split('=').next() != Some(name))
-        .map(str::to_owned)
-        .collect();
-    headers.remove(header::COOKIE);
-    if let Some(value) = (!left.is_empty())
-        .then(|| HeaderValue::from_str(&left.join("; ")).ok())
-        .flatten()
-    {
-        headers.insert(header::COOKIE, value);
-    }
 }
 
 /// A body for one try after the other. One that streams is there once; a try that sent nothing gives it back.
@@ -247,15 +230,20 @@ pub async fn send(
     service: &Arc<Service>,
     seen: &mut Tried,
 ) -> Result<Answer, Box<Refusal>> {
-    let arrival = Arc::<Arrival>::default();
+    let mut arrival = Arc::<Arrival>::default();
     let mut body = match body {
         RequestBody::Absent => Carried::Absent,
         RequestBody::Read(bytes) => Carried::Bytes(bytes),
         RequestBody::Stream(incoming) => {
             seen.arrival = Some(arrival.clone());
-            let (idle, limit) = (prepared.body_idle, prepared.body_limit);
-            let body = Streamed::new(incoming, idle, limit, arrival.clone());
+            let body = Streamed::new(incoming, prepared.bounds, arrival.clone());
             Carried::Once(Some(body.boxed_unsync()))
+        }
+        RequestBody::Begun(_, start, mut rest) => {
+            arrival = rest.arrival();
+            seen.arrival = Some(arrival.clone());
+            rest.bound(prepared.bounds);
+            Carried::Once(Some(Prefixed::new(start, rest).boxed_unsync()))
         }
     };
     service.deposit_retry();
@@ -527,7 +515,9 @@ fn body_error(error: &hyper::Error) -> Option<&BodyError> {
 pub fn callers_failure(error: &BodyError) -> Refusal {
     match error {
         BodyError::TooLarge(_) => Refusal::new(&reasons::BODY_TOO_LARGE, error.to_string()),
-        BodyError::Idle(_) => Refusal::new(&reasons::BODY_TIMEOUT, error.to_string()),
+        BodyError::Idle(_) | BodyError::Late(_) => {
+            Refusal::new(&reasons::BODY_TIMEOUT, error.to_string())
+        }
         BodyError::Broken(_) => Refusal::new(&reasons::MALFORMED, "the body broke off"),
     }
 }

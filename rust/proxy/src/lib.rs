@@ -8,8 +8,10 @@ mod aggregate;
 mod body;
 mod cache;
 mod client_address;
+mod clock;
 mod core;
 mod facts;
+mod finish;
 mod forward;
 mod hygiene;
 mod listen;
@@ -25,4 +27,5 @@ mod trace;
 mod upgrade;
 mod upstream;
 
+pub use clock::Clock;
 pub use node::{Applied, Listening, Node, StartError, check};

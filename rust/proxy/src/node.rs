@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 use crate::access_log::AccessLog;
 use crate::admin;
+use crate::clock::Clock;
 use crate::core::{Core, Generation, Shared};
 use crate::listen::tls::{check_certificates, server_config};
 use crate::listen::{Accepting, bind};
@@ -253,6 +254,14 @@ impl Node {
     /// # Errors
     /// Problems of the document, an address that cannot be bound.
     pub fn start(source: Source) -> Result<(Self, Vec<Problem>), StartError> {
+        Self::start_at(source, Clock::system())
+    }
+
+    /// The same, by another clock than the system's.
+    ///
+    /// # Errors
+    /// Problems of the document, an address that cannot be bound.
+    pub fn start_at(source: Source, clock: Clock) -> Result<(Self, Vec<Problem>), StartError> {
         let loaded = load_document(&source).map_err(StartError::Document)?;
         let (revision, mut warnings) =
             Revision::compile(loaded, Secrets::Read).map_err(StartError::Document)?;
@@ -268,8 +277,9 @@ impl Node {
         let forbidden = Forbidden {
             admin: Some(admin_address),
         };
-        let shared = Arc::new(Shared::new(generation, cores, forbidden));
-        let (state, said) = State::open(&shared.generation().revision, &shared.counters)
+        let shared = Arc::new(Shared::new(generation, cores, forbidden, clock));
+        let now = shared.clock.now();
+        let (state, said) = State::open(&shared.generation().revision, &shared.counters, now)
             .map_err(|problem| StartError::Document(vec![in_source(&source, problem)]))?;
         warnings.extend(said.into_iter().map(|problem| in_source(&source, problem)));
         let reloader = Arc::new(Reloader {

@@ -76,21 +76,6 @@ fn authority(
     Ok(Some(authority))
 }
 
-/// The query without the parameters called `names`; what stays is forwarded byte for byte.
-pub fn query_without<'a>(query: &'a str, names: &[std::sync::Arc<str>]) -> Cow<'a, str> {
-    if names.is_empty() {
-        return Cow::Borrowed(query);
-    }
-    // Names are compared decoded: `api%5Fkey` is `api_key` for a service too.
-    let stays = |pair: &&str| {
-        let name = form_urlencoded::parse(pair.as_bytes())
-            .next()
-            .map(|(name, _)| name);
-        !name.is_some_and(|name| names.iter().any(|removed| **removed == *name))
-    };
-    Cow::Owned(query.split('&').filter(stays).collect::<Vec<_>>().join("&"))
-}
-
 #[cfg(test)]
 #[path = "request_tests.rs"]
 mod tests;

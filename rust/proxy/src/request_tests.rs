@@ -44,13 +44,3 @@ fn the_host_is_one_and_the_same_everywhere() {
         );
     }
 }
-
-#[test]
-fn a_parameter_is_removed_under_every_spelling_of_its_name() {
-    let names = ["api_key".into()];
-    assert_eq!(
-        query_without("a=1&api_key=x&b=%2F&api%5Fkey=y", &names),
-        "a=1&b=%2F"
-    );
-    assert_eq!(query_without("a=1&&c", &[]), "a=1&&c");
-}

@@ -3,24 +3,22 @@
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use http::header::{CONNECTION, HeaderMap, HeaderValue};
+use http::header::{CONNECTION, HeaderValue};
 use http::{Request, Response, StatusCode, request::Parts};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use lockgate_policy::{
-    Body, Env, Facts, Form, Need, Outcome, Progress, Refusal, Reply, RequestView, ResponseEdit,
-    ResponseView, Route, RouteTarget, Step, Timestamp, gateway_reasons as reasons,
-    problem_response,
+    Body, Env, Facts, Form, Need, Outcome, Progress, Refusal, Reply, RequestView, Route,
+    RouteTarget, Step, Timestamp, gateway_reasons as reasons, problem_response,
 };
 use lockgate_recording::{Decision, Text};
 use tokio::time::Instant;
 
 use crate::aggregate;
-use crate::body::{AnyBody, Arrival, Observed, ReadBody, Streamed, full, read};
+use crate::body::{AnyBody, Arrival, Bounds, Observed, ReadStart, Streamed, full, read_start};
 use crate::cache::Asked;
 use crate::client_address::client_address;
 use crate::core::{Core, Generation, RequestId};
@@ -42,7 +40,7 @@ pub async fn serve(
     connection: Arc<Connection>,
     request: Request<Incoming>,
 ) -> Result<Response<Observed>, Infallible> {
-    let (since, at) = (Instant::now(), now());
+    let (since, at) = (Instant::now(), core.shared.clock.now());
     let id = core.request_id();
     let generation = core.shared.generation();
     let (mut head, body) = request.into_parts();
@@ -158,7 +156,9 @@ impl Exchange<'_> {
             Ok(answer) => answer,
             Err(refusal) => self.refuse(&refusal, seen),
         };
-        edit(answer.headers_mut(), &judged.progress.edits);
+        for edit in &judged.progress.edits {
+            edit.apply(answer.headers_mut());
+        }
         answer
     }
 
@@ -206,7 +206,6 @@ impl Exchange<'_> {
         judged: &mut Judged<'_>,
         body: &mut RequestBody,
     ) -> Result<Outcome, Box<Refusal>> {
-        let mut too_large = false;
         if let Some(record) = &judged.route.record_body
             && let RequestBody::Stream(stream) = &*body
             && stream
@@ -214,13 +213,15 @@ impl Exchange<'_> {
                 .exact()
                 .is_some_and(|size| size <= record.up_to.bytes())
         {
-            self.read_body(body, record.up_to.as_usize()).await?;
+            let bounds = self.bounds(&judged.progress);
+            self.read_body(body, record.up_to.as_usize(), bounds)
+                .await?;
         }
         loop {
             let step = {
                 let known = match &*body {
-                    _ if too_large => Body::TooLarge,
                     RequestBody::Absent => Body::Absent,
+                    RequestBody::Begun(known, ..) => Body::TooLarge(*known),
                     RequestBody::Stream(stream) => Body::Unread(stream.size_hint().exact()),
                     RequestBody::Read(bytes) => Body::Read(bytes),
                 };
@@ -235,7 +236,7 @@ impl Exchange<'_> {
                 let variables = route.template.variables(&arrived.path);
                 let view = self.view(arrived, *client, &variables, known);
                 let mut env = self.env(*now, facts);
-                route.chain.advance(&view, &route.id, progress, &mut env)
+                route.advance(&view, progress, &mut env)
             };
             match step {
                 Step::Decided(outcome) => return Ok(outcome),
@@ -243,30 +244,48 @@ impl Exchange<'_> {
                     let fact = self.core.shared.facts.get(&wanted).await;
                     judged.facts.put(wanted, fact);
                 }
-                Step::Need(Need::Body(limit)) => too_large = !self.read_body(body, limit).await?,
+                Step::Need(Need::Body(limit)) => {
+                    let bounds = self.bounds(&judged.progress);
+                    self.read_body(body, limit, bounds).await?;
+                }
             }
         }
     }
 
-    /// Reads the body; `false` when it has more bytes than `limit`.
-    async fn read_body(&self, body: &mut RequestBody, limit: usize) -> Result<bool, Box<Refusal>> {
-        match std::mem::replace(body, RequestBody::Absent) {
+    /// What a body may take, as far as policies have said.
+    fn bounds(&self, progress: &Progress) -> Bounds {
+        let mut bounds = Bounds::pauses(self.connection.body_idle);
+        for effect in &progress.effects {
+            bounds.narrow(effect, self.since);
+        }
+        bounds
+    }
+
+    /// Reads the body, or as much of it as shows that it has more bytes than `limit`.
+    async fn read_body(
+        &self,
+        body: &mut RequestBody,
+        limit: usize,
+        bounds: Bounds,
+    ) -> Result<(), Box<Refusal>> {
+        let (start, mut stream) = match std::mem::replace(body, RequestBody::Absent) {
             RequestBody::Stream(stream) => {
                 let arrival = Arc::<Arrival>::default();
-                let stream = Streamed::new(stream, self.connection.body_idle, u64::MAX, arrival);
-                match read(stream, limit).await {
-                    Ok(ReadBody::Whole(bytes)) => *body = RequestBody::Read(bytes),
-                    Ok(ReadBody::TooLarge) => return Ok(false),
-                    Err(error) => return Err(Box::new(forward::callers_failure(&error))),
-                }
-                Ok(true)
+                (Bytes::new(), Streamed::new(stream, bounds, arrival))
             }
-            RequestBody::Read(bytes) => {
-                *body = RequestBody::Read(bytes);
-                Ok(true)
+            RequestBody::Begun(_, start, stream) => (start, stream),
+            known @ (RequestBody::Read(_) | RequestBody::Absent) => {
+                *body = known;
+                return Ok(());
             }
-            RequestBody::Absent => Ok(false),
-        }
+        };
+        stream.bound(bounds);
+        *body = match read_start(start, stream, limit, None).await {
+            Ok(ReadStart::Whole(bytes)) => RequestBody::Read(bytes),
+            Ok(ReadStart::Part(start, rest)) => RequestBody::Begun(limit, start, rest),
+            Err(error) => return Err(Box::new(forward::callers_failure(&error))),
+        };
+        Ok(())
     }
 
     pub(crate) fn view<'a>(
@@ -292,7 +311,7 @@ impl Exchange<'_> {
         }
     }
 
-    fn env<'a>(&'a self, now: Timestamp, facts: &'a Facts) -> Env<'a> {
+    pub(crate) fn env<'a>(&'a self, now: Timestamp, facts: &'a Facts) -> Env<'a> {
         Env {
             now,
             facts,
@@ -354,7 +373,7 @@ impl Exchange<'_> {
                 .target
                 .map(|target| Text::from(target.authority.as_str()));
         }
-        self.finish(judged, answered?).await
+        self.finish(judged, answered?, seen).await
     }
 
     async fn ask(
@@ -409,80 +428,10 @@ impl Exchange<'_> {
                 trace: &self.trace,
                 via: &self.core.shared.via,
             },
-            body_idle: self.connection.body_idle,
+            bounds: Bounds::pauses(self.connection.body_idle),
             since: self.since,
         };
         forward::prepare(allowed, service)
-    }
-
-    /// Lets `response` policies see an answer.
-    async fn finish(
-        &self,
-        judged: &mut Judged<'_>,
-        answer: Answer,
-    ) -> Result<Response<AnyBody>, Box<Refusal>> {
-        let Answer { head, body } = answer;
-        if !judged.route.chain.sees_responses() {
-            return Ok(Response::from_parts(head, body));
-        }
-        let Some(limit) = self.judge_answer(judged, &head, None)? else {
-            return Ok(Response::from_parts(head, body));
-        };
-        let unread = |detail: &'static str| Box::new(Refusal::new(&reasons::UNDECIDED, detail));
-        let bytes = match read(body, limit).await {
-            Ok(ReadBody::Whole(bytes)) => bytes,
-            Ok(ReadBody::TooLarge) => {
-                return Err(unread("the answer is larger than its policies can look at"));
-            }
-            Err(_) => {
-                return Err(Box::new(Refusal::new(
-                    &reasons::UPSTREAM_FAILED,
-                    "the service broke off within its answer",
-                )));
-            }
-        };
-        if self.judge_answer(judged, &head, Some(&bytes))?.is_some() {
-            return Err(unread("a policy could not look at the answer"));
-        }
-        let replaced = judged
-            .progress
-            .edits
-            .iter()
-            .rev()
-            .find_map(|edit| match edit {
-                ResponseEdit::Body(bytes) => Some(bytes.clone()),
-                _ => None,
-            });
-        let mut response = Response::from_parts(head, full(replaced.unwrap_or(bytes)));
-        response.headers_mut().remove(http::header::CONTENT_LENGTH);
-        Ok(response)
-    }
-
-    /// Gives how many bytes of the body a policy needs, when one does.
-    fn judge_answer(
-        &self,
-        judged: &mut Judged<'_>,
-        head: &http::response::Parts,
-        body: Option<&[u8]>,
-    ) -> Result<Option<usize>, Box<Refusal>> {
-        let Judged {
-            arrived,
-            route,
-            client,
-            now,
-            facts,
-            progress,
-        } = judged;
-        let variables = route.template.variables(&arrived.path);
-        let view = self.view(arrived, *client, &variables, Body::Absent);
-        let response = ResponseView {
-            status: head.status,
-            headers: &head.headers,
-            body,
-        };
-        route
-            .chain
-            .judge_response(&view, &response, progress, &mut self.env(*now, facts))
     }
 }
 
@@ -491,25 +440,4 @@ fn respond(reply: Reply) -> Response<AnyBody> {
     *response.status_mut() = reply.status;
     response.headers_mut().extend(reply.headers);
     response
-}
-
-/// Changes the fields of an answer as policies say.
-fn edit(headers: &mut HeaderMap, edits: &[ResponseEdit]) {
-    for edit in edits {
-        match edit.clone() {
-            ResponseEdit::Set(name, value) => drop(headers.insert(name, value)),
-            ResponseEdit::Add(name, value) => drop(headers.append(name, value)),
-            ResponseEdit::Default(name, value) => drop(headers.entry(name).or_insert(value)),
-            ResponseEdit::Remove(name) => drop(headers.remove(name)),
-            ResponseEdit::Body(_) => {}
-        }
-    }
-}
-
-/// The time of the clock.
-pub fn now() -> Timestamp {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    Timestamp(u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
 }

@@ -5,10 +5,8 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use lockgate_config::Problem;
-use lockgate_policy::{Counters, Revision, SavedQuota};
+use lockgate_policy::{Counters, Revision, SavedQuota, Timestamp};
 use serde::{Deserialize, Serialize};
-
-use crate::service::now;
 
 /// Not `.json`: `lockgate run` takes each change of such a file below the document for a change of the document.
 const FILE: &str = "quotas.saved";
@@ -35,6 +33,7 @@ impl State {
     pub fn open(
         revision: &Revision,
         counters: &Counters,
+        now: Timestamp,
     ) -> Result<(Option<Self>, Vec<Problem>), Problem> {
         let Some(folder) = &revision.document.node.state else {
             let quota = revision
@@ -78,7 +77,7 @@ impl State {
         };
         match serde_json::from_slice::<Saved>(&text) {
             Ok(saved) if saved.v == 1 => {
-                counters.restore_quotas(saved.quotas, now());
+                counters.restore_quotas(saved.quotas, now);
                 Ok((Some(state), Vec::new()))
             }
             _ => {

@@ -6,103 +6,22 @@
     reason = "tests"
 )]
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc;
 use std::time::Duration;
 
 use lockgate_config::{Source, sha256_hex};
 use lockgate_proxy::{Node, StartError};
+use lockgate_testkit::Echo;
 
 const KEY: &str = "lg_example_key";
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// A service that answers every request with what it got. `/gate` waits until the test lets it go.
-struct Echo {
-    address: SocketAddr,
-    entered: mpsc::Receiver<()>,
-    open: mpsc::SyncSender<()>,
-}
-
-impl Echo {
-    fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let (enter, entered) = mpsc::channel();
-        let (open, gate) = mpsc::sync_channel(1);
-        let gate = Arc::new(std::sync::Mutex::new(gate));
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let (Ok(stream), enter, gate) = (stream, enter.clone(), gate.clone()) else {
-                    return;
-                };
-                std::thread::spawn(move || {
-                    let mut reader = BufReader::new(stream);
-                    while let Some((head, body)) = read_message(&mut reader) {
-                        if head.contains(" /gate ") {
-                            enter.send(()).unwrap();
-                            gate.lock().unwrap().recv().unwrap();
-                        }
-                        let echo = format!("{head}\n{body}");
-                        let answer = format!(
-                            "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: keep-alive, X-Hop\r\nX-Hop: 1\r\n\r\n{echo}",
-                            echo.len()
-                        );
-                        if reader.get_mut().write_all(answer.as_bytes()).is_err() {
-                            return;
-                        }
-                    }
-                });
-            }
-        });
-        Self {
-            address,
-            entered,
-            open,
-        }
-    }
-}
-
-/// A head, lines joined by `\n`, and a body by `Content-Length` or chunks; `None` at the end of the stream.
+/// A head and a body; `None` at the end of the stream.
 fn read_message(reader: &mut BufReader<TcpStream>) -> Option<(String, String)> {
-    let (mut head, mut length, mut chunked) = (String::new(), 0, false);
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line).ok()? == 0 {
-            return None;
-        }
-        let line = line.trim_end();
-        if line.is_empty() {
-            break;
-        }
-        let lower = line.to_ascii_lowercase();
-        if let Some(value) = lower.strip_prefix("content-length:") {
-            length = value.trim().parse().ok()?;
-        }
-        chunked |= lower == "transfer-encoding: chunked";
-        head.push_str(line);
-        head.push('\n');
-    }
-    let mut body = Vec::new();
-    loop {
-        if chunked {
-            let mut line = String::new();
-            reader.read_line(&mut line).ok()?;
-            length = usize::from_str_radix(line.trim(), 16).ok()?;
-        }
-        let mut piece = vec![0; length];
-        reader.read_exact(&mut piece).ok()?;
-        body.extend(piece);
-        if chunked {
-            reader.read_line(&mut String::new()).ok()?;
-        }
-        if !chunked || length == 0 {
-            return Some((head, String::from_utf8_lossy(&body).into_owned()));
-        }
-    }
+    lockgate_testkit::read_message(reader).map(|message| (message.head, message.body))
 }
 
 struct Gateway {

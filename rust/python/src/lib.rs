@@ -21,6 +21,13 @@ fn load(path: PathBuf) -> PyResult<(Revision, Vec<Problem>)> {
     Revision::check(&Source::File(path)).map_err(|found| error::problems(&found))
 }
 
+fn now() -> Timestamp {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    Timestamp(u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
+}
+
 /// Checks a document; JSON with `id`, `problems`, and the numbers of `routes` and `policies`.
 #[pyfunction]
 fn check(py: Python<'_>, path: PathBuf) -> String {
@@ -57,13 +64,19 @@ fn explain(py: Python<'_>, path: PathBuf, request: &str) -> PyResult<String> {
     py.detach(|| {
         let request: ExplainRequest = serde_json::from_str(request)
             .map_err(|error| PyValueError::new_err(error.to_string()))?;
-        let since = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        let now = Timestamp(u64::try_from(since.as_micros()).unwrap_or(u64::MAX));
-        let trace = lockgate_policy::explain(&load(path)?.0, &request, now)
+        let trace = lockgate_policy::explain(&load(path)?.0, &request, now())
             .map_err(PyValueError::new_err)?;
         serde_json::to_string(&trace).map_err(|error| PyRuntimeError::new_err(error.to_string()))
+    })
+}
+
+/// Runs case files, and all case files in folders; the report as JSON. `gateway` takes the place of the one that each file names.
+#[pyfunction]
+fn test(py: Python<'_>, paths: Vec<PathBuf>, gateway: Option<PathBuf>) -> PyResult<String> {
+    py.detach(|| {
+        let report = lockgate_cases::Report::run(&paths, gateway.as_deref(), now())
+            .map_err(|found| error::problems(&found))?;
+        serde_json::to_string(&report).map_err(|error| PyRuntimeError::new_err(error.to_string()))
     })
 }
 
@@ -193,6 +206,7 @@ fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(check, module)?)?;
     module.add_function(wrap_pyfunction!(diff, module)?)?;
     module.add_function(wrap_pyfunction!(explain, module)?)?;
+    module.add_function(wrap_pyfunction!(test, module)?)?;
     module.add_function(wrap_pyfunction!(document_schema, module)?)?;
     module.add_function(wrap_pyfunction!(policy_catalogue, module)?)?;
     module.add_function(wrap_pyfunction!(hash_password, module)?)?;

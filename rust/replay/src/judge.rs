@@ -148,7 +148,7 @@ impl Side {
             keys,
             facts: Facts::recorded(request.evidence.clone()),
             progress: Progress::default(),
-            too_large: false,
+            longer_than: None,
             read: false,
         };
         let judgement = judging.run(revision, counters);
@@ -248,7 +248,8 @@ struct Judging<'r, 'q> {
     keys: &'q HashMap<Arc<str>, Fact>,
     facts: Facts,
     progress: Progress,
-    too_large: bool,
+    /// The limit that the body was found to be longer than.
+    longer_than: Option<usize>,
     read: bool,
 }
 
@@ -287,9 +288,11 @@ impl<'r> Judging<'r, '_> {
             certificate: request.certificate.as_ref(),
             body: match request.body {
                 KnownBody::Absent => Body::Absent,
-                _ if self.too_large => Body::TooLarge,
                 KnownBody::Kept(bytes) if self.read => Body::Read(bytes),
-                _ => Body::Unread(request.body_bytes),
+                _ => match self.longer_than {
+                    Some(limit) => Body::TooLarge(limit),
+                    None => Body::Unread(request.body_bytes),
+                },
             },
             variables: &variables,
             identity: None,
@@ -300,24 +303,23 @@ impl<'r> Judging<'r, '_> {
             directory: &revision.directory,
             counters,
         };
-        self.route
-            .chain
-            .advance(&view, &self.route.id, &mut self.progress, &mut env)
+        self.route.advance(&view, &mut self.progress, &mut env)
     }
 
     /// Gets what a policy needs from the recording; else says what is not there.
     fn meet(&mut self, need: Need) -> Result<(), Cow<'static, str>> {
         match need {
             Need::Body(limit) => {
-                let larger =
+                let is_longer =
                     |bytes: u64| usize::try_from(bytes).map_or(true, |bytes| bytes > limit);
                 match self.request.body {
                     // A policy that asks again for what it was given would ask for ever.
-                    _ if self.too_large => return Err("the body".into()),
+                    _ if self.longer_than.is_some_and(|known| known >= limit) || self.read => {
+                        return Err("the body".into());
+                    }
                     KnownBody::Absent => return Err("the body".into()),
-                    _ if self.request.body_bytes.is_some_and(larger) => self.too_large = true,
-                    KnownBody::Kept(bytes) if bytes.len() > limit || self.read => {
-                        self.too_large = true;
+                    _ if self.request.body_bytes.is_some_and(is_longer) => {
+                        self.longer_than = Some(limit);
                     }
                     KnownBody::Kept(_) => self.read = true,
                     KnownBody::NotKept(what) => return Err(what.into()),
@@ -357,18 +359,19 @@ impl<'r> Judging<'r, '_> {
         })
     }
 
-    /// The policy that acts and whose last word is one of `words`.
-    fn who_said(&self, words: &[Word]) -> Option<&'r Arc<BoundPolicy>> {
+    /// The last policy that acts and said this, for this reason.
+    fn who_said(&self, word: Word, code: &str) -> Option<&'r Arc<BoundPolicy>> {
         let policies = self.route.chain.policies();
         self.progress.verdicts.iter().rev().find_map(|record| {
             let policy = policies.get(usize::from(record.policy))?;
-            (policy.mode == Mode::Enforce && words.contains(&record.word)).then_some(policy)
+            let said = record.word == word && record.code == Some(code);
+            (said && policy.mode == Mode::Enforce).then_some(policy)
         })
     }
 
     fn decided(&mut self, outcome: Outcome) -> Judgement<'r> {
         if let Some(what) = self.facts.missing()
-            && let Some(policy) = self.who_said(&[Word::Undecided])
+            && let Some(policy) = self.who_said(Word::Undecided, reasons::UNDECIDED.code)
         {
             return self.unjudged(Some(policy), what.into());
         }
@@ -376,7 +379,13 @@ impl<'r> Judging<'r, '_> {
         let application = identity
             .and_then(|identity| identity.application.as_ref())
             .map(|application| application.id.clone());
-        let policy = self.who_said(&[Word::Deny, Word::Respond, Word::Undecided]);
+        let policy = match &outcome {
+            Outcome::Forward => None,
+            Outcome::Respond(reply) => self.who_said(Word::Respond, reply.code),
+            Outcome::Refuse(refusal) => self
+                .who_said(Word::Deny, refusal.reason.code)
+                .or_else(|| self.who_said(Word::Undecided, refusal.reason.code)),
+        };
         let at = Decided {
             policy,
             route: Some(self.route),
@@ -384,11 +393,8 @@ impl<'r> Judging<'r, '_> {
             ..Decided::refused(&reasons::NO_ROUTE)
         };
         Judgement::Decided(match outcome {
-            Outcome::Forward if matches!(self.route.target, RouteTarget::Nobody) => {
-                Decided { policy: None, ..at }
-            }
+            Outcome::Forward if matches!(self.route.target, RouteTarget::Nobody) => at,
             Outcome::Forward if self.streams_too_much() => Decided {
-                policy: None,
                 code: Some(reasons::BODY_TOO_LARGE.code),
                 status: Some(reasons::BODY_TOO_LARGE.status),
                 remedy: Some(reasons::BODY_TOO_LARGE.remedy),
@@ -399,7 +405,6 @@ impl<'r> Judging<'r, '_> {
                 code: None,
                 status: None,
                 remedy: None,
-                policy: None,
                 ..at
             },
             Outcome::Respond(reply) => Decided {

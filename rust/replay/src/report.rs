@@ -86,8 +86,8 @@ pub struct Recording {
 pub struct Totals {
     /// All of the recording.
     pub requests: u64,
-    /// Refused before any policy: malformed, or the gateway was stopping. No revision changes that.
-    pub before_policies: u64,
+    /// Refused for what no policy decides: malformed, too slow, or the gateway was stopping. No revision changes that.
+    pub outside_policies: u64,
     /// Judged by both revisions.
     pub judged: u64,
     /// Not judged by both.

@@ -17,7 +17,7 @@ use crate::judge::{Judgement, Lack, Side};
 use crate::order::InOrder;
 use crate::report::{PolicyName, Recording, Report, RouteName, Warming};
 use crate::request::Request;
-use crate::tally::{Tally, is_before_policies, policy_name, route_name};
+use crate::tally::{Tally, is_outside_policies, policy_name, route_name};
 
 /// The version of the report's form.
 const REPORT_VERSION: u32 = 1;
@@ -192,8 +192,8 @@ impl Run {
             Some(requests) => *requests += 1,
             None => drop(self.revisions.insert(event.revision.clone(), 1)),
         }
-        if is_before_policies(event) {
-            self.tally.totals.before_policies += 1;
+        if is_outside_policies(event) {
+            self.tally.totals.outside_policies += 1;
             return;
         }
         if event.v < OLDEST_EVENT {

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::Arc;
 
+use lockgate_policy::gateway_reasons::BODY_TOO_LARGE;
 use lockgate_policy::{BoundPolicy, Route, RouteTarget};
 use lockgate_recording::{Decision, Event};
 
@@ -378,6 +379,10 @@ fn recorded(event: &Event) -> Option<(Decision, Option<&str>)> {
         return None;
     }
     match (event.decision, event.code.as_deref()) {
+        // The service had been asked when the body turned out to be too long.
+        (Decision::Forward, Some(code)) if code == BODY_TOO_LARGE.code => {
+            Some((Decision::Refuse, Some(code)))
+        }
         (Decision::Forward, _) => Some((Decision::Forward, None)),
         // The policies had let it through.
         (Decision::Refuse, Some(code)) if is_of_services(code) => Some((Decision::Forward, None)),
@@ -389,8 +394,8 @@ fn is_of_services(code: &str) -> bool {
     code.starts_with("upstream.") || code.starts_with("aggregate.")
 }
 
-/// Whether a request was refused before any policy saw it, for what no recording keeps.
-pub fn is_before_policies(event: &Event) -> bool {
+/// Whether a request was refused for what no policy decides and no recording keeps.
+pub fn is_outside_policies(event: &Event) -> bool {
     matches!(
         event.code.as_deref(),
         Some("request.malformed" | "request.timeout" | "gateway.draining")

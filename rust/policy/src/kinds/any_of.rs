@@ -26,6 +26,7 @@ use serde::Deserialize;
 use crate::endpoint::Endpoint;
 use crate::env::Env;
 use crate::policy::{Compiled, Compiling, Kind, Phase, Policy};
+use crate::reason::Reason;
 use crate::request::RequestView;
 use crate::verdict::{Refusal, Verdict};
 
@@ -36,10 +37,17 @@ pub static KIND: Kind = Kind {
     about: "Identifies callers in one of several ways; the first whose credential is there decides.",
     on_error: OnError::Deny,
     needs_identity: false,
-    reasons: &[],
+    reasons: &[&MISSING],
     schema: Settings::json_schema,
     compile,
 };
+
+static MISSING: Reason = Reason::new(
+    "any_of.missing",
+    401,
+    "Credential missing",
+    "send one of the credentials that the `WWW-Authenticate` fields name",
+);
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -104,20 +112,17 @@ fn compile(entry: &PolicyEntry, compiling: &Compiling<'_>) -> Compiled {
 
 impl Policy for AnyOf {
     fn evaluate(&self, request: &RequestView<'_>, env: &mut Env<'_>) -> Verdict {
-        let mut missing: Option<Box<Refusal>> = None;
+        let mut missing = Refusal::new(
+            &MISSING,
+            "the request has none of the credentials that this API takes",
+        );
         for way in &self.ways {
-            match (way.evaluate(request, env), &mut missing) {
-                (Verdict::NoCredential(refusal), None) => missing = Some(refusal),
-                (Verdict::NoCredential(refusal), Some(first)) => {
-                    first.headers.extend(refusal.headers)
-                }
-                (verdict, _) => return verdict,
+            match way.evaluate(request, env) {
+                Verdict::NoCredential(refusal) => missing.headers.extend(refusal.headers),
+                verdict => return verdict,
             }
         }
-        missing.map_or(
-            Verdict::Undecided("no way to identify".into()),
-            Verdict::NoCredential,
-        )
+        Verdict::NoCredential(Box::new(missing))
     }
 
     fn endpoints(&self) -> &[Arc<Endpoint>] {

@@ -132,7 +132,11 @@ fn read(changes: Changes, problems: &mut Vec<Problem>) -> Vec<Change> {
     read
 }
 
-fn field(name: &str) -> Result<HeaderName, String> {
+/// The name of a field that a document may write.
+///
+/// # Errors
+/// It is none, or one that decides where a message ends.
+pub fn field(name: &str) -> Result<HeaderName, String> {
     let field = HeaderName::from_bytes(name.as_bytes())
         .map_err(|_| format!("`{name}` is not a field name"))?;
     if FRAMING.contains(&field.as_str()) {

@@ -96,7 +96,15 @@ impl Build<'_> {
             }
         }
         effective.retain(|policy| policy.mode != Mode::Off);
-        effective.sort_by_key(|policy| policy.kind.phase);
+        // Of those that open the chain, one that answers preflights comes last: its answers are then what the others say too.
+        effective.sort_by_key(|bound| {
+            let policy = &bound.policy;
+            (
+                !policy.opens(),
+                policy.answers_preflights(),
+                bound.kind.phase,
+            )
+        });
         self.check_order(&effective, span);
         let key: Vec<*const BoundPolicy> = effective.iter().map(Arc::as_ptr).collect();
         self.chains
@@ -118,6 +126,21 @@ impl Build<'_> {
                 Problem::new(&last.span, format!("the policies `{}` and `{}` both identify callers", first.id, last.id))
                     .help("put them into one `any_of`, give the inner one the `id` of the outer to replace it, or give each a `when`"),
             );
+        }
+        let pages: Vec<_> = effective
+            .iter()
+            .filter(|policy| policy.policy.answers_preflights() && policy.mode == Mode::Enforce)
+            .collect();
+        if let [first, .., last] = pages.as_slice()
+            && pages.iter().any(|policy| policy.when.is_none())
+        {
+            let message = format!(
+                "the policies `{}` and `{}` both answer preflights",
+                first.id, last.id
+            );
+            self.problems.push(Problem::new(&last.span, message).help(
+                "give the inner one the `id` of the outer to replace it, or give each a `when`",
+            ));
         }
         let identifies = |shadow: bool| {
             effective.iter().any(|policy| {

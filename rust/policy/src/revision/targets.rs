@@ -7,6 +7,7 @@ use lockgate_config::{Problem, Route as RouteEntry, Spanned};
 
 use super::{Build, Part, RouteTarget, VersionScope, answers_itself};
 use crate::chain::Chain;
+use crate::policy::Origin;
 use crate::router::{Conditions, Template};
 
 impl Build<'_> {
@@ -43,6 +44,7 @@ impl Build<'_> {
             ));
         }
         if let Some(parts) = &route.aggregate {
+            self.check_rewrites(chain);
             return RouteTarget::Aggregate(
                 parts
                     .iter()
@@ -79,6 +81,24 @@ impl Build<'_> {
                 }
                 RouteTarget::Nobody
             }
+        }
+    }
+
+    /// Parts of an answer have paths of their own: what a route rewrites would never be asked.
+    fn check_rewrites(&mut self, chain: &Chain) {
+        let rewrites = chain.policies().iter().find(|bound| {
+            bound.kind.name == "rewrite" && matches!(bound.origin, Origin::Route { .. })
+        });
+        if let Some(bound) = rewrites {
+            let message = format!(
+                "the policy `{}` rewrites what an aggregated route does not forward",
+                bound.id
+            );
+            self.problems.push(
+                Problem::new(&bound.span, message).help(
+                    "write the paths of the parts under `aggregate`, and take the policy out",
+                ),
+            );
         }
     }
 

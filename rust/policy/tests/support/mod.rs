@@ -87,10 +87,7 @@ pub fn call(method: &str, url: &str, headers: &[(&str, &str)]) -> ExplainRequest
             .iter()
             .map(|(name, value)| ((*name).into(), (*value).into()))
             .collect(),
-        body: None,
-        client: None,
-        at: None,
-        facts: Vec::new(),
+        ..ExplainRequest::default()
     }
 }
 

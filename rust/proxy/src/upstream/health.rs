@@ -83,6 +83,10 @@ impl Health {
     fn set_down(&self, down: bool, now: u64) {
         if self.down.swap(down, Ordering::Relaxed) && !down {
             self.joined.store(now, Ordering::Relaxed);
+            // What requests met before it was down says nothing about what came back.
+            self.failures.store(0, Ordering::Relaxed);
+            self.ejections.store(0, Ordering::Relaxed);
+            self.ejected_until.store(0, Ordering::Relaxed);
         }
     }
 }
@@ -234,5 +238,17 @@ mod tests {
         health.set_down(false, 7);
         assert!(health.is_usable(8));
         assert_eq!(health.since(), 7);
+    }
+
+    #[test]
+    fn a_target_that_checks_find_healthy_again_is_not_left_out_for_what_was_before() {
+        let health = Health::new(false);
+        for _ in 0..5 {
+            health.observe(true, 1);
+        }
+        health.set_down(true, 2);
+        health.set_down(false, 3);
+        assert!(health.is_usable(3));
+        assert_eq!(health.since(), 3);
     }
 }

@@ -1,0 +1,112 @@
+"""A node: the process that serves one document. `lockgate run` becomes it.
+
+It imports the engine and little else, so that what serves traffic stays small.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+from lockgate import _engine
+from lockgate.watch import Watch
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+WATCH_SECONDS = 0.5
+"""How often the folder of the document is looked at."""
+
+_RED, _YELLOW, _DIM = 31, 33, 2
+
+
+def serve(file: str, *, watch: bool, drain: float) -> int:
+    """Serve a document until SIGTERM or Ctrl-C; gives the exit code that `lockgate run` documents."""
+    # Before the first reading, so that a change during the start is not taken for the state that was read.
+    documents = Watch(file)
+    try:
+        node = _engine.Node.start(file)
+    except _engine.ProblemsError as error:
+        _show_problems(json.loads(str(error)))
+        return 1
+    except OSError as error:
+        return _fail(str(error), 2)
+    _show_problems(json.loads(node.warnings()))
+    wake, stop, reload = threading.Event(), threading.Event(), threading.Event()
+
+    def on_signal(number: int, _: FrameType | None) -> None:
+        if number == signal.SIGHUP:
+            reload.set()
+        elif stop.is_set():
+            os._exit(130)
+        else:
+            stop.set()
+        wake.set()
+
+    for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, on_signal)
+    for name, address, scheme in node.listeners():
+        _say(f"{name} listens on {scheme}://{address}")
+    _say(f"admin listens on http://{node.admin()}")
+    while not stop.is_set():
+        wake.wait(WATCH_SECONDS if watch else None)
+        wake.clear()
+        changed = documents.changed()
+        if reload.is_set() or (watch and changed):
+            reload.clear()
+            _report(json.loads(node.apply()))
+    if not node.stop(drain):
+        return _fail(f"some requests did not end within {drain:g} s", 3)
+    return 0
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def _complain(text: str, style: int, rest: str = "") -> None:
+    if sys.stderr.isatty() and not os.environ.get("NO_COLOR"):
+        text = f"\033[{style}m{text}\033[0m"
+    print(f"{text}{rest}", file=sys.stderr, flush=True)
+
+
+def _fail(message: str, code: int) -> int:
+    _complain("error: ", _RED, message)
+    return code
+
+
+def _show_problems(problems: list[dict[str, Any]]) -> None:
+    for problem in problems:
+        place = ":".join(str(problem[part]) for part in ("file", "line", "column") if problem[part])
+        style = _RED if problem["severity"] == "error" else _YELLOW
+        _complain(f"{problem['severity']}: ", style, f"{place}: {problem['message']}")
+        if problem["help"]:
+            _complain(f"  help: {problem['help']}", _DIM)
+
+
+def _report(applied: dict[str, Any]) -> None:
+    _show_problems(applied["problems"])
+    revision = applied["id"][:12]
+    if applied["applied"]:
+        _say(f"revision {revision} is served")
+    else:
+        _complain(f"the document has errors; revision {revision} serves on", _RED)
+
+
+def main() -> None:
+    """Serve as `lockgate run` asks for."""
+    parser = argparse.ArgumentParser(prog="python -m lockgate.node", description=__doc__)
+    parser.add_argument("file")
+    parser.add_argument("--no-watch", dest="watch", action="store_false")
+    parser.add_argument("--drain", type=float, default=30.0)
+    options = parser.parse_args()
+    sys.exit(serve(options.file, watch=options.watch, drain=options.drain))
+
+
+if __name__ == "__main__":
+    main()

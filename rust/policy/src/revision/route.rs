@@ -1,0 +1,130 @@
+//! Requests that are treated alike.
+
+use std::sync::Arc;
+
+use http::Method;
+use http::header::ALLOW;
+use lockgate_config::{RecordBody, Version};
+
+use crate::chain::{Chain, Outcome, Progress, Step};
+use crate::env::Env;
+use crate::reason;
+use crate::request::RequestView;
+use crate::router::Template;
+use crate::verdict::Refusal;
+
+/// Requests that are treated alike.
+#[derive(Debug)]
+pub struct Route {
+    /// Its stable name within the version.
+    pub id: Arc<str>,
+    /// The API.
+    pub api: Arc<str>,
+    /// The version.
+    pub version: Arc<str>,
+    /// The methods it takes; empty means any.
+    pub methods: Vec<Method>,
+    /// The full path template.
+    pub template: Template,
+    /// The path template as text.
+    pub path: Arc<str>,
+    /// Its effective policies.
+    pub chain: Arc<Chain>,
+    /// Who answers.
+    pub target: RouteTarget,
+    /// How many bytes at the start of the path are taken off before forwarding.
+    pub strip: usize,
+    /// How much of bodies is recorded.
+    pub record_body: Option<RecordBody>,
+}
+
+/// Who answers a route's requests.
+#[derive(Debug, Clone)]
+pub enum RouteTarget {
+    /// Nobody: policies answer, or it is 404.
+    Nobody,
+    /// A service.
+    Upstream(Arc<str>),
+    /// Several by weight: cumulative weights.
+    Split(Vec<(u32, Arc<str>)>),
+    /// Several together.
+    Aggregate(Vec<Part>),
+}
+
+/// One part of an aggregated answer.
+#[derive(Debug, Clone)]
+pub struct Part {
+    /// Its name in the answer.
+    pub name: Arc<str>,
+    /// The service.
+    pub upstream: Arc<str>,
+    /// The path to ask, with `{name}` for variables.
+    pub path: Arc<str>,
+    /// Whether the answer may come without it.
+    pub optional: bool,
+    /// What stands in for it.
+    pub default: serde_json::Value,
+    /// How long it may take.
+    pub within: Option<std::time::Duration>,
+}
+
+impl Route {
+    /// Advances its chain. A preflight that its policies leave alone is no request of this route when it takes no `OPTIONS`.
+    pub fn advance(
+        &self,
+        request: &RequestView<'_>,
+        progress: &mut Progress,
+        env: &mut Env<'_>,
+    ) -> Step {
+        let step = self.chain.advance(request, &self.id, progress, env);
+        let takes = self.methods.is_empty() || self.methods.contains(request.method);
+        match step {
+            Step::Decided(Outcome::Forward) if !takes => {
+                Step::Decided(Outcome::Refuse(wrong_method(&self.methods)))
+            }
+            step => step,
+        }
+    }
+
+    /// The path as it is forwarded: the canonical path without the base, byte for byte.
+    pub fn forwarded_path<'a>(&self, path: &'a str) -> &'a str {
+        match path.get(self.strip..) {
+            Some("") | None => "/",
+            Some(rest) => rest,
+        }
+    }
+}
+
+impl std::fmt::Display for RouteTarget {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Nobody => f.write_str("the gateway"),
+            Self::Upstream(name) => f.write_str(name),
+            Self::Split(several) => {
+                let names: Vec<&str> = several.iter().map(|(_, name)| &**name).collect();
+                f.write_str(&names.join(", "))
+            }
+            Self::Aggregate(parts) => {
+                let names: Vec<&str> = parts.iter().map(|part| &*part.upstream).collect();
+                f.write_str(&names.join(" + "))
+            }
+        }
+    }
+}
+
+/// How many bytes at the start of a version's paths are taken off before forwarding.
+pub(crate) fn strip(version: &Version) -> usize {
+    if version.strip_base && version.base.as_str() != "/" {
+        version.base.len()
+    } else {
+        0
+    }
+}
+
+/// The refusal of a method that a path does not take.
+pub(super) fn wrong_method(methods: &[Method]) -> Box<Refusal> {
+    let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
+    let detail = format!("this path takes `{}`", names.join("`, `"));
+    let refusal = Refusal::new(&reason::WRONG_METHOD, detail);
+    Box::new(refusal.header(ALLOW, &names.join(", ")))
+}
