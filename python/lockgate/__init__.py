@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lockgate.gateway import Gateway
     from lockgate.models import CaseReport, Check, Difference, Event, Problem, Trace
     from lockgate.recording import Recording
+    from lockgate.replays import Replay, replay
 
 __all__ = [
     "CaseReport",
@@ -25,10 +26,12 @@ __all__ = [
     "Problem",
     "ProblemsError",
     "Recording",
+    "Replay",
     "Trace",
     "check",
     "diff",
     "explain",
+    "replay",
     "test",
 ]
 
@@ -39,6 +42,8 @@ _HOMES = {
     "explain": "documents",
     "Gateway": "gateway",
     "Recording": "recording",
+    "Replay": "replays",
+    "replay": "replays",
     "test": "cases",
 }
 """Where a name lives; what is not listed is a model."""

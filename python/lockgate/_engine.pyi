@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from os import PathLike
 from typing import Self, final
 
@@ -13,6 +13,7 @@ __all__ = [
     "hash_password",
     "new_key",
     "policy_catalogue",
+    "replay",
 ]
 
 class ProblemsError(ValueError): ...
@@ -43,3 +44,10 @@ def document_schema() -> str: ...
 def policy_catalogue() -> str: ...
 def hash_password(password: str) -> str: ...
 def new_key() -> tuple[str, str]: ...
+def replay(
+    base: str | PathLike[str],
+    candidate: str | PathLike[str],
+    recording: str | PathLike[str],
+    expect: str | PathLike[str] | None = None,
+    watch: Callable[[int, int, int], None] | None = None,
+) -> str: ...

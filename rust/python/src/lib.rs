@@ -2,6 +2,7 @@
 
 mod error;
 mod recording;
+mod replay;
 
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
@@ -207,6 +208,7 @@ fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(diff, module)?)?;
     module.add_function(wrap_pyfunction!(explain, module)?)?;
     module.add_function(wrap_pyfunction!(test, module)?)?;
+    module.add_function(wrap_pyfunction!(replay::replay, module)?)?;
     module.add_function(wrap_pyfunction!(document_schema, module)?)?;
     module.add_function(wrap_pyfunction!(policy_catalogue, module)?)?;
     module.add_function(wrap_pyfunction!(hash_password, module)?)?;

@@ -1,0 +1,345 @@
+"""Replay: recorded traffic through two documents, and what is decided otherwise. Nothing here opens a connection."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal
+
+from lockgate import _engine
+from lockgate.models import Model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from os import PathLike
+
+Change = Literal["newly_refused", "newly_allowed", "changed_reason", "answered_otherwise"]
+"""How a decision differs."""
+
+Outcome = Literal[
+    "no_change", "as_expected", "unexpected", "no_data", "too_much_unjudged", "not_trustworthy"
+]
+"""What to make of a replay."""
+
+EXIT_CODES: dict[Outcome, int] = {
+    "no_change": 0,
+    "as_expected": 0,
+    "unexpected": 1,
+    "no_data": 3,
+    "too_much_unjudged": 3,
+    "not_trustworthy": 3,
+}
+"""The exit code of `lockgate replay`; 2 is for input that cannot be used."""
+
+
+def _time(micros: int) -> datetime:
+    return datetime.fromtimestamp(micros / 1_000_000, UTC)
+
+
+class RouteName(Model):
+    """A route by its names."""
+
+    api: str
+    version: str
+    id: str
+
+    def __str__(self) -> str:
+        """The route as expectations write it."""
+        return f"{self.api}/{self.version} {self.id}"
+
+
+class PolicyName(Model):
+    """A policy by its names."""
+
+    scope: str
+    id: str
+    kind: str
+
+    def __str__(self) -> str:
+        """The id with its kind."""
+        return f"{self.id} ({self.kind})"
+
+
+class Said(Model):
+    """What a revision said."""
+
+    decision: Literal["forward", "refuse", "respond"]
+    code: str | None
+
+    def __str__(self) -> str:
+        """The decision and its reason."""
+        return f"{self.decision} {self.code}" if self.code else self.decision
+
+
+class Sample(Model):
+    """A recorded request, without credentials; `at` is in microseconds since 1970."""
+
+    id: str
+    at: int
+    method: str
+    path: str
+    client: str | None
+    detail: str | None
+
+    @property
+    def time(self) -> datetime:
+        """When it arrived."""
+        return _time(self.at)
+
+
+class Group(Model):
+    """Requests that are decided otherwise in one way, with the first of them."""
+
+    change: Change
+    application: str | None
+    route: RouteName | None
+    policy: PolicyName | None
+    before: Said
+    after: Said
+    requests: int
+    first: int
+    last: int
+    status: int | None
+    remedy: str | None
+    samples: list[Sample]
+
+    @property
+    def reason(self) -> str | None:
+        """The reason code that came or went."""
+        return self.before.code if self.change == "newly_allowed" else self.after.code
+
+
+class Unjudged(Model):
+    """Requests that could not be judged, and what was not recorded of them."""
+
+    by: Literal["base", "candidate", "both"]
+    route: RouteName | None
+    policy: PolicyName | None
+    not_recorded: str
+    requests: int
+    samples: list[str]
+
+
+class Warming(Model):
+    """A limit whose window began before the recording did; until then it may have refused too little."""
+
+    by: Literal["base", "candidate"]
+    policy: PolicyName
+    until: int
+    requests: int
+
+
+class Disagreement(Model):
+    """How far the base, replayed, agrees with what was recorded: a measure of trust.
+
+    Each case holds what was recorded, what the base says, how many requests, and ids of the first.
+    """
+
+    compared: int
+    differ: int
+    other_revisions: int
+    other_revisions_differ: int
+    cases: list[tuple[Said, Said, int, list[str]]]
+
+
+class Caller(Model):
+    """What a replay saw of an application; without a name, of all callers who are none."""
+
+    application: str | None
+    requests: int
+    newly_refused: int
+    newly_allowed: int
+    otherwise: int
+
+
+class Bucket(Model):
+    """Counts of a part of the time."""
+
+    requests: int
+    newly_refused: int
+    newly_allowed: int
+    otherwise: int
+
+
+class Timeline(Model):
+    """Counts over time, in parts of `width` microseconds from `start` on."""
+
+    start: int
+    width: int
+    buckets: list[Bucket]
+
+
+class Replayed(Model):
+    """What was replayed; times are microseconds since 1970."""
+
+    first: int | None
+    last: int | None
+    revisions: list[tuple[str, int]]
+    late: int
+    damages: list[str]
+    truncated: int
+    addresses_shortened: bool
+
+
+class Totals(Model):
+    """How many requests of which sort."""
+
+    requests: int
+    outside_policies: int
+    judged: int
+    unjudged: int
+    unchanged: int
+    newly_refused: int
+    newly_allowed: int
+    changed_reason: int
+    answered_otherwise: int
+    refused_by_base: int
+    refused_by_candidate: int
+
+
+class Clause(Model):
+    """A clause of the expectation with what it met."""
+
+    change: Change
+    says: str
+    requests: int
+    holds: bool
+
+
+class Unexpected(Model):
+    """Differences that nobody stated."""
+
+    change: Change
+    requests: int
+    what: str
+
+
+class Replay(Model):
+    """The decision diff of two documents over a recording."""
+
+    v: int
+    outcome: Outcome
+    base: str
+    candidate: str
+    recording: Replayed
+    totals: Totals
+    groups: list[Group]
+    unjudged: list[Unjudged]
+    warming_up: list[Warming]
+    not_asked: list[PolicyName]
+    without_data: list[RouteName]
+    disagreement: Disagreement
+    callers: list[Caller]
+    timeline: Timeline
+    expectation: list[Clause]
+    unexpected: list[Unexpected]
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of `lockgate replay`."""
+        return EXIT_CODES[self.outcome]
+
+    @property
+    def differs(self) -> int:
+        """How many judged requests are decided otherwise."""
+        return self.totals.judged - self.totals.unchanged
+
+    @property
+    def span(self) -> tuple[datetime, datetime] | None:
+        """When the first and the last request arrived."""
+        if self.recording.first is None or self.recording.last is None:
+            return None
+        return _time(self.recording.first), _time(self.recording.last)
+
+    def notes(self) -> Iterator[str]:
+        """What a reader must know besides the counts, one sentence each."""
+        recording, trust = self.recording, self.disagreement
+        if trust.differ:
+            recorded, now, requests, _ = trust.cases[0]
+            yield (
+                f"replay disagrees with what was recorded: {trust.differ:,} of {trust.compared:,} requests, "
+                f"most often {recorded} was recorded and the base says {now} ({requests:,})"
+            )
+        if trust.other_revisions:
+            yield (
+                f"{trust.other_revisions:,} requests were decided live by another revision than the base, "
+                f"{trust.other_revisions_differ:,} of them otherwise"
+            )
+        for warming in self.warming_up:
+            until = _time(warming.until).isoformat(timespec="seconds")
+            yield (
+                f"the window of {warming.policy} began before the recording did: the {warming.by} judged "
+                f"{warming.requests:,} requests until {until} with fewer calls counted than there were"
+            )
+        for route in self.without_data:
+            yield f"no recorded request reached {route}, which the change touches: nothing is known of it"
+        for policy in self.not_asked:
+            yield f"{policy} judges answers, and answers are not recorded: it was not asked"
+        if self.totals.outside_policies:
+            yield (
+                f"{self.totals.outside_policies:,} requests were malformed, too slow or came while the gateway "
+                "stopped: no policy decides about them"
+            )
+        if recording.addresses_shortened:
+            yield "client addresses were shortened when they were recorded: limits by address count networks"
+        if recording.late:
+            yield f"{recording.late:,} requests took longer than a minute and were judged out of order"
+        if recording.truncated:
+            yield f"{recording.truncated:,} segments have no end: they are being written, or their writer died"
+        for damage in recording.damages:
+            yield damage
+
+    def count_by(
+        self, what: Literal["application", "route", "policy", "reason"], change: Change | None = None
+    ) -> Counter[str]:
+        """How many requests are decided otherwise, by one of their names; an empty name for those without."""
+        counts: Counter[str] = Counter()
+        for group in self.groups:
+            if change is None or group.change == change:
+                name = getattr(group, what)
+                counts["" if name is None else str(name)] += group.requests
+        return counts
+
+
+def verdict(report: Replay) -> str:
+    """What to make of a replay, in one sentence."""
+    judged = f"{report.totals.judged:,} requests"
+    match report.outcome:
+        case "no_change":
+            return f"no change in {judged}"
+        case "as_expected":
+            return f"{report.differs:,} of {judged} decided otherwise, as expected"
+        case "unexpected":
+            unexpected = len(report.unexpected)
+            ways = "1 way" if unexpected == 1 else f"{unexpected:,} ways"
+            return f"{report.differs:,} of {judged} decided otherwise, in {ways} not expected"
+        case "no_data":
+            return f"no data: {judged} judged, and nothing can be said of the change"
+        case "too_much_unjudged":
+            return f"too much is not known: {report.totals.unjudged:,} requests could not be judged"
+        case "not_trustworthy":
+            return "this replay is not to be trusted: too often it disagrees with what was recorded"
+
+
+def replay(
+    base: str | PathLike[str],
+    candidate: str | PathLike[str],
+    recording: str | PathLike[str],
+    expect: str | PathLike[str] | None = None,
+    *,
+    watch: Callable[[int, int, int], None] | None = None,
+) -> Replay:
+    """Replay recorded traffic through two documents, in order, with the recorded clock and facts.
+
+    Args:
+        base: The document that is served.
+        candidate: The document that shall be served.
+        recording: A segment, or the folder of a recording with its key.
+        expect: A file with the differences that are expected; without it, none is.
+        watch: Called now and then with the bytes read, the bytes there are, and the requests judged.
+
+    Raises:
+        ProblemsError: A document or the expectation has errors.
+        OSError: The recording cannot be read.
+    """
+    return Replay.model_validate_json(_engine.replay(base, candidate, recording, expect, watch))
