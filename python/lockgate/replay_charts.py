@@ -34,7 +34,8 @@ def over_time(timeline: Timeline, series: Sequence[Series], height: int, label: 
     top, bottom = 8, height - 22
     most = max(1, *(sum(count(bucket) for _, _, count in series) for bucket in buckets))
     step = (WIDTH - LEFT) / len(buckets)
-    gap = 1 if step > 3 else 0  # noqa: PLR2004 - narrower bars would vanish between gaps
+    # Narrower bars would vanish between gaps.
+    gap = 1 if step > 3 else 0
     bars = []
     for place, bucket in enumerate(buckets):
         base = float(bottom)
@@ -68,18 +69,20 @@ def ranked(rows: Iterable[tuple[str, int]], style: str, label: str, most_rows: i
     if not ordered:
         return ""
     shown, rest = ordered[:most_rows], ordered[most_rows:]
+    most = max(count for _, count in shown)
     if rest:
         shown.append((f"{len(rest)} others", sum(count for _, count in rest)))
-    most = max(count for _, count in shown)
     line, names = 26, 400
     parts = []
     for place, (name, count) in enumerate(shown):
         y = place * line
-        size = max(2.0, (WIDTH - names - 90) * count / most)
+        # The others together may be more than any of the named, and their bar then has no scale.
+        size = max(2.0, (WIDTH - names - 90) * min(1.0, count / most))
+        sort = f"{style} rest" if place >= most_rows else style
         parts += [
             f"<g><title>{escape(name)}: {count:,}</title>",
             _text(names - 12, y + 17, _shortened(name), "end"),
-            f'<rect class="{style}" x="{names}" y="{y + 4}" width="{size:.1f}" height="{line - 9}" rx="2"/>',
+            f'<rect class="{sort}" x="{names}" y="{y + 4}" width="{size:.1f}" height="{line - 9}" rx="2"/>',
             _text(names + size + 8, y + 17, f"{count:,}", "start"),
             "</g>",
         ]

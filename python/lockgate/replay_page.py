@@ -27,26 +27,30 @@ STYLES: dict[Change, str] = {
 }
 MOST_ROWS = 500
 """Rows of a table; the JSON report holds all."""
+OPEN_ROWS = 12
+"""Rows that are seen at once; the others are folded."""
 
 STYLE = """
-:root { color-scheme: light dark; --page: #f6f7f9; --card: #fff; --ink: #1c2530; --dim: #5c6878; --line: #dde2e8;
-  --good: #1a7f4b; --bad: #c0362c; --doubt: #9a6700; --refused: #cf4a3c; --allowed: #d98a00; --otherwise: #4b7fd1;
-  --requests: #9fb0c3; }
-@media (prefers-color-scheme: dark) { :root { --page: #12161c; --card: #1a2028; --ink: #e6ebf1; --dim: #9aa7b6;
+:root { color-scheme: light dark; --page: #f6f7f9; --card: #fff; --ink: #1c2530; --dim: #5c6878;
+  --line: #dde2e8; --good: #1a7f4b; --bad: #c0362c; --doubt: #9a6700; --refused: #cf4a3c; --allowed: #d98a00;
+  --otherwise: #4b7fd1; --requests: #9fb0c3; }
+@media (prefers-color-scheme: dark) { :root {
+  --page: #12161c; --card: #1a2028; --ink: #e6ebf1; --dim: #9aa7b6;
   --line: #2c3540; --good: #4cc38a; --bad: #ff7b6e; --doubt: #e3b341; --refused: #ef6a5b; --allowed: #eda73a;
   --otherwise: #6d9ff0; --requests: #566678; } }
 * { box-sizing: border-box; }
-body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 72rem; background: var(--page); color: var(--ink);
-  font: 15px/1.5 system-ui, sans-serif; }
+body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 72rem; background: var(--page);
+  color: var(--ink); font: 15px/1.5 system-ui, sans-serif; }
 h1 { font-size: 1.05rem; font-weight: 600; color: var(--dim); margin: 0; }
 h2 { font-size: 1.1rem; margin: 0 0 .75rem; }
 h3 { font-size: .95rem; margin: 1rem 0 .25rem; color: var(--dim); font-weight: 600; }
 .verdict { font-size: 1.7rem; line-height: 1.25; font-weight: 650; margin: .25rem 0 .5rem; }
 .good { color: var(--good); } .bad { color: var(--bad); } .doubt { color: var(--doubt); }
 .dim, .legend { color: var(--dim); }
-section { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 1.1rem 1.25rem;
-  margin-top: 1.25rem; overflow-x: auto; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: .75rem; margin-top: 1.25rem; }
+section { background: var(--card); border: 1px solid var(--line); border-radius: 10px;
+  padding: 1.1rem 1.25rem; margin-top: 1.25rem; overflow-x: auto; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: .75rem;
+  margin-top: 1.25rem; }
 .tile { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: .7rem .9rem; }
 .tile b { display: block; font-size: 1.5rem; font-weight: 650; font-variant-numeric: tabular-nums; }
 .tile.refused b { color: var(--refused); } .tile.allowed b { color: var(--allowed); }
@@ -67,7 +71,10 @@ rect.refused, i.refused { fill: var(--refused); background: var(--refused); }
 rect.allowed, i.allowed { fill: var(--allowed); background: var(--allowed); }
 rect.otherwise, i.otherwise { fill: var(--otherwise); background: var(--otherwise); }
 .legend { margin: .25rem 0 0; font-size: .85rem; }
-.key { margin-right: 1.2rem; } .key i { display: inline-block; width: .7em; height: .7em; border-radius: 2px; margin-right: .4em; }
+rect.rest { opacity: .35; }
+.key { margin-right: 1.2rem; }
+.key i { display: inline-block; width: .7em; height: .7em; border-radius: 2px; margin-right: .4em; }
+details > table { margin-top: .5rem; }
 """
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
@@ -83,11 +90,10 @@ def page(report: Replay) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<title>Replay: {escape(verdict(report))}</title><style>{STYLE}</style></head><body>",
         f'<header><h1>Replay</h1><p class="verdict {tone}">{escape(_sentence(verdict(report)))}</p>',
-        f'<p class="dim">{_span(report)}<br>base <code>{escape(report.base[:12])}</code> → candidate '
-        f"<code>{escape(report.candidate[:12])}</code></p></header>",
+        f'<p class="dim">{_span(report)}<br>{_revisions(report)}</p></header>',
         _tiles(report),
-        _expectation(report),
         _time(report),
+        _expectation(report),
         *(_groups(report, change) for change in TITLES),
         _callers(report),
         _unjudged(report),
@@ -99,6 +105,11 @@ def page(report: Replay) -> str:
 
 def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
+
+
+def _revisions(report: Replay) -> str:
+    base, candidate = (_said(revision[:12]) for revision in (report.base, report.candidate))
+    return f"base {base} → candidate {candidate}"
 
 
 def _span(report: Replay) -> str:
@@ -126,10 +137,15 @@ def _tiles(report: Replay) -> str:
 
 
 def _expectation(report: Replay) -> str:
-    if not report.expectation and not report.unexpected:
+    if not report.expectation:
         return ""
     rows = [
-        (f"{clause.requests:,}", TITLES[clause.change], escape(clause.says), "holds" if clause.holds else "broken")
+        (
+            f"{clause.requests:,}",
+            TITLES[clause.change],
+            escape(clause.says),
+            "holds" if clause.holds else "broken",
+        )
         for clause in report.expectation
     ]
     rows += [
@@ -188,15 +204,17 @@ def _said(text: str) -> str:
 
 def _samples(group: Group) -> str:
     lines = (
-        f"<li>{sample.time.strftime('%Y-%m-%d %H:%M:%S')} <code>{escape(sample.method)} {escape(sample.path)}</code>"
-        f" {escape(sample.client or '')} <span class=\"dim\">{escape(sample.detail or '')} request "
-        f"{escape(sample.id)}</span></li>"
+        f"<li>{sample.time.strftime('%Y-%m-%d %H:%M:%S')} {_said(f'{sample.method} {sample.path}')} "
+        f"{escape(sample.client or '')} "
+        f'<span class="dim">{escape(sample.detail or "")} request {escape(sample.id)}</span></li>'
         for sample in group.samples
     )
     remedy = ""
     if group.remedy and group.after.decision == "refuse":
         remedy = f"<p>What a caller can do: {escape(group.remedy)}.</p>"
-    return f"<details><summary>{len(group.samples)} shown</summary><ul>{''.join(lines)}</ul>{remedy}</details>"
+    return (
+        f"<details><summary>{len(group.samples)} shown</summary><ul>{''.join(lines)}</ul>{remedy}</details>"
+    )
 
 
 def _callers(report: Replay) -> str:
@@ -247,9 +265,18 @@ def _table(heading: Iterable[str], rows: Iterable[Iterable[str]], numbers: tuple
 
     def line(cells: Iterable[str], tag: str) -> str:
         made = (
-            f'<{tag}{" class=n" if place in numbers else ""}>{cell}</{tag}>' for place, cell in enumerate(cells)
+            f"<{tag}{' class=n' if place in numbers else ''}>{cell}</{tag}>"
+            for place, cell in enumerate(cells)
         )
         return f"<tr>{''.join(made)}</tr>"
 
-    body = "".join(line(row, "td") for row in rows)
-    return f"<table><thead>{line(heading, 'th')}</thead><tbody>{body}</tbody></table>"
+    lines = [line(row, "td") for row in rows]
+    head = f"<thead>{line(heading, 'th')}</thead>"
+    table = f"<table>{head}<tbody>{''.join(lines[:OPEN_ROWS])}</tbody></table>"
+    folded = lines[OPEN_ROWS:]
+    if folded:
+        table += (
+            f"<details><summary>{len(folded)} more</summary>"
+            f"<table>{head}<tbody>{''.join(folded)}</tbody></table></details>"
+        )
+    return table

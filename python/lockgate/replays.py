@@ -1,4 +1,4 @@
-"""Replay: recorded traffic through two documents, and what is decided otherwise. Nothing here opens a connection."""
+"""Replay: recorded traffic through two documents, and what is decided otherwise. No connection is opened."""
 
 from __future__ import annotations
 
@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 Change = Literal["newly_refused", "newly_allowed", "changed_reason", "answered_otherwise"]
 """How a decision differs."""
 
-Outcome = Literal[
-    "no_change", "as_expected", "unexpected", "no_data", "too_much_unjudged", "not_trustworthy"
-]
+Outcome = Literal["no_change", "as_expected", "unexpected", "no_data", "too_much_unjudged", "not_trustworthy"]
 """What to make of a replay."""
 
 EXIT_CODES: dict[Outcome, int] = {
@@ -277,17 +275,16 @@ class Replay(Model):
             yield f"{policy} judges answers, and answers are not recorded: it was not asked"
         if self.totals.outside_policies:
             yield (
-                f"{self.totals.outside_policies:,} requests were malformed, too slow or came while the gateway "
-                "stopped: no policy decides about them"
+                f"{self.totals.outside_policies:,} requests were malformed, too slow or came while the "
+                "gateway stopped: no policy decides about them"
             )
         if recording.addresses_shortened:
             yield "client addresses were shortened when they were recorded: limits by address count networks"
         if recording.late:
             yield f"{recording.late:,} requests took longer than a minute and were judged out of order"
         if recording.truncated:
-            yield f"{recording.truncated:,} segments have no end: they are being written, or their writer died"
-        for damage in recording.damages:
-            yield damage
+            yield f"{recording.truncated:,} segments have no end: they are written, or their writer died"
+        yield from recording.damages
 
     def count_by(
         self, what: Literal["application", "route", "policy", "reason"], change: Change | None = None
@@ -303,22 +300,20 @@ class Replay(Model):
 
 def verdict(report: Replay) -> str:
     """What to make of a replay, in one sentence."""
-    judged = f"{report.totals.judged:,} requests"
-    match report.outcome:
-        case "no_change":
-            return f"no change in {judged}"
-        case "as_expected":
-            return f"{report.differs:,} of {judged} decided otherwise, as expected"
-        case "unexpected":
-            unexpected = len(report.unexpected)
-            ways = "1 way" if unexpected == 1 else f"{unexpected:,} ways"
-            return f"{report.differs:,} of {judged} decided otherwise, in {ways} not expected"
-        case "no_data":
-            return f"no data: {judged} judged, and nothing can be said of the change"
-        case "too_much_unjudged":
-            return f"too much is not known: {report.totals.unjudged:,} requests could not be judged"
-        case "not_trustworthy":
-            return "this replay is not to be trusted: too often it disagrees with what was recorded"
+    totals = report.totals
+    judged = f"{totals.judged:,} requests"
+    otherwise = f"{report.differs:,} of {judged} decided otherwise"
+    ways = "1 way" if len(report.unexpected) == 1 else f"{len(report.unexpected):,} ways"
+    beyond = f"in {ways} not expected" if report.expectation else "and nothing was expected"
+    sentences: dict[Outcome, str] = {
+        "no_change": f"no change in {judged}",
+        "as_expected": f"{otherwise}, as expected",
+        "unexpected": f"{otherwise}, {beyond}",
+        "no_data": f"no data: {judged} judged, and nothing can be said of the change",
+        "too_much_unjudged": f"too much is not known: {totals.unjudged:,} requests could not be judged",
+        "not_trustworthy": "not to be trusted: too often the replay disagrees with what was recorded",
+    }
+    return sentences[report.outcome]
 
 
 def replay(

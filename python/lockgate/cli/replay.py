@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - typer reads it
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -120,9 +120,11 @@ def show(report: Replay) -> None:
         mark = Text("holds   ", style="green") if clause.holds else Text("broken  ", style="red")
         what = f"expected {TITLES[clause.change]}: {clause.says}; came {clause.requests:,}"
         out.print(mark + Text(what))
-    for other in report.unexpected[:MOST_ROWS]:
+    for other in report.unexpected[:MOST_ROWS] if report.expectation else []:
         what = f"{other.requests:,} {TITLES[other.change]}: {other.what}"
         out.print(Text("not expected  ", style="red") + Text(what))
+    if report.expectation and len(report.unexpected) > MOST_ROWS:
+        out.print(f"and {len(report.unexpected) - MOST_ROWS} more not expected", style="dim")
     style = {0: "green", 1: "red"}.get(report.exit_code, "yellow")
     out.print(Text(verdict(report), style=f"bold {style}"))
 
@@ -144,7 +146,7 @@ def _show_groups(title: str, groups: list[Group]) -> None:
     ]
     columns(heading, *rows)
     if len(groups) > MOST_ROWS:
-        err.print(f"and {len(groups) - MOST_ROWS} more; `--json` and `--html` hold all", style="dim")
+        out.print(f"and {len(groups) - MOST_ROWS} more; `--json` and `--html` hold all", style="dim")
     for sample in groups[0].samples[:1]:
         time = sample.time.isoformat(timespec="milliseconds")
         detail = f": {sample.detail}" if sample.detail else ""

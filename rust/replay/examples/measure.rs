@@ -33,9 +33,9 @@ fn document(candidate: bool) -> String {
         })
         .collect();
     let (limit, delete) = if candidate {
-        (150, "orders:write")
+        (400, "orders:write")
     } else {
-        (300, "orders:read")
+        (2_000, "orders:read")
     };
     format!(
         "lockgate: 1
