@@ -308,3 +308,7 @@ fn join_section(root: &mut Node, key: Key, section: Node, problems: &mut Vec<Pro
         )),
     }
 }
+
+#[cfg(test)]
+#[path = "load_fuzz.rs"]
+mod fuzz;

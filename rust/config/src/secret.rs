@@ -103,3 +103,7 @@ impl JsonSchema for Secret {
         })
     }
 }
+
+#[cfg(test)]
+#[path = "secret_fuzz.rs"]
+mod fuzz;

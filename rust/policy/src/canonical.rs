@@ -95,7 +95,18 @@ fn decode(path: &str) -> Result<String, PathError> {
             _ => return Err(PathError::Character),
         }
     }
+    // Looked for in what came out: the second escape may have been escaped itself (`%25%32%65`).
+    if escaped_twice(&out) {
+        return Err(PathError::DoubleEscape);
+    }
     Ok(out)
+}
+
+fn escaped_twice(path: &str) -> bool {
+    path.match_indices("%25").any(|(at, escape)| {
+        let rest = path.get(at + escape.len()..).unwrap_or_default();
+        hex_pair(&mut rest.bytes()).is_some()
+    })
 }
 
 fn escape(bytes: &mut std::str::Bytes<'_>, out: &mut String) -> Result<(), PathError> {
@@ -104,7 +115,6 @@ fn escape(bytes: &mut std::str::Bytes<'_>, out: &mut String) -> Result<(), PathE
         0..=0x1f | 0x7f => Err(PathError::Character),
         b'/' | b'\\' => Err(PathError::EncodedSlash),
         b';' => Err(PathError::Parameter),
-        b'%' if hex_pair(&mut bytes.clone()).is_some() => Err(PathError::DoubleEscape),
         value if is_unreserved(value) => {
             out.push(char::from(value));
             Ok(())
@@ -138,3 +148,7 @@ fn check_segments(path: &str) -> Result<(), PathError> {
 #[cfg(test)]
 #[path = "canonical_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "canonical_fuzz.rs"]
+mod fuzz;

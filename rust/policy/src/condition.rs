@@ -185,3 +185,7 @@ fn root_value(root: &str, request: &RequestView<'_>, route: &str) -> serde_json:
         _ => serde_json::json!({ "address": request.client.to_string() }),
     }
 }
+
+#[cfg(test)]
+#[path = "condition_fuzz.rs"]
+mod fuzz;

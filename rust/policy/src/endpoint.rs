@@ -199,3 +199,7 @@ mod tests {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "endpoint_fuzz.rs"]
+mod fuzz;

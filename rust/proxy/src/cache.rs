@@ -520,3 +520,7 @@ fn status(headers: &mut HeaderMap, text: &str) {
         headers.append(CACHE_STATUS, value);
     }
 }
+
+#[cfg(test)]
+#[path = "cache_fuzz.rs"]
+mod fuzz;

@@ -249,3 +249,7 @@ fn keep_answer(endpoint: &Endpoint, answer: &Value) -> Duration {
         None => endpoint.keep,
     }
 }
+
+#[cfg(test)]
+#[path = "facts_fuzz.rs"]
+mod fuzz;

@@ -118,3 +118,7 @@ pub fn drop_connection_fields(headers: &mut HeaderMap) {
 #[cfg(test)]
 #[path = "hygiene_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "hygiene_fuzz.rs"]
+mod fuzz;

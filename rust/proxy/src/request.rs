@@ -70,6 +70,14 @@ fn authority(
     if authority.as_str().contains('@') {
         return Err(malformed("`Host` holds a user name"));
     }
+    // The parser takes anything behind a colon for a port; whoever splits elsewhere would find another host.
+    let host = authority.host();
+    let port = authority.as_str().get(host.len()..).unwrap_or_default();
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    let is_name = host.starts_with('[') || !host.contains(['[', ']', ':', '%']);
+    if host.is_empty() || !is_name || !(port.is_empty() || port.strip_prefix(':').is_some_and(is_port)) {
+        return Err(malformed("`Host` is not a host"));
+    }
     Ok(Some(authority))
 }
 
@@ -91,3 +99,7 @@ pub fn query_without<'a>(query: &'a str, names: &[std::sync::Arc<str>]) -> Cow<'
 #[cfg(test)]
 #[path = "request_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "request_fuzz.rs"]
+mod fuzz;

@@ -43,3 +43,7 @@ pub fn private_key(key: &Secret, base: &Path) -> Result<PrivateKeyDer<'static>, 
     PrivateKeyDer::from_pem_slice(&text)
         .map_err(|_| format!("the key `{key}` is not a private key in PEM"))
 }
+
+#[cfg(test)]
+#[path = "tls_fuzz.rs"]
+mod fuzz;

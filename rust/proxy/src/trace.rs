@@ -136,3 +136,7 @@ mod tests {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "trace_fuzz.rs"]
+mod fuzz;

@@ -281,3 +281,7 @@ fn looks_like_form(text: &str) -> bool {
 #[cfg(test)]
 #[path = "redact_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "redact_fuzz.rs"]
+mod fuzz;

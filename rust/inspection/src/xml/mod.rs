@@ -77,3 +77,7 @@ pub fn looks_like_xml(body: &[u8]) -> bool {
 #[cfg(test)]
 #[path = "xml_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "xml_fuzz.rs"]
+mod fuzz;
