@@ -5,15 +5,44 @@ use serde::de::DeserializeOwned;
 
 use super::*;
 
-const SEEDS: &[&str] = &["\"300ms\"", "\"7d\"", "\"64KiB\"", "\"1GiB\"", "12.5", "100"];
+const SEEDS: &[&str] = &[
+    "\"300ms\"",
+    "\"7d\"",
+    "\"64KiB\"",
+    "\"1GiB\"",
+    "12.5",
+    "100",
+];
 const WORDS: &[&str] = &[
-    "0", "9", "18446744073709551615", "ms", "s", "m", "h", "d", "B", "kB", "MiB", "GiB", "\"", " ", "-", "+", ".", "e9", "_", "\u{0663}",
+    "0",
+    "9",
+    "18446744073709551615",
+    "ms",
+    "s",
+    "m",
+    "h",
+    "d",
+    "B",
+    "kB",
+    "MiB",
+    "GiB",
+    "\"",
+    " ",
+    "-",
+    "+",
+    ".",
+    "e9",
+    "_",
+    "\u{0663}",
 ];
 
 fn reads_back<T: DeserializeOwned + Display + PartialEq>(text: &str) -> Option<T> {
     let read: T = serde_json::from_str(text).ok()?;
     let written = format!("\"{read}\"");
-    assert!(serde_json::from_str::<T>(&written).is_ok_and(|again| again == read), "{written}");
+    assert!(
+        serde_json::from_str::<T>(&written).is_ok_and(|again| again == read),
+        "{written}"
+    );
     Some(read)
 }
 

@@ -2,8 +2,14 @@ use lockgate_fuzzing::near;
 
 use super::*;
 
-const SEEDS: &[&str] = &["${env:TOKEN}", "${file:secrets/key.pem}", "hunter2-hunter2-hunter2"];
-const WORDS: &[&str] = &["${", "}", ":", "env", "file", "$", "..", "/", "\n", "\0", " "];
+const SEEDS: &[&str] = &[
+    "${env:TOKEN}",
+    "${file:secrets/key.pem}",
+    "hunter2-hunter2-hunter2",
+];
+const WORDS: &[&str] = &[
+    "${", "}", ":", "env", "file", "$", "..", "/", "\n", "\0", " ",
+];
 
 #[test]
 fn a_reference_reads_back_and_what_is_none_is_not_repeated() {
@@ -17,7 +23,7 @@ fn a_reference_reads_back_and_what_is_none_is_not_repeated() {
                     assert_eq!(secret.to_string(), text);
                     assert_eq!(Secret::parse(&secret.to_string()).as_ref(), Ok(&secret));
                 }
-                Err(message) => assert!(text.len() < 8 || !message.contains(&text)),
+                Err(message) => assert_eq!(Some(message), Secret::parse("").err()),
             }
         });
 }

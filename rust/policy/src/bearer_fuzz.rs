@@ -11,7 +11,17 @@ const SEEDS: &[&str] = &[
     "authorization: Bearer",
 ];
 const WORDS: &[&str] = &[
-    "\n", "authorization: ", "Bearer ", "Basic ", " ", "\t", ",", "=", "\u{ff}", "\"", "b",
+    "\n",
+    "authorization: ",
+    "Bearer ",
+    "Basic ",
+    " ",
+    "\t",
+    ",",
+    "=",
+    "\u{ff}",
+    "\"",
+    "b",
 ];
 
 #[test]
@@ -31,15 +41,29 @@ fn a_token_is_what_stands_behind_bearer_in_the_only_field() {
                 }
                 Found::Nothing => assert!(
                     lines.len() <= 1
-                        && !lines.iter().any(|line| line.as_bytes().to_ascii_lowercase().starts_with(b"bearer "))
+                        && !lines.iter().any(|line| line
+                            .as_bytes()
+                            .to_ascii_lowercase()
+                            .starts_with(b"bearer "))
                 ),
                 Found::Malformed => assert!(!lines.is_empty()),
             }
         });
 }
 
-const CLAIMS: &[&str] = &["1700000000", "1.5", "[\"a\",\"b\"]", "\"a b\"", "-1", "1e300", "[\"a\",1]", "{}"];
-const JSON: &[&str] = &["[", "]", "\"", ",", "a", " ", "0", "9", ".", "e", "-", "null"];
+const CLAIMS: &[&str] = &[
+    "1700000000",
+    "1.5",
+    "[\"a\",\"b\"]",
+    "\"a b\"",
+    "-1",
+    "1e300",
+    "[\"a\",1]",
+    "{}",
+];
+const JSON: &[&str] = &[
+    "[", "]", "\"", ",", "a", " ", "0", "9", ".", "e", "-", "null",
+];
 
 #[test]
 fn claims_of_any_form_are_read_within_their_meaning() {
@@ -56,12 +80,18 @@ fn claims_of_any_form_are_read_within_their_meaning() {
                     let seconds = claim.as_f64().unwrap();
                     #[expect(clippy::cast_precision_loss, reason = "compared with a tolerance")]
                     let near = time as f64;
-                    assert!(seconds >= 0.0 && (near == u64::MAX as f64 || (near - seconds * 1e6).abs() <= near * 1e-9 + 1.0));
+                    assert!(
+                        seconds >= 0.0
+                            && (near == u64::MAX as f64
+                                || (near - seconds * 1e6).abs() <= near * 1e-9 + 1.0)
+                    );
                 }
                 None => assert!(!claim.as_f64().is_some_and(|seconds| seconds >= 0.0)),
             }
             let texts: Vec<&str> = match &claim {
-                serde_json::Value::Array(items) => items.iter().filter_map(|item| item.as_str()).collect(),
+                serde_json::Value::Array(items) => {
+                    items.iter().filter_map(|item| item.as_str()).collect()
+                }
                 other => other.as_str().into_iter().collect(),
             };
             if names_audience(&claim, &ours) == Some(true) {

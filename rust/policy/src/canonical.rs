@@ -145,6 +145,25 @@ fn check_segments(path: &str) -> Result<(), PathError> {
     Ok(())
 }
 
+/// Whether an authority is a host alone, or a host and a port. The parser takes anything behind a host for a port, and who splits
+/// elsewhere finds another host.
+pub fn is_host_and_port(authority: &http::uri::Authority) -> bool {
+    let host = authority.host();
+    let named = match host
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+    {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => !host.is_empty() && !host.contains(['[', ']', ':', '%', '@']),
+    };
+    let rest = authority.as_str().strip_prefix(host);
+    named
+        && rest.is_some_and(|rest| match rest.strip_prefix(':') {
+            Some(port) => port.bytes().all(|byte| byte.is_ascii_digit()),
+            None => rest.is_empty(),
+        })
+}
+
 #[cfg(test)]
 #[path = "canonical_tests.rs"]
 mod tests;

@@ -11,8 +11,8 @@ const SEEDS: &[&str] = &[
     "/.well-known/..b",
 ];
 const WORDS: &[&str] = &[
-    "/", "//", ".", "..", "%2e", "%2E", "%", "%25", "%34", "%31", "%2f", "%5c", "%3b", "%00", "%c3%a9",
-    "\\", ";", "#", "?", " ", "\u{e9}", "41", "%32%35", "%32%66",
+    "/", "//", ".", "..", "%2e", "%2E", "%", "%25", "%34", "%31", "%2f", "%5c", "%3b", "%00",
+    "%c3%a9", "\\", ";", "#", "?", " ", "\u{e9}", "41", "%32%35", "%32%66",
 ];
 
 /// What a service makes of a path: one pass of percent-decoding.
@@ -20,8 +20,12 @@ fn decoded(path: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     let mut rest = path;
     while let Some((byte, after)) = rest.split_first() {
-        let pair = after.get(..2).and_then(|pair| std::str::from_utf8(pair).ok());
-        let value = pair.filter(|_| *byte == b'%').and_then(|pair| u8::from_str_radix(pair, 16).ok());
+        let pair = after
+            .get(..2)
+            .and_then(|pair| std::str::from_utf8(pair).ok());
+        let value = pair
+            .filter(|_| *byte == b'%')
+            .and_then(|pair| u8::from_str_radix(pair, 16).ok());
         out.push(value.unwrap_or(*byte));
         rest = if value.is_some() { &after[2..] } else { after };
     }
@@ -46,7 +50,10 @@ fn a_canonical_path_means_the_same_to_every_service() {
                 let text = String::from_utf8_lossy(form);
                 assert!(!text.contains(['\\', ';', '\0', '\n', '\r']), "{text:?}");
                 assert_eq!(text.split('/').count(), canonical.split('/').count());
-                assert!(!text.split('/').any(|segment| matches!(segment, "." | "..")), "{text:?}");
+                assert!(
+                    !text.split('/').any(|segment| matches!(segment, "." | "..")),
+                    "{text:?}"
+                );
             }
         });
 }

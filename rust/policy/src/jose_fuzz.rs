@@ -6,12 +6,28 @@ use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use super::*;
 
 const WORDS: &[&str] = &[
-    ".", "..", "=", "-", "_", "+", "/", "e30", "eyJhbGciOiJub25lIn0", "eyJhbGciOiJFZERTQSJ9", "\0", "\n",
-    "A", "\u{e9}",
+    ".",
+    "..",
+    "=",
+    "-",
+    "_",
+    "+",
+    "/",
+    "e30",
+    "eyJhbGciOiJub25lIn0",
+    "eyJhbGciOiJFZERTQSJ9",
+    "\0",
+    "\n",
+    "A",
+    "\u{e9}",
 ];
 
 fn token(pair: &Ed25519KeyPair, header: &str, claims: &str) -> String {
-    let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
+    let signed = format!(
+        "{}.{}",
+        URL_SAFE_NO_PAD.encode(header),
+        URL_SAFE_NO_PAD.encode(claims)
+    );
     let signature = pair.sign(signed.as_bytes());
     format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
 }
@@ -23,7 +39,11 @@ fn one_token_has_one_spelling_and_none_is_believed_that_was_not_signed() {
     let set = format!(r#"{{"keys":[{{"kty":"OKP","crv":"Ed25519","kid":"k","x":"{x}"}}]}}"#);
     let keys = KeySet::read(set.as_bytes()).unwrap();
     let issued = [
-        token(&pair, r#"{"alg":"EdDSA","kid":"k"}"#, r#"{"iss":"a","exp":1}"#),
+        token(
+            &pair,
+            r#"{"alg":"EdDSA","kid":"k"}"#,
+            r#"{"iss":"a","exp":1}"#,
+        ),
         token(&pair, r#"{"typ":"at+jwt","alg":"EdDSA"}"#, "{}"),
     ];
     bolero::check!()
@@ -36,7 +56,10 @@ fn one_token_has_one_spelling_and_none_is_believed_that_was_not_signed() {
             };
             let parts: Vec<&str> = text.split('.').collect();
             assert_eq!(parts.len(), 3);
-            assert_eq!(URL_SAFE_NO_PAD.encode(decode_base64url(parts[0]).unwrap()), parts[0]);
+            assert_eq!(
+                URL_SAFE_NO_PAD.encode(decode_base64url(parts[0]).unwrap()),
+                parts[0]
+            );
             assert_eq!(URL_SAFE_NO_PAD.encode(&read.signature), parts[2]);
             let believed = read.verify(&keys).is_ok();
             assert_eq!(believed, issued.contains(&text));
@@ -49,7 +72,8 @@ const TEXTS: &[&str] = &[
     r#"{"a":{"b":1,"\u0062":2}}"#,
 ];
 const JSON: &[&str] = &[
-    "{", "}", "[", "]", ":", ",", "\"", "\\u0061", "\"a\":", "\"b\":1,", "1e999", "-0", "null", "\u{ff}",
+    "{", "}", "[", "]", ":", ",", "\"", "\\u0061", "\"a\":", "\"b\":1,", "1e999", "-0", "null",
+    "\u{ff}",
 ];
 
 #[test]

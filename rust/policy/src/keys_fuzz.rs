@@ -8,8 +8,21 @@ const SEEDS: &[&str] = &[
     r#"{"keys":[{"kty":"oct","k":"AAAA","kid":"x"},{"kty":"RSA","n":"AQAB","e":"AQAB","alg":"RS256"}]}"#,
 ];
 const WORDS: &[&str] = &[
-    "{", "}", "[", "]", ",", "\"", "\"kty\":\"RSA\"", "\"alg\":\"ES256\"", "\"alg\":\"HS256\"", "\"use\":\"enc\"", "null",
-    "\"kid\":1,", "\"x\":\"\",", "=", "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"},",
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    "\"",
+    "\"kty\":\"RSA\"",
+    "\"alg\":\"ES256\"",
+    "\"alg\":\"HS256\"",
+    "\"use\":\"enc\"",
+    "null",
+    "\"kid\":1,",
+    "\"x\":\"\",",
+    "=",
+    "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"},",
 ];
 const ALL: [Algorithm; 9] = [
     Algorithm::ES256,
@@ -33,7 +46,10 @@ fn a_key_set_holds_few_keys_each_for_one_algorithm_with_a_public_key_of_its_size
                 return;
             };
             assert!((1..=MAX_KEYS).contains(&set.keys.len()));
-            let found: usize = ALL.iter().map(|each| set.candidates(None, *each).count()).sum();
+            let found: usize = ALL
+                .iter()
+                .map(|each| set.candidates(None, *each).count())
+                .sum();
             assert_eq!(found, set.keys.len());
             for key in &set.keys {
                 let sound = match key.algorithm {
@@ -52,10 +68,17 @@ fn a_key_set_holds_few_keys_each_for_one_algorithm_with_a_public_key_of_its_size
 fn a_der_integer_is_positive_and_has_no_needless_zeros() {
     bolero::check!()
         .with_iterations(2_000)
-        .with_generator(near(&["\0\0\u{1}", "\u{7f}", "\u{ff}\u{ff}"], &["\0", "\u{ff}", "a"]))
+        .with_generator(near(
+            &["\0\0\u{1}", "\u{7f}", "\u{ff}\u{ff}"],
+            &["\0", "\u{ff}", "a"],
+        ))
         .for_each(|input| {
             let der = der_integer(input);
-            let header = if der[1] < 0x80 { 2 } else { 2 + usize::from(der[1] & 0x7f) };
+            let header = if der[1] < 0x80 {
+                2
+            } else {
+                2 + usize::from(der[1] & 0x7f)
+            };
             let content = &der[header..];
             assert!(content[0] < 0x80);
             assert!(content.len() == 1 || content[0] != 0 || content[1] >= 0x80);

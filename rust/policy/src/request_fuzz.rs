@@ -26,7 +26,10 @@ pub fn view<'a>(headers: &'a HeaderMap, query: Option<&'a str>) -> RequestView<'
 pub fn fields(text: &[u8]) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for line in text.split(|byte| *byte == b'\n') {
-        let colon = line.iter().position(|byte| *byte == b':').unwrap_or(line.len());
+        let colon = line
+            .iter()
+            .position(|byte| *byte == b':')
+            .unwrap_or(line.len());
         let (name, value) = line.split_at(colon);
         if let (Ok(name), Ok(value)) = (
             http::HeaderName::from_bytes(name),
@@ -62,17 +65,26 @@ fn policies_see_every_value_of_a_field_and_every_cookie_of_a_name() {
                     let texts: Vec<_> = lines.iter().map(|line| line.to_str().unwrap()).collect();
                     assert_eq!(joined, texts.join(", "));
                 }
-                None => assert!(lines.is_empty() || lines.iter().any(|line| line.to_str().is_err())),
+                None => {
+                    assert!(lines.is_empty() || lines.iter().any(|line| line.to_str().is_err()))
+                }
             }
             // Count as a lenient reader would: names without the spaces around them.
             let sent = headers
                 .get_all(http::header::COOKIE)
                 .iter()
                 .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'))
-                .filter_map(|pair| pair.iter().position(|byte| *byte == b'=').map(|at| &pair[..at]))
+                .filter_map(|pair| {
+                    pair.iter()
+                        .position(|byte| *byte == b'=')
+                        .map(|at| &pair[..at])
+                })
                 .filter(|name| name.trim_ascii() == b"session")
                 .count();
-            let seen = request.cookies().filter(|(name, _)| *name == b"session").count();
+            let seen = request
+                .cookies()
+                .filter(|(name, _)| *name == b"session")
+                .count();
             assert_eq!(seen, sent);
         });
 }

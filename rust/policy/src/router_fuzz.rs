@@ -2,9 +2,16 @@ use lockgate_fuzzing::near;
 
 use super::*;
 
-const SEEDS: &[&str] = &["/orders/{id}", "/files/{*rest}", "/a/{b}/c/{d}/", "/", "/caf%C3%A9/{x-y_z}"];
+const SEEDS: &[&str] = &[
+    "/orders/{id}",
+    "/files/{*rest}",
+    "/a/{b}/c/{d}/",
+    "/",
+    "/caf%C3%A9/{x-y_z}",
+];
 const WORDS: &[&str] = &[
-    "/", "{", "}", "{x}", "{*x}", "{}", "{*}", "*", "..", ".", "%2f", "%41", "%", ";", "//", "\u{e9}", " ",
+    "/", "{", "}", "{x}", "{*x}", "{}", "{*}", "*", "..", ".", "%2f", "%41", "%", ";", "//",
+    "\u{e9}", " ",
 ];
 
 #[test]
@@ -41,7 +48,10 @@ fn each_template_finds_the_paths_it_describes_and_gives_their_variables() {
             let found = router.find("a", &path, &Method::GET, &HeaderMap::new());
             assert_eq!(found, Found::Route(7), "{path}");
             let variables = template.variables(&path);
-            let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+            let variables: Vec<_> = variables
+                .iter()
+                .map(|(name, value)| (*name, (*value).to_owned()))
+                .collect();
             assert_eq!(variables, expected);
         });
 }
@@ -50,7 +60,12 @@ fn each_template_finds_the_paths_it_describes_and_gives_their_variables() {
 fn any_path_is_answered() {
     let mut router = Router::default();
     for (at, seed) in SEEDS.iter().enumerate() {
-        router.add(None, &Template::parse(seed).unwrap(), Conditions::default(), at);
+        router.add(
+            None,
+            &Template::parse(seed).unwrap(),
+            Conditions::default(),
+            at,
+        );
     }
     bolero::check!()
         .with_iterations(2_000)

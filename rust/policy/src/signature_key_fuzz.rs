@@ -6,7 +6,16 @@ const SEEDS: &[&str] = &[
     "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAJrQLj5P/89iXES9+vFgrIy29clF9CC/oPPsw3c5D0bs=\n-----END PUBLIC KEY-----\n",
     "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEMKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D7gS2XpJFbZiItSs3m9+9Ue6GnvHw/GW2ZZaVtszggXIw==\n-----END PUBLIC KEY-----",
 ];
-const WORDS: &[&str] = &["-----BEGIN PUBLIC KEY-----", "-----END PUBLIC KEY-----", "\n", "=", "A", "MII", "\u{feff}", " "];
+const WORDS: &[&str] = &[
+    "-----BEGIN PUBLIC KEY-----",
+    "-----END PUBLIC KEY-----",
+    "\n",
+    "=",
+    "A",
+    "MII",
+    "\u{feff}",
+    " ",
+];
 
 #[test]
 fn a_key_has_the_length_that_its_algorithm_takes() {

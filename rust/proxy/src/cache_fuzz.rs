@@ -11,10 +11,28 @@ const SEEDS: &[&str] = &[
     "accept: a\n\nexpires: Thu, 01 Jan 2099 00:00:00 GMT\npragma: no-cache",
 ];
 const WORDS: &[&str] = &[
-    "\n", ",", ";", "=", "\"", "no-store", "private", "NO-STORE", "max-age=60", "max-age=",
-    "max-age=99999999999999999999", "max-age=-1", "s-maxage=0", "vary: *\n", "set-cookie: a=b\n",
-    "age: 18446744073709551615\n", "must-revalidate", "stale-while-revalidate=9", "\u{ff}",
-    "authorization: x\n", "public",
+    "\n",
+    ",",
+    ";",
+    "=",
+    "\"",
+    "no-store",
+    "private",
+    "NO-STORE",
+    "Private",
+    "max-age=60",
+    "max-age=",
+    "max-age=99999999999999999999",
+    "max-age=-1",
+    "s-maxage=0",
+    "vary: *\n",
+    "set-cookie: a=b\n",
+    "age: 18446744073709551615\n",
+    "must-revalidate",
+    "stale-while-revalidate=9",
+    "\u{ff}",
+    "authorization: x\n",
+    "public",
 ];
 
 fn fields(text: &str) -> HeaderMap {
@@ -23,7 +41,7 @@ fn fields(text: &str) -> HeaderMap {
         let (name, value) = line.split_once(':').unwrap_or_default();
         if let (Ok(name), Ok(value)) = (
             HeaderName::from_bytes(name.as_bytes()),
-            HeaderValue::from_str(value.trim()),
+            HeaderValue::from_bytes(value.trim().as_bytes()),
         ) {
             headers.append(name, value);
         }
@@ -31,16 +49,16 @@ fn fields(text: &str) -> HeaderMap {
     headers
 }
 
+/// Whether a directive of this name stands there, as a reader finds it who takes no notice of quotes and of letter case.
 fn says(headers: &HeaderMap, word: &str) -> bool {
-    let mut lines = headers.get_all(header::CACHE_CONTROL).iter();
-    // Words within quotes are values of other directives; such inputs prove nothing here.
-    lines.all(|line| !line.as_bytes().contains(&b'"'))
-        && headers
-            .get_all(header::CACHE_CONTROL)
-            .iter()
-            .filter_map(|line| line.to_str().ok())
-            .flat_map(|line| line.split(','))
-            .any(|directive| directive.trim().eq_ignore_ascii_case(word))
+    headers
+        .get_all(header::CACHE_CONTROL)
+        .iter()
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
+        .any(|directive| {
+            let name = directive.split(|byte| *byte == b'=').next().unwrap();
+            name.trim_ascii().eq_ignore_ascii_case(word.as_bytes())
+        })
 }
 
 #[test]
@@ -82,11 +100,10 @@ fn an_answer_is_kept_only_when_it_and_the_request_allow_that_for_everyone() {
                 assert!(!says(headers, "no-store"));
             }
             assert!(!says(&head.headers, "private"));
-            let shared = ["public", "must-revalidate"];
-            let allows = shared.iter().any(|word| says(&head.headers, word));
-            let line = format!("{:?}", head.headers);
+            let shared = ["public", "must-revalidate", "s-maxage"];
             assert!(
-                !asked.contains_key(header::AUTHORIZATION) || allows || line.contains("s-maxage"),
+                !asked.contains_key(header::AUTHORIZATION)
+                    || shared.iter().any(|word| says(&head.headers, word)),
                 "kept for all although one was authorised (RFC 9111 §3.5)"
             );
             assert!(!policy.time_to_live(now).is_zero());

@@ -8,7 +8,19 @@ const SEEDS: &[&str] = &[
     r#"{"active":"true","exp":4102444800}"#,
     r#"[{"active":true}]"#,
 ];
-const WORDS: &[&str] = &["true", "false", "null", "\"", "-1", "1e99", "18446744073709551615", "{", "}", ":", ","];
+const WORDS: &[&str] = &[
+    "true",
+    "false",
+    "null",
+    "\"",
+    "-1",
+    "1e99",
+    "18446744073709551615",
+    "{",
+    "}",
+    ":",
+    ",",
+];
 
 #[test]
 fn no_answer_is_used_for_longer_than_the_document_says() {

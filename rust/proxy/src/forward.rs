@@ -122,11 +122,14 @@ pub fn prepare(allowed: Allowed<'_>, service: Option<&Service>) -> Prepared {
     let (mut body_limit, mut permits, mut cache) = (u64::MAX, Vec::new(), None);
     for effect in allowed.effects {
         match effect {
-            Effect::SetRequestHeader(name, value) => drop(headers.insert(name, value)),
+            Effect::SetRequestHeader(name, value) => {
+                hygiene::remove(&mut headers, &name);
+                headers.insert(name, value);
+            }
             Effect::AddRequestHeader(name, value) => drop(headers.append(name, value)),
-            Effect::RemoveRequestHeader(name) => drop(headers.remove(name)),
+            Effect::RemoveRequestHeader(name) => hygiene::remove(&mut headers, &name),
             Effect::RemoveQueryParameter(name) => removed.push(name),
-            Effect::RemoveCookie(name) => remove_cookie(&mut headers, &name),
+            Effect::RemoveCookie(name) => hygiene::remove_cookie(&mut headers, &name),
             Effect::SetPath(set) => path = Some(set),
             Effect::LimitBody(limit) => body_limit = body_limit.min(limit),
             Effect::Hold(permit) => permits.push(permit),
@@ -160,30 +163,6 @@ pub fn prepare(allowed: Allowed<'_>, service: Option<&Service>) -> Prepared {
         permits,
         since: allowed.since,
         cache,
-    }
-}
-
-/// Takes a cookie out wherever it stands; the others stay byte for byte.
-fn remove_cookie(headers: &mut HeaderMap, name: &str) {
-    let mut left: Vec<u8> = Vec::new();
-    for line in headers.get_all(header::COOKIE) {
-        for pair in line.as_bytes().split(|byte| *byte == b';') {
-            let pair = pair.trim_ascii();
-            let own = pair.split(|byte| *byte == b'=').next();
-            if pair.is_empty() || own.map(<[u8]>::trim_ascii_end) == Some(name.as_bytes()) {
-                continue;
-            }
-            if !left.is_empty() {
-                left.extend_from_slice(b"; ");
-            }
-            left.extend_from_slice(pair);
-        }
-    }
-    headers.remove(header::COOKIE);
-    if !left.is_empty()
-        && let Ok(value) = HeaderValue::from_bytes(&left)
-    {
-        headers.insert(header::COOKIE, value);
     }
 }
 
@@ -612,7 +591,3 @@ fn changed(
         body: full(Bytes::new()),
     })
 }
-
-#[cfg(test)]
-#[path = "forward_fuzz.rs"]
-mod fuzz;

@@ -1,5 +1,6 @@
 //! Which fields pass, and which the gateway writes itself (H6, H7).
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -17,6 +18,9 @@ const HOP_BY_HOP: &[&str] = &[
     "upgrade",
     "http2-settings",
 ];
+
+/// The field that says where a body ends, besides those of the connection.
+const LENGTH: &str = "content-length";
 
 /// Fields that tell a service who calls. A caller cannot write them: what arrives is removed, and the gateway writes its own.
 const WRITTEN_BY_THE_GATEWAY: &[&str] = &[
@@ -54,18 +58,66 @@ pub struct Caller<'a> {
 /// cannot name, and so remove, what the gateway writes.
 pub fn clean_request(headers: &mut HeaderMap) {
     drop_connection_fields(headers);
-    // Many services fold `_` to `-` (CGI, RFC 3875 §4.1.18), so `X_Real_IP` is an alias of `X-Real-IP`.
     let aliases: Vec<HeaderName> = headers
         .keys()
         .filter(|name| {
-            let folded = name.as_str().replace('_', "-");
-            WRITTEN_BY_THE_GATEWAY.contains(&folded.as_str())
-                || HOP_BY_HOP.contains(&folded.as_str())
+            let folded = folded(name);
+            WRITTEN_BY_THE_GATEWAY.contains(&&*folded)
+                || HOP_BY_HOP.contains(&&*folded)
+                || (folded == LENGTH && name.as_str() != LENGTH)
         })
         .cloned()
         .collect();
     for name in aliases {
         headers.remove(name);
+    }
+}
+
+/// A name as services see it that fold `_` to `-` (CGI, RFC 3875 §4.1.18): `X_Real_IP` is an alias of `X-Real-IP`.
+fn folded(name: &HeaderName) -> Cow<'_, str> {
+    if name.as_str().contains('_') {
+        Cow::Owned(name.as_str().replace('_', "-"))
+    } else {
+        Cow::Borrowed(name.as_str())
+    }
+}
+
+/// Removes a field under every name that a service could take for it.
+pub fn remove(headers: &mut HeaderMap, name: &HeaderName) {
+    headers.remove(name);
+    let own = folded(name);
+    let aliases: Vec<HeaderName> = headers
+        .keys()
+        .filter(|other| other.as_str().contains('_') || name.as_str().contains('_'))
+        .filter(|other| folded(other) == own)
+        .cloned()
+        .collect();
+    for alias in aliases {
+        headers.remove(alias);
+    }
+}
+
+/// Takes a cookie out wherever it stands; the others stay byte for byte.
+pub fn remove_cookie(headers: &mut HeaderMap, name: &str) {
+    let mut left: Vec<u8> = Vec::new();
+    for line in headers.get_all(header::COOKIE) {
+        for pair in line.as_bytes().split(|byte| *byte == b';') {
+            let pair = pair.trim_ascii();
+            let own = pair.split(|byte| *byte == b'=').next();
+            if pair.is_empty() || own.map(<[u8]>::trim_ascii_end) == Some(name.as_bytes()) {
+                continue;
+            }
+            if !left.is_empty() {
+                left.extend_from_slice(b"; ");
+            }
+            left.extend_from_slice(pair);
+        }
+    }
+    headers.remove(header::COOKIE);
+    if !left.is_empty()
+        && let Ok(value) = HeaderValue::from_bytes(&left)
+    {
+        headers.insert(header::COOKIE, value);
     }
 }
 

@@ -8,9 +8,24 @@ const SEEDS: &[&str] = &[
     "te: trailers\ntrailer: x\nupgrade: h2c\nhttp2-settings: AA\nproxy-connection: close",
 ];
 const WORDS: &[&str] = &[
-    "\n", ": ", ",", "_", "-", "connection: ", "authorization", "cookie", "host", "content-length",
-    "x-real-ip", "X_REAL_IP", "x-lockgate_subject", "transfer_encoding: chunked\n", "x-custom",
-    "forwarded: for=1\n", "\u{ff}", " ",
+    "\n",
+    ": ",
+    ",",
+    "_",
+    "-",
+    "connection: ",
+    "authorization",
+    "cookie",
+    "host",
+    "content-length",
+    "x-real-ip",
+    "X_REAL_IP",
+    "x-lockgate_subject",
+    "transfer_encoding: chunked\n",
+    "x-custom",
+    "forwarded: for=1\n",
+    "\u{ff}",
+    " ",
 ];
 const STAYS: &[&str] = &["authorization", "cookie", "host", "content-length"];
 
@@ -40,11 +55,54 @@ fn what_a_caller_sends_neither_says_who_it_is_nor_removes_what_was_judged() {
                 assert!(!HOP_BY_HOP.contains(&folded.as_str()), "{name}");
             }
             for name in STAYS {
-                let values = |map: &HeaderMap| map.get_all(*name).iter().cloned().collect::<Vec<_>>();
+                let values =
+                    |map: &HeaderMap| map.get_all(*name).iter().cloned().collect::<Vec<_>>();
                 assert_eq!(values(&headers), values(&before), "{name}");
             }
             let cleaned = headers.clone();
             clean_request(&mut headers);
             assert_eq!(headers, cleaned);
+        });
+}
+
+const COOKIES: &[&str] = &[
+    "a=b; session=secret; c=d",
+    "session=1\nsession=2; x=y",
+    " session =1;;session= 2;session;=;x",
+];
+const COOKIE_WORDS: &[&str] = &[
+    "\n", "session", "=", ";", "; ", " ", "\t", "\"", ",", "\u{e9}", "%3d", "Session=",
+];
+
+fn pairs(headers: &HeaderMap) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let lines = headers.get_all(header::COOKIE).iter();
+    lines
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'))
+        .map(<[u8]>::trim_ascii)
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            let equals = pair.iter().position(|byte| *byte == b'=');
+            let name = pair[..equals.unwrap_or(pair.len())].trim_ascii();
+            (name.to_vec(), pair.to_vec())
+        })
+        .collect()
+}
+
+#[test]
+fn a_cookie_that_was_taken_out_is_gone_and_the_others_stay() {
+    bolero::check!()
+        .with_iterations(4_000)
+        .with_generator(near(COOKIES, COOKIE_WORDS))
+        .for_each(|input| {
+            let mut headers = HeaderMap::new();
+            for line in input.split(|byte| *byte == b'\n') {
+                if let Ok(value) = HeaderValue::from_bytes(line) {
+                    headers.append(header::COOKIE, value);
+                }
+            }
+            let mut expected = pairs(&headers);
+            expected.retain(|(name, _)| name != b"session");
+            remove_cookie(&mut headers, "session");
+            assert_eq!(pairs(&headers), expected);
         });
 }

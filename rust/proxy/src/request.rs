@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use http::header::{HOST, HeaderMap};
 use http::uri::Authority;
 use http::{Uri, Version, request::Parts};
-use lockgate_policy::canonical::canonical_path;
+use lockgate_policy::canonical::{canonical_path, is_host_and_port};
 use lockgate_policy::{Refusal, gateway_reasons as reasons};
 
 /// Where a request goes.
@@ -70,12 +70,7 @@ fn authority(
     if authority.as_str().contains('@') {
         return Err(malformed("`Host` holds a user name"));
     }
-    // The parser takes anything behind a colon for a port; whoever splits elsewhere would find another host.
-    let host = authority.host();
-    let port = authority.as_str().get(host.len()..).unwrap_or_default();
-    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
-    let is_name = host.starts_with('[') || !host.contains(['[', ']', ':', '%']);
-    if host.is_empty() || !is_name || !(port.is_empty() || port.strip_prefix(':').is_some_and(is_port)) {
+    if !is_host_and_port(&authority) {
         return Err(malformed("`Host` is not a host"));
     }
     Ok(Some(authority))

@@ -13,8 +13,32 @@ const HEADS: &[&str] = &[
     "/a/../b\na\na",
 ];
 const HOST_WORDS: &[&str] = &[
-    "\n", ":", "@", "/", "//", "[", "]", "[::1]", ":80", ":99999", ":x", "%2e%2e", "%2F", ";", "?",
-    "#", "http://", "user:pass@", "localhost", "..", " ", "\t", "A", "xn--", "%", ",",
+    "\n",
+    ":",
+    "@",
+    "/",
+    "//",
+    "[",
+    "]",
+    "[::1]",
+    ":80",
+    ":99999",
+    ":x",
+    "%2e%2e",
+    "%2F",
+    ";",
+    "?",
+    "#",
+    "http://",
+    "user:pass@",
+    "localhost",
+    "..",
+    " ",
+    "\t",
+    "A",
+    "xn--",
+    "%",
+    ",",
 ];
 
 #[test]
@@ -50,12 +74,16 @@ fn a_request_that_is_read_is_for_one_host_and_one_path() {
             let rest = authority.to_ascii_lowercase();
             let port = rest.strip_prefix(host.as_str()).unwrap();
             assert!(
-                port.strip_prefix(':').is_some_and(|port| port.bytes().all(|b| b.is_ascii_digit()))
+                port.strip_prefix(':')
+                    .is_some_and(|port| port.bytes().all(|b| b.is_ascii_digit()))
                     || port.is_empty(),
                 "{authority}"
             );
             let is_address = host.starts_with('[') && host.ends_with(']');
-            assert!(is_address || !host.contains([':', '[', ']', '@', '/', '%']), "{host}");
+            assert!(
+                is_address || !host.contains([':', '[', ']', '@', '/', '%']),
+                "{host}"
+            );
         });
 }
 
@@ -66,7 +94,19 @@ const QUERIES: &[&str] = &[
     "api+key=1&api%20key=2",
 ];
 const QUERY_WORDS: &[&str] = &[
-    "&", "=", "api_key", "api%5fkey", "%61", "+", "%", "%zz", "%00", ";", "api key", "%ff", "é",
+    "&",
+    "=",
+    "api_key",
+    "api%5fkey",
+    "%61",
+    "+",
+    "%",
+    "%zz",
+    "%00",
+    ";",
+    "api key",
+    "%ff",
+    "é",
 ];
 
 #[test]
@@ -79,7 +119,9 @@ fn a_parameter_that_was_taken_out_is_gone_for_every_reader_and_the_others_stay()
             let names = ["api_key", "api key"].map(Arc::from);
             let left = query_without(&query, &names);
             let pairs = |text: &str| -> Vec<(String, String)> {
-                form_urlencoded::parse(text.as_bytes()).into_owned().collect()
+                form_urlencoded::parse(text.as_bytes())
+                    .into_owned()
+                    .collect()
             };
             let mut expected = pairs(&query);
             expected.retain(|(name, _)| names.iter().all(|taken| **taken != **name));

@@ -38,7 +38,10 @@ fn a_file_gives_certificates_or_a_message_that_names_it_and_does_not_repeat_it()
                 Err(message) => assert!(message.contains("`the name`"), "{message}"),
             }
             if let Err(message) = private_key(&secret, folder.path()) {
-                assert!(message.contains("a.pem") && message.len() < 120, "{message}");
+                assert!(
+                    message.contains("a.pem") && message.len() < 120,
+                    "{message}"
+                );
             }
         });
 }

@@ -8,7 +8,17 @@ const SEEDS: &[&str] = &[
     "cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-what-comes-later",
     "00-00000000000000000000000000000000-0000000000000000-00",
 ];
-const WORDS: &[&str] = &["-", "ff", "00", "A", "g", " ", "\t", "\u{ff}", "0000000000000000"];
+const WORDS: &[&str] = &[
+    "-",
+    "ff",
+    "00",
+    "A",
+    "g",
+    " ",
+    "\t",
+    "\u{ff}",
+    "0000000000000000",
+];
 
 #[test]
 fn the_next_hop_can_always_read_the_trace() {

@@ -3,7 +3,21 @@ use lockgate_fuzzing::near;
 use super::*;
 
 const WORDS: &[&str] = &[
-    "\n", "\n\n", "{", "}", "\"", ":", ",", "null", "\"v\":2,", "\"at\":-1,", "\"headers\":[", "\u{ff}", "\0", "{}\n", "18446744073709551616",
+    "\n",
+    "\n\n",
+    "{",
+    "}",
+    "\"",
+    ":",
+    ",",
+    "null",
+    "\"v\":2,",
+    "\"at\":-1,",
+    "\"headers\":[",
+    "\u{ff}",
+    "\0",
+    "{}\n",
+    "18446744073709551616",
 ];
 
 fn lines() -> String {
@@ -32,7 +46,10 @@ fn a_damaged_segment_gives_its_events_up_to_the_damage_and_no_others() {
     let expected: Vec<Event> = expected.into_iter().map(Result::unwrap).collect();
     bolero::check!()
         .with_iterations(1_000)
-        .with_generator(near(&[&whole], &["\0", "\u{28}", "\u{b5}", "\u{2f}", "\u{fd}", "\u{7f}"]))
+        .with_generator(near(
+            &[&whole],
+            &["\0", "\u{28}", "\u{b5}", "\u{2f}", "\u{fd}", "\u{7f}"],
+        ))
         .for_each(|input| {
             let (items, warnings) = read(&path, input);
             let errors = items.iter().filter(|item| item.is_err()).count();
@@ -58,7 +75,10 @@ fn each_line_is_an_event_or_an_error_that_names_it() {
             let mut lines: Vec<&[u8]> = input.split(|byte| *byte == b'\n').collect();
             let cut = lines.pop().is_some_and(|rest| !rest.is_empty());
             assert_eq!(warnings.truncated, u64::from(cut));
-            let full: Vec<(u64, &[u8])> = (1..).zip(lines).filter(|(_, line)| !line.trim_ascii().is_empty()).collect();
+            let full: Vec<(u64, &[u8])> = (1..)
+                .zip(lines)
+                .filter(|(_, line)| !line.trim_ascii().is_empty())
+                .collect();
             assert_eq!(items.len(), full.len());
             for (item, (number, text)) in items.iter().zip(full) {
                 match (item, serde_json::from_slice::<Event>(text)) {
@@ -75,8 +95,20 @@ fn a_name_is_read_only_when_it_would_be_written_so() {
     bolero::check!()
         .with_iterations(4_000)
         .with_generator(near(
-            &["events-0001700000000000-000001.ndjson.zst", "events-0001700000000000-000001.ndjson.zst.part"],
-            &["-", "0", "+", ".part", "..", "/", "18446744073709551615", " "],
+            &[
+                "events-0001700000000000-000001.ndjson.zst",
+                "events-0001700000000000-000001.ndjson.zst.part",
+            ],
+            &[
+                "-",
+                "0",
+                "+",
+                ".part",
+                "..",
+                "/",
+                "18446744073709551615",
+                " ",
+            ],
         ))
         .for_each(|input| {
             let text = input.text();

@@ -12,9 +12,38 @@ const SEEDS: &[&str] = &[
     "plain text, with a comma",
 ];
 const WORDS: &[&str] = &[
-    "&", "=", ";", ",", "/", "?", "#", "%", "%3d", "%26", "%25", "{", "}", "[", "]", "\"", "\\", "\\u0022", "password", "token", "api_key=",
-    "Bearer ", "Basic ", "lg_live_key_1234567890", "eyJhbGciOiJFUzI1NiJ9.e30.c2ln", "hmac-sha256:0123456789abcdef", "-----BEGIN PRIVATE KEY-----",
-    "://a:b@", " ", "\n", "\u{e9}", "\u{212a}",
+    "&",
+    "=",
+    ";",
+    ",",
+    "/",
+    "?",
+    "#",
+    "%",
+    "%3d",
+    "%26",
+    "%25",
+    "{",
+    "}",
+    "[",
+    "]",
+    "\"",
+    "\\",
+    "\\u0022",
+    "password",
+    "token",
+    "api_key=",
+    "Bearer ",
+    "Basic ",
+    "lg_live_key_1234567890",
+    "eyJhbGciOiJFUzI1NiJ9.e30.c2ln",
+    "hmac-sha256:0123456789abcdef",
+    "-----BEGIN PRIVATE KEY-----",
+    "://a:b@",
+    " ",
+    "\n",
+    "\u{e9}",
+    "\u{212a}",
 ];
 
 fn text(event: &Event) -> String {
@@ -33,14 +62,22 @@ fn a_credential_in_its_place_is_gone_whatever_stands_around_it() {
             let mut event = Event {
                 path: format!("/{around}").into(),
                 query: Some(format!("api_key={encoded}&{around}").into()),
-                body: Some(serde_json::json!({ "a": around, "password": SECRET }).to_string().into()),
+                body: Some(
+                    serde_json::json!({ "a": around, "password": SECRET })
+                        .to_string()
+                        .into(),
+                ),
                 ..Event::default()
             };
             event.headers.push("content-type", "application/json");
             event.headers.push("x-pin", SECRET);
             event.headers.push("x-around", &around);
-            event.headers.push("authorization", &format!("Basic {SECRET}"));
-            event.headers.push("cookie", &format!("session={SECRET}; {around}"));
+            event
+                .headers
+                .push("authorization", &format!("Basic {SECRET}"));
+            event
+                .headers
+                .push("cookie", &format!("session={SECRET}; {around}"));
             redactor.redact(&mut event);
             let once = text(&event);
             assert!(!once.contains(SECRET) && !once.contains(&encoded), "{once}");

@@ -9,8 +9,37 @@ const SEEDS: &[&str] = &[
     "fragment A on T { ...B } fragment B on T { ...A } { ...A }",
 ];
 const WORDS: &[&str] = &[
-    "{", "}", "(", ")", "[", "]", "...", "...F", "...A", " on T ", "@x", "$n", ":", "a:", "!", "|", "&", "=", "\"", "\"\"\"", "\\u{1F600}", "#c\n",
-    ",", "1e9", "-", "query", "subscription", "fragment F on T { a }", "\u{feff}", "\0", "\u{e9}",
+    "{",
+    "}",
+    "(",
+    ")",
+    "[",
+    "]",
+    "...",
+    "...F",
+    "...A",
+    " on T ",
+    "@x",
+    "$n",
+    ":",
+    "a:",
+    "!",
+    "|",
+    "&",
+    "=",
+    "\"",
+    "\"\"\"",
+    "\\u{1F600}",
+    "#c\n",
+    ",",
+    "1e9",
+    "-",
+    "query",
+    "subscription",
+    "fragment F on T { a }",
+    "\u{feff}",
+    "\0",
+    "\u{e9}",
 ];
 
 #[test]
@@ -36,7 +65,10 @@ fn a_document_costs_the_same_however_it_is_sent_and_never_more_than_the_limits()
             // Two of them cost twice as much, or are refused.
             let batch = serde_json::json!([{ "query": text }, { "query": text }]).to_string();
             if let Ok(both) = check_json(batch.as_bytes(), &limits) {
-                assert_eq!((both.cost, both.tokens), (2 * measure.cost, 2 * measure.tokens));
+                assert_eq!(
+                    (both.cost, both.tokens),
+                    (2 * measure.cost, 2 * measure.tokens)
+                );
             }
         });
 }

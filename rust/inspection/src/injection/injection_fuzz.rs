@@ -14,8 +14,42 @@ const SEEDS: &[&str] = &[
     "O'Brien & Sons, 100% cotton",
 ];
 const WORDS: &[&str] = &[
-    "%27", "%2527", "%u0027", "&#39;", "&lt;", "\\u0027", "\\x27", "%c0%ae", "%", "&", "\\", "=", ";", "+", "'", "\"", "--", "/*", "*/",
-    "UNION SELECT", "${", "}", "lower:", "..", "/", "<", ">", "javascript:", "\0", "\u{ff07}", "\u{ff}", "|", "$(", "`", "http://", "[::1]",
+    "%27",
+    "%2527",
+    "%u0027",
+    "&#39;",
+    "&lt;",
+    "\\u0027",
+    "\\x27",
+    "%c0%ae",
+    "%",
+    "&",
+    "\\",
+    "=",
+    ";",
+    "+",
+    "'",
+    "\"",
+    "--",
+    "/*",
+    "*/",
+    "UNION SELECT",
+    "${",
+    "}",
+    "lower:",
+    "..",
+    "/",
+    "<",
+    ">",
+    "javascript:",
+    "\0",
+    "\u{ff07}",
+    "\u{ff}",
+    "|",
+    "$(",
+    "`",
+    "http://",
+    "[::1]",
 ];
 
 static PACK: LazyLock<RulePack> =
@@ -39,13 +73,20 @@ fn an_encoding_hides_nothing_that_is_found_plain() {
             assert!(views.len() <= DECODING_PASSES_MAX + 2);
             assert!(views.iter().all(|(_, view)| view.len() <= input.len()));
             let plain = classes(Location::JsonValue, input);
-            let layers = views.iter().map(|(layers, _)| usize::from(*layers)).max().unwrap_or(0);
+            let layers = views
+                .iter()
+                .map(|(layers, _)| usize::from(*layers))
+                .max()
+                .unwrap_or(0);
             if layers + 1 > DECODING_PASSES_MAX {
                 return;
             }
             let encoded: String = input.iter().map(|byte| format!("%{byte:02X}")).collect();
             let hidden = classes(Location::JsonValue, encoded.as_bytes());
-            assert!(plain.iter().all(|class| hidden.contains(class)), "{plain:?} {hidden:?}");
+            assert!(
+                plain.iter().all(|class| hidden.contains(class)),
+                "{plain:?} {hidden:?}"
+            );
         });
 }
 
@@ -65,6 +106,10 @@ fn a_value_is_found_wherever_it_stands_in_a_message() {
             let json = serde_json::json!({ "a": [text] }).to_string();
             show_json(&mut *inspection, json.as_bytes()).unwrap();
             let found = inspection.finish().unwrap();
-            assert!(plain.iter().all(|class| found.iter().any(|each| each.class == *class)));
+            assert!(
+                plain
+                    .iter()
+                    .all(|class| found.iter().any(|each| each.class == *class))
+            );
         });
 }

@@ -12,8 +12,9 @@ const SEEDS: &[&str] = &[
     "\"\\ud83d\\ude00 \u{1f600}\"",
 ];
 const WORDS: &[&str] = &[
-    "{", "}", "[", "]", ":", ",", "\"", "\\", "\\u0000", "\\ud800", "\\udc00", "//", "/**/", "'", "NaN", "Infinity", "01", "-", "+1", "1.",
-    "1e999", "true", "null", "\u{feff}", "\u{0}", "\u{7f}", "\t", "\u{2028}", "\"a\":", "\"A\":1,", "\u{212a}",
+    "{", "}", "[", "]", ":", ",", "\"", "\\", "\\u0000", "\\ud800", "\\udc00", "//", "/**/", "'",
+    "NaN", "Infinity", "01", "-", "+1", "1.", "1e999", "true", "null", "\u{feff}", "\u{0}",
+    "\u{7f}", "\t", "\u{2028}", "\"a\":", "\"A\":1,", "\u{212a}",
 ];
 
 /// Keys and texts in the order of the text, as another reader gives them.
@@ -51,13 +52,19 @@ fn what_passes_is_json_with_one_meaning() {
                 Ok(value) => value,
                 // A number past the range of a double is JSON (RFC 8259 §6) that this reader does not hold.
                 Err(error) => {
-                    assert!(error.to_string().starts_with("number out of range"), "{error}");
+                    assert!(
+                        error.to_string().starts_with("number out of range"),
+                        "{error}"
+                    );
                     return;
                 }
             };
             let mut expected = Vec::new();
             strings(&elsewhere, &mut expected);
-            assert_eq!(walked, expected, "a member was dropped, or came in another order");
+            assert_eq!(
+                walked, expected,
+                "a member was dropped, or came in another order"
+            );
         });
 }
 

@@ -151,7 +151,8 @@ impl Pass<'_> {
                 return syntax(XmlSyntax::MalformedMarkup);
             }
             let value = &*attribute.value;
-            let utf8 = || value.eq_ignore_ascii_case("utf-8") || value.eq_ignore_ascii_case("us-ascii");
+            let utf8 =
+                || value.eq_ignore_ascii_case("utf-8") || value.eq_ignore_ascii_case("us-ascii");
             match name {
                 "version" if value == "1.0" => versions += 1,
                 "encoding" if !utf8() => return Err(XmlProblem::Encoding),

@@ -9,7 +9,19 @@ const SEEDS: &[&str] = &[
     "authorization: basic   YTpiOmM=  ",
     "authorization: Basic w6k6w6k=\nauthorization: Basic YTpi",
 ];
-const WORDS: &[&str] = &["\n", "authorization: ", "Basic ", "=", " ", "YTpi", "Og==", "AA", "\u{ff}", "-", "_"];
+const WORDS: &[&str] = &[
+    "\n",
+    "authorization: ",
+    "Basic ",
+    "=",
+    " ",
+    "YTpi",
+    "Og==",
+    "AA",
+    "\u{ff}",
+    "-",
+    "_",
+];
 
 #[test]
 fn a_credential_has_one_spelling() {
@@ -27,6 +39,12 @@ fn a_credential_has_one_spelling() {
             let text = format!("{}:{}", found.user, found.password);
             assert!(!text.contains(char::is_control));
             let encoded = base64::engine::general_purpose::STANDARD.encode(text);
-            assert!(lines[0].to_str().unwrap().trim_end_matches(' ').ends_with(&encoded));
+            assert!(
+                lines[0]
+                    .to_str()
+                    .unwrap()
+                    .trim_end_matches(' ')
+                    .ends_with(&encoded)
+            );
         });
 }

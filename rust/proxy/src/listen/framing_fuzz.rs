@@ -92,7 +92,11 @@ fn reference(input: &[u8]) -> (Vec<usize>, Stop) {
                 .headers
                 .iter()
                 .find(|field| field.name.eq_ignore_ascii_case(name));
-            field.map(|field| String::from_utf8_lossy(field.value).trim_matches([' ', '\t']).to_ascii_lowercase())
+            field.map(|field| {
+                String::from_utf8_lossy(field.value)
+                    .trim_matches([' ', '\t'])
+                    .to_ascii_lowercase()
+            })
         };
         let body = if let Some(coding) = value("transfer-encoding") {
             if coding != "chunked" || request.version == Some(0) {
@@ -161,10 +165,16 @@ fn what_passes_ends_where_hyper_says_it_ends() {
             let both = ours.len().min(theirs.len());
             assert_eq!(ours[..both], theirs[..both], "{stop:?}");
             if !refused {
-                assert!(theirs.len() <= ours.len(), "hyper reads more: {theirs:?} {ours:?}");
+                assert!(
+                    theirs.len() <= ours.len(),
+                    "hyper reads more: {theirs:?} {ours:?}"
+                );
             }
             if stop == Stop::WantsMore {
-                assert!(ours.len() <= theirs.len(), "hyper reads less: {theirs:?} {ours:?}");
+                assert!(
+                    ours.len() <= theirs.len(),
+                    "hyper reads less: {theirs:?} {ours:?}"
+                );
             }
         });
 }
