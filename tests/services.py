@@ -45,10 +45,12 @@ class Service:
     reply: Callable[[Request], bytes | None] = lambda _: answer()
     tls: ssl.SSLContext | None = None
     requests: list[Request] = field(default_factory=list)
+    port: int = 0
+    """The port it takes; any that is free by default."""
 
     def __enter__(self) -> Self:
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
+        self._listener = socket.create_server(("127.0.0.1", self.port))
+        self.port = self._listener.getsockname()[1]
         self._open: list[socket.socket] = []
         self._accepting = threading.Thread(target=self._accept, daemon=True)
         self._accepting.start()

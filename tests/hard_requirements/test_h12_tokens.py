@@ -246,7 +246,7 @@ def test_a_forged_token_does_not_pass(serve: Serve, name: str) -> None:
     ],
 )
 def test_a_token_has_one_spelling(serve: Serve, change: Callable[[str], str]) -> None:
-    """The last bits of a base64 text that nothing uses, padding and further parts are ways to spell one token twice."""
+    """Bits that nothing uses, padding and further parts would be ways to spell one token twice."""
     with Service() as service:
         url = serve(service.url, policies=policy()).urls["public"]
         refused = ask(url, change(Token().text()))
