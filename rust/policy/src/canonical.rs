@@ -7,8 +7,9 @@
 //! 3. *escapes*: escapes of unreserved characters are decoded (`%41` → `A`), other escapes get upper-case digits
 //!    (RFC 3986 §6.2.2.1 and §6.2.2.2);
 //! 4. *double escapes*: `%25` followed by two hexadecimal digits is refused: a second decoder would see another path;
-//! 5. *dot segments*: a `.` or `..` segment, however it was written, is refused;
-//! 6. *empty segments*: `//` is refused.
+//! 5. *long forms*: UTF-8 of more bytes than the character has (`%C0%AE` for `.`, RFC 3629 §3) is refused: old decoders read it;
+//! 6. *dot segments*: a `.` or `..` segment, however it was written, is refused;
+//! 7. *empty segments*: `//` is refused.
 //!
 //! A path without escapes and without the characters above, the usual case, is borrowed unchanged.
 
@@ -35,6 +36,9 @@ pub enum PathError {
     /// `%25` before two hexadecimal digits.
     #[error("the path is escaped twice")]
     DoubleEscape,
+    /// An ASCII character in UTF-8 of two to four bytes.
+    #[error("the path holds a character in more bytes than it has")]
+    Overlong,
     /// `.` or `..`.
     #[error("the path holds a dot segment")]
     DotSegment,
@@ -99,7 +103,26 @@ fn decode(path: &str) -> Result<String, PathError> {
     if escaped_twice(&out) {
         return Err(PathError::DoubleEscape);
     }
+    if is_overlong(&out) {
+        return Err(PathError::Overlong);
+    }
     Ok(out)
+}
+
+/// A first byte and what may not follow it (RFC 3629 §4). A first byte alone may be of another encoding, and stays.
+fn is_overlong(path: &str) -> bool {
+    const FORBIDDEN: [(&str, &[u8]); 4] = [
+        ("%C0%", b"89AB"),
+        ("%C1%", b"89AB"),
+        ("%E0%", b"89"),
+        ("%F0%", b"8"),
+    ];
+    FORBIDDEN.iter().any(|(first, next)| {
+        path.match_indices(first).any(|(at, _)| {
+            let digit = path.as_bytes().get(at + first.len());
+            digit.is_some_and(|digit| next.contains(digit))
+        })
+    })
 }
 
 fn escaped_twice(path: &str) -> bool {

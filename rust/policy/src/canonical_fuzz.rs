@@ -12,7 +12,8 @@ const SEEDS: &[&str] = &[
 ];
 const WORDS: &[&str] = &[
     "/", "//", ".", "..", "%2e", "%2E", "%", "%25", "%34", "%31", "%2f", "%5c", "%3b", "%00",
-    "%c3%a9", "\\", ";", "#", "?", " ", "\u{e9}", "41", "%32%35", "%32%66",
+    "%c3%a9", "\\", ";", "#", "?", " ", "\u{e9}", "41", "%32%35", "%32%66", "%c0%ae", "%e0",
+    "%80%af", "%f0",
 ];
 
 /// What a service makes of a path: one pass of percent-decoding.
@@ -45,6 +46,16 @@ fn a_canonical_path_means_the_same_to_every_service() {
             assert_eq!(canonical_path(&canonical).as_deref(), Ok(&*canonical));
             let once = decoded(canonical.as_bytes());
             assert_eq!(once, decoded(path.as_bytes()), "the meaning is kept");
+            let long = |pair: &[u8]| {
+                matches!(
+                    pair,
+                    [0xc0 | 0xc1, 0x80..0xc0] | [0xe0, 0x80..0xa0] | [0xf0, 0x80..0x90]
+                )
+            };
+            assert!(
+                !once.windows(2).any(long),
+                "a character in more bytes than it has"
+            );
             // A service may decode twice, drop parameters and fold backslashes: there is nothing to find.
             for form in [&once, &decoded(&once)] {
                 let text = String::from_utf8_lossy(form);
