@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick lint wheel clean
+.PHONY: help setup demo test fuzz quick lint wheel clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -22,6 +22,12 @@ demo: setup ## Run the first policy in front of a service, with sample traffic
 test: setup ## Run every test
 	cargo test --locked --workspace
 	$(PY) -m pytest
+
+SECONDS ?= 60
+
+fuzz: ## Give each parser random input for SECONDS=60; a finding prints its input
+	BOLERO_RANDOM_TEST_TIME_MS=$$(( $(SECONDS) * 1000 )) BOLERO_RANDOM_ITERATIONS=18446744073709551615 \
+		cargo test --locked --workspace --lib --no-fail-fast fuzz::
 
 quick: $(READY) ## Check the code without running the tests
 	cargo check --locked --workspace --all-targets

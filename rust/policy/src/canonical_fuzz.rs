@@ -25,7 +25,7 @@ fn decoded(path: &[u8]) -> Vec<u8> {
             .get(..2)
             .and_then(|pair| std::str::from_utf8(pair).ok());
         let value = pair
-            .filter(|_| *byte == b'%')
+            .filter(|pair| *byte == b'%' && pair.bytes().all(|digit| digit.is_ascii_hexdigit()))
             .and_then(|pair| u8::from_str_radix(pair, 16).ok());
         out.push(value.unwrap_or(*byte));
         rest = if value.is_some() { &after[2..] } else { after };
