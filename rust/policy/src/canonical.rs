@@ -112,15 +112,15 @@ fn decode(path: &str) -> Result<String, PathError> {
 /// A first byte and what may not follow it (RFC 3629 §4). A first byte alone may be of another encoding, and stays.
 fn is_overlong(path: &str) -> bool {
     const FORBIDDEN: [(&str, &[u8]); 4] = [
-        ("%C0%", b"89AB"),
-        ("%C1%", b"89AB"),
-        ("%E0%", b"89"),
-        ("%F0%", b"8"),
+        ("%C0", b"89AB"),
+        ("%C1", b"89AB"),
+        ("%E0", b"89"),
+        ("%F0", b"8"),
     ];
     FORBIDDEN.iter().any(|(first, next)| {
         path.match_indices(first).any(|(at, _)| {
-            let digit = path.as_bytes().get(at + first.len());
-            digit.is_some_and(|digit| next.contains(digit))
+            let rest = path.as_bytes().get(at + first.len()..);
+            matches!(rest, Some([b'%', digit, ..]) if next.contains(digit))
         })
     })
 }

@@ -58,7 +58,13 @@ fn every_ambiguous_path_is_refused_by_its_rule() {
     ] {
         assert_eq!(refused(twice), PathError::DoubleEscape, "{twice}");
     }
-    for long in ["/%c0%ae%c0%ae/a", "/%C1%9c", "/%e0%80%af", "/%F0%80%80%ae"] {
+    for long in [
+        "/%c0%ae%c0%ae/a",
+        "/%c0%c0%ae",
+        "/%C1%9c",
+        "/%e0%80%af",
+        "/%F0%80%80%ae",
+    ] {
         assert_eq!(refused(long), PathError::Overlong, "{long}");
     }
     for other in ["/%E0%A4%85", "/%F0%9F%98%80", "/%C0", "/%C0%41"] {
