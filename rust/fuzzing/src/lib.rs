@@ -6,6 +6,27 @@
 //!
 //! A target states what holds for every input, not only that nothing panics: what is accepted reads the same to a second reader,
 //! a second pass changes nothing, what was taken out is gone.
+//!
+//! | who wrote the bytes | what is read | target |
+//! |---|---|---|
+//! | callers | where messages begin and end | `proxy/src/listen/framing_fuzz.rs` |
+//! | callers | host, target, query | `proxy/src/request_fuzz.rs` |
+//! | callers | paths | `policy/src/canonical_fuzz.rs`, `policy/src/router_fuzz.rs` |
+//! | callers | fields, aliases, `Connection`, cookies | `proxy/src/hygiene_fuzz.rs`, `policy/src/request_fuzz.rs` |
+//! | callers | `X-Forwarded-For`, `traceparent` | `proxy/src/client_address_fuzz.rs`, `proxy/src/trace_fuzz.rs` |
+//! | callers | certificates | `proxy/src/listen/tls_fuzz.rs` |
+//! | callers | tokens and claims | `policy/src/bearer_fuzz.rs`, `policy/src/jose_fuzz.rs` |
+//! | callers | passwords and signatures | `policy/src/kinds/basic_auth_fuzz.rs`, `policy/src/signatures_fuzz.rs` |
+//! | callers | bodies | `inspection/src/json/json_fuzz.rs`, `inspection/src/xml/xml_fuzz.rs`, `inspection/src/graphql/graphql_fuzz.rs` |
+//! | callers | values that hold attacks | `inspection/src/injection/injection_fuzz.rs` |
+//! | callers | what must not be recorded | `recording/src/redact_fuzz.rs` |
+//! | services | what may be kept | `proxy/src/cache_fuzz.rs` |
+//! | issuers | key sets, answers about tokens | `policy/src/keys_fuzz.rs`, `proxy/src/facts_fuzz.rs` |
+//! | disks | segments of recordings | `recording/src/read_fuzz.rs` |
+//! | disks | certificates and keys | `proxy/src/tls_fuzz.rs`, `policy/src/signature_key_fuzz.rs` |
+//! | authors | documents | `config/src/load_fuzz.rs`, `config/src/quantity_fuzz.rs`, `config/src/secret_fuzz.rs` |
+//! | authors | conditions | `policy/src/condition_fuzz.rs` |
+//! | authors | hashes, times, URLs | `policy/src/directory_fuzz.rs`, `policy/src/password_fuzz.rs`, `policy/src/endpoint_fuzz.rs` |
 
 use std::fmt;
 use std::ops::Deref;
@@ -113,5 +134,43 @@ impl ValueGenerator for Near {
             self.change(driver, &mut text)?;
         }
         Some(Input(text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    fn targets(folder: &Path, found: &mut Vec<String>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() && !path.ends_with("target") {
+                targets(&path, found);
+            } else if path.to_string_lossy().ends_with("_fuzz.rs") {
+                found.push(path.to_string_lossy().into_owned());
+            }
+        }
+    }
+
+    #[test]
+    fn the_table_above_names_every_target_and_no_other() {
+        let rust = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let mut found = Vec::new();
+        targets(rust, &mut found);
+        let mut found: Vec<&str> = found
+            .iter()
+            .map(|path| path.strip_prefix(&*rust.to_string_lossy()).unwrap())
+            .map(|path| path.trim_start_matches('/'))
+            .collect();
+        found.sort_unstable();
+        let table = include_str!("lib.rs")
+            .lines()
+            .filter(|line| line.starts_with("//! |"));
+        let mut named: Vec<&str> = table
+            .flat_map(|line| line.split('`'))
+            .filter(|word| word.ends_with("_fuzz.rs"))
+            .collect();
+        named.sort_unstable();
+        assert_eq!(named, found);
     }
 }
