@@ -87,7 +87,7 @@ impl Redactor {
         self.mask.hash(credential)
     }
 
-    /// Takes the credentials out of an event. Doing it twice changes nothing.
+    /// Takes the credentials out of an event.
     pub fn redact(&self, event: &mut Event) {
         // The body first: its media type is in the headers.
         self.body(event);
