@@ -161,3 +161,7 @@ fn contents(der: &[u8], tag: u8) -> Option<&[u8]> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+#[path = "signature_key_fuzz.rs"]
+mod fuzz;

@@ -18,9 +18,7 @@ use lockgate_recording::{Decision, Text};
 use tokio::time::Instant;
 
 use crate::aggregate;
-use crate::body::{
-    AnyBody, Arrival, Bounds, Observed, ReadStart, Streamed, full, read_start,
-};
+use crate::body::{AnyBody, Arrival, Bounds, Observed, ReadStart, Streamed, full, read_start};
 use crate::cache::Asked;
 use crate::client_address::client_address;
 use crate::core::{Core, Generation, RequestId};

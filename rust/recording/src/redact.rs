@@ -87,7 +87,7 @@ impl Redactor {
         self.mask.hash(credential)
     }
 
-    /// Takes the credentials out of an event. Doing it twice changes nothing.
+    /// Takes the credentials out of an event.
     pub fn redact(&self, event: &mut Event) {
         // The body first: its media type is in the headers.
         self.body(event);
@@ -281,3 +281,7 @@ fn looks_like_form(text: &str) -> bool {
 #[cfg(test)]
 #[path = "redact_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "redact_fuzz.rs"]
+mod fuzz;

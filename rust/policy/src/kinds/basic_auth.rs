@@ -179,3 +179,7 @@ impl Policy for BasicAuth {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "basic_auth_fuzz.rs"]
+mod fuzz;
