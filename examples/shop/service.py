@@ -142,6 +142,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
             raise RefusedError(411, "send the length of the body")
         if int(length) > LARGEST_BODY:
+            # A caller that still sends would lose the answer with the connection.
+            self.rfile.read(min(int(length), 16 * LARGEST_BODY))
             self.close_connection = True
             raise RefusedError(413, f"send at most {LARGEST_BODY} bytes")
         return self.rfile.read(int(length))

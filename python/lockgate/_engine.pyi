@@ -13,6 +13,7 @@ __all__ = [
     "hash_password",
     "new_key",
     "policy_catalogue",
+    "test",
 ]
 
 class ProblemsError(ValueError): ...
