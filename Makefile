@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help tools setup demo test quick lint advisories bench docs wheel clean
+.PHONY: help tools setup demo test fuzz quick lint advisories bench docs wheel clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -27,6 +27,12 @@ demo: setup ## Run a shop behind the gateway, with sample traffic; ARGS="--help"
 test: setup ## Run every test
 	cargo test --locked --workspace
 	$(PY) -m pytest
+
+SECONDS ?= 60
+
+fuzz: ## Give each parser random input for SECONDS=60; a finding prints its input
+	BOLERO_RANDOM_TEST_TIME_MS=$$(( $(SECONDS) * 1000 )) BOLERO_RANDOM_ITERATIONS=18446744073709551615 \
+		cargo test --locked --workspace --lib --no-fail-fast fuzz::
 
 quick: $(READY) ## Check the code, and test the crates that have uncommitted changes
 	cargo check --locked --workspace --all-targets

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import socket
-import ssl
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable
 
 
@@ -45,10 +45,12 @@ class Service:
     reply: Callable[[Request], bytes | None] = lambda _: answer()
     tls: ssl.SSLContext | None = None
     requests: list[Request] = field(default_factory=list)
+    port: int = 0
+    """The port it takes; any that is free by default."""
 
     def __enter__(self) -> Self:
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
+        self._listener = socket.create_server(("127.0.0.1", self.port))
+        self.port = self._listener.getsockname()[1]
         self._open: list[socket.socket] = []
         self._accepting = threading.Thread(target=self._accept, daemon=True)
         self._accepting.start()
@@ -59,6 +61,8 @@ class Service:
 
     def stop(self) -> None:
         """Take no more connections, and close those there are."""
+        if self._listener.fileno() == -1:
+            return
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._accepting.join()
@@ -85,9 +89,9 @@ class Service:
         try:
             plain = self.tls.wrap_socket(connection, server_side=True) if self.tls else connection
             with plain, plain.makefile("rb") as reader:
-                while line := reader.readline().decode().rstrip("\r\n"):
+                while line := reader.readline().decode("latin-1").rstrip("\r\n"):
                     headers = []
-                    while text := reader.readline().decode().rstrip("\r\n"):
+                    while text := reader.readline().decode("latin-1").rstrip("\r\n"):
                         name, _, value = text.partition(":")
                         headers.append((name, value.strip()))
                     body = self._body(reader.readline, reader.read, headers)
@@ -97,7 +101,7 @@ class Service:
                     if reply is None:
                         return
                     plain.sendall(reply)
-        except (OSError, ssl.SSLError):
+        except (OSError, ValueError):  # the caller broke off, possibly within a chunk
             return
 
     @staticmethod

@@ -14,6 +14,7 @@ __all__ = [
     "new_key",
     "policy_catalogue",
     "replay",
+    "test",
 ]
 
 class ProblemsError(ValueError): ...

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import httpx
+import pytest
 from services import Service
 
 if TYPE_CHECKING:
@@ -55,3 +56,69 @@ def test_connection_strips_nothing_that_the_gateway_adds(serve: Serve, key: dict
         "Authorization",
     ):
         assert len(request.all(name)) == 1, name
+
+
+WRITTEN = [
+    "Forwarded",
+    "X-Forwarded-For",
+    "X-Forwarded-Host",
+    "X-Forwarded-Proto",
+    "X-Forwarded-Port",
+    "X-Forwarded-Prefix",
+    "X-Real-IP",
+    "X-Lockgate-Application",
+    "X-Lockgate-Subject",
+    "X-Lockgate-Request-Id",
+    "X-Tenant",
+]
+
+
+def spellings(name: str) -> list[str]:
+    under = name.replace("-", "_")
+    mixed = name.replace("-", "_", 1)
+    return [name, name.lower(), name.upper(), under, under.lower(), under.upper(), mixed, mixed.upper()]
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+@pytest.mark.parametrize("http2", [False, True])
+def test_no_spelling_of_a_field_that_the_gateway_writes_comes_through(
+    serve: Serve, key: dict[str, str], name: str, http2: bool
+) -> None:
+    """Services that follow CGI (RFC 3875 §4.1.18) take `X_Tenant` for `X-Tenant`."""
+    with Service() as service:
+        gateway = serve(service.url, policies=IDENTIFY)
+        with httpx.Client(http1=not http2, http2=http2) as client:
+            for spelling in spellings(name):
+                headers = [(spelling.lower() if http2 else spelling, "forged"), *key.items()]
+                assert client.get(gateway.urls["public"], headers=headers).status_code == 200
+    for request in service.requests:
+        seen = {
+            field: value
+            for field, value in request.headers
+            if field.lower().replace("_", "-") == name.lower()
+        }
+        assert "forged" not in seen.values()
+        assert all("_" not in field for field in seen)
+
+
+@pytest.mark.parametrize("name", ["Content_Length", "Transfer_Encoding", "Keep_Alive", "Proxy_Connection"])
+def test_no_alias_says_where_a_message_ends(serve: Serve, key: dict[str, str], name: str) -> None:
+    with Service() as service:
+        gateway = serve(service.url, policies=IDENTIFY)
+        answer = httpx.post(gateway.urls["public"], content=b"hello", headers=[(name, "3"), *key.items()])
+        assert answer.status_code == 200
+    assert service.requests[0].all(name) == []
+    assert service.requests[0].body == b"hello"
+
+
+def test_a_credential_that_is_taken_out_is_taken_out_under_every_name(
+    serve: Serve, key: dict[str, str]
+) -> None:
+    forged = [("X_Api_Key", "another"), ("x_api-key", "another")]
+    with Service() as service:
+        gateway = serve(service.url, policies="{ id: key, kind: api_key }")
+        assert httpx.get(gateway.urls["public"], headers=[*forged, *key.items()]).status_code == 200
+        # Alone it is no credential.
+        assert httpx.get(gateway.urls["public"], headers=[("X_Api_Key", "lg_try_me")]).status_code == 401
+    (request,) = service.requests
+    assert not [name for name, _ in request.headers if "api" in name.lower()]

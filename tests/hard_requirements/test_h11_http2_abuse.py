@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import struct
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
+import pytest
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from services import Service, answer
@@ -143,3 +145,112 @@ def test_callers_that_do_not_read_are_let_go_and_hold_little(serve: Serve) -> No
             assert got < 8_000_000
         for stream in held:
             stream.close()
+
+
+def flood(stream: socket.socket, data: bytes, times: int) -> None:
+    """Send without reading, until the other side takes nothing more or all is sent."""
+    stream.settimeout(2)
+    try:
+        for _ in range(times):
+            stream.sendall(data)
+    except OSError:
+        return
+
+
+FLOODS = {
+    "settings": frame(4, 0, 0, struct.pack(">HI", 4, 65_535)) * 100,
+    "empty settings": frame(4, 0, 0) * 100,
+    "pings": frame(6, 0, 0, b"12345678") * 100,
+    "priorities": frame(2, 0, 1, struct.pack(">IB", 0, 1)) * 100,
+    "window updates": frame(8, 0, 0, struct.pack(">I", 1)) * 100,
+    "unknown frames": frame(0xAA, 0, 0, b"x" * 1_000) * 20,
+    "resets of streams that are not there": b"".join(
+        frame(3, 0, stream_id, b"\0\0\0\0") for stream_id in range(1, 200, 2)
+    ),
+    "empty continuations": frame(9, 0, 1) * 100,
+    "data on no stream": frame(0, 0, 1, b"x" * 1_000) * 20,
+    "a frame past its bound": struct.pack(">I", 0xFFFFFF)[1:] + b"\0\0\0\0\0\1" + b"x" * 20_000,
+}
+
+
+@pytest.mark.parametrize("name", FLOODS)
+def test_a_flood_of_frames_costs_little_memory_and_others_are_served(serve: Serve, name: str) -> None:
+    with Service() as service:
+        gateway = serve(service.url)
+        assert httpx.get(gateway.urls["public"]).status_code == 200
+        before = memory()
+        held = [connect(gateway.listeners["public"])[0] for _ in range(4)]
+        for stream in held:
+            flood(stream, FLOODS[name], 200)
+        assert httpx.get(gateway.urls["public"]).status_code == 200
+        assert memory() - before < 32 * 1024 * 1024
+        for stream in held:
+            stream.close()
+    assert len(service.requests) == 2
+
+
+def test_a_small_head_does_not_unpack_to_a_large_one(serve: Serve) -> None:
+    """Each byte of an HPACK index may stand for kilobytes (RFC 7541 §7.3)."""
+    name, value = b"x-a", b"v" * 4_000
+    # Literal with incremental indexing: what was named once is then one byte.
+    first = b"\x40\x03" + name + b"\x7f\xa1\x1e" + value
+    bomb = b"\x82\x86\x84\x41\x01a" + first + b"\xbe" * 16_000
+    with Service() as service:
+        gateway = serve(service.url)
+        before = memory()
+        for _ in range(4):
+            stream, _ = connect(gateway.listeners["public"])
+            pieces = [bomb[at : at + 16_000] for at in range(0, len(bomb), 16_000)]
+            stream.sendall(frame(1, 1, 1, pieces[0]))
+            for piece in pieces[1:-1]:
+                stream.sendall(frame(9, 0, 1, piece))
+            stream.sendall(frame(9, 4, 1, pieces[-1]))
+            stream.settimeout(2)
+            # It refuses the head, the stream or the connection.
+            with contextlib.suppress(ConnectionError):
+                assert stream.recv(65_536)
+            stream.close()
+        assert memory() - before < 32 * 1024 * 1024
+        assert service.requests == []
+        assert httpx.get(gateway.urls["public"]).status_code == 200
+
+
+def test_streams_beyond_the_bound_are_refused_while_others_wait(serve: Serve) -> None:
+    with Service(reply=lambda _: None) as service:
+        gateway = serve(service.url, listener="http2: { max_streams: 10 }")
+        stream, connection = connect(gateway.listeners["public"])
+        open_heads = b""
+        for stream_id in range(1, 201, 2):
+            # Heads whose bodies never come.
+            open_heads += frame(1, 4, stream_id, b"\x83\x86\x84\x41\x01a")
+        stream.sendall(open_heads)
+        stream.settimeout(3)
+        refused = 0
+        try:
+            while data := stream.recv(65_536):
+                at = 0
+                while at + 9 <= len(data):
+                    length = int.from_bytes(data[at : at + 3], "big")
+                    refused += data[at + 3] in (3, 7)
+                    at += 9 + length
+        except (TimeoutError, ConnectionError):
+            pass
+        stream.close()
+        assert refused > 0
+        del connection
+    assert len(service.requests) <= 10
+
+
+def test_a_caller_that_sends_its_body_byte_by_byte_is_let_go(serve: Serve) -> None:
+    with Service() as service:
+        gateway = serve(service.url, listener="timeouts: { head: 500ms, body_idle: 500ms }")
+        host, _, port = gateway.listeners["public"].rpartition(":")
+        for start in (
+            b"GET / HTTP/1.1\r\nHost: ",
+            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nab",
+            b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
+        ):
+            with socket.create_connection((host, int(port)), timeout=10) as stream:
+                stream.sendall(start)
+                assert closed(stream)
+        assert httpx.get(gateway.urls["public"]).status_code == 200

@@ -1,16 +1,23 @@
-"""H20: fetches refuse private and link-local addresses unless they are allowed."""
+"""H20: fetches refuse private and link-local addresses unless they are allowed.
+
+That recordings are redacted before they reach the disk is tested with H15.
+"""
 
 from __future__ import annotations
 
+import ipaddress
+import socket
 from typing import TYPE_CHECKING
 
 import httpx
 import lockgate
 import pytest
-from services import Service
+from services import Service, answer
 
 if TYPE_CHECKING:
-    from conftest import Serve
+    from pathlib import Path
+
+    from conftest import Run, Serve
 
 POLICY = (
     "{{ id: token, kind: jwt, issuer: 'https://id.example.com', audience: a, "
@@ -46,3 +53,56 @@ def test_the_admin_listener_is_not_asked_even_when_private_addresses_are_allowed
             401,
             503,
         }
+
+
+TOKEN = {"Authorization": "Bearer eyJhbGciOiJFUzI1NiJ9.e30.AA"}
+
+
+def test_the_name_of_this_machine_is_not_a_way_to_its_network(serve: Serve) -> None:
+    """The check sees a name; the address that it leads to is looked at when it is asked."""
+    name = socket.gethostname()
+    try:
+        address = socket.gethostbyname(name)
+    except OSError:
+        pytest.skip("the name of this machine leads nowhere")
+    if not ipaddress.ip_address(address).is_private:
+        pytest.skip("the name of this machine leads to a public address")
+    with socket.create_server((address, 0)) as listener, Service() as service:
+        listener.settimeout(0.5)
+        url = f"https://{name}:{listener.getsockname()[1]}/keys"
+        gateway = serve(service.url, policies=POLICY.format(url=url, more=""))
+        assert httpx.get(gateway.urls["public"], headers=TOKEN).status_code == 503
+        with pytest.raises(TimeoutError):
+            listener.accept()
+    assert service.requests == []
+
+
+def test_an_answer_that_leads_elsewhere_is_not_followed(serve: Serve) -> None:
+    with Service() as elsewhere:
+        moved = answer("", status="302 Found", Location=f"{elsewhere.url}/keys")
+        with Service(reply=lambda _: moved) as asked, Service() as service:
+            policies = POLICY.format(url=f"{asked.url}/keys", more=", allow_private: true")
+            gateway = serve(service.url, policies=policies)
+            assert httpx.get(gateway.urls["public"], headers=TOKEN).status_code == 503
+            assert len(asked.requests) == 1
+    assert elsewhere.requests == []
+    assert service.requests == []
+
+
+def test_an_answer_without_end_is_not_read_to_its_end(serve: Serve) -> None:
+    large = answer(b"[" * 8_000_000)
+    with Service(reply=lambda _: large) as asked, Service() as service:
+        gateway = serve(service.url, policies=POLICY.format(url=asked.url, more=", allow_private: true"))
+        refused = httpx.get(gateway.urls["public"], headers=TOKEN)
+    assert refused.status_code == 503
+    assert service.requests == []
+
+
+def test_explaining_asks_nobody(serve: Serve, tmp_path: Path, run: Run) -> None:
+    with Service() as asked, Service() as service:
+        serve(service.url, policies=POLICY.format(url=asked.url, more=", allow_private: true")).stop(0)
+        done = run(
+            "explain", tmp_path / "gateway.yaml", "GET", "/", "-H", f"Authorization: {TOKEN['Authorization']}"
+        )
+        assert done.returncode in {0, 1}, done.stderr
+        assert asked.requests == service.requests == []

@@ -160,3 +160,17 @@ def test_what_is_too_large_passes_whole(serve: Serve) -> None:
         url = serve(service.url, policies="{ id: fresh, kind: cache, for: 1m, up_to: 10kB }").urls["public"]
         assert [len(httpx.get(url).text) for _ in range(2)] == [50_000, 50_000]
     assert len(service.requests) == 2
+
+
+def test_directives_mean_the_same_in_every_letter_case_and_doubt_keeps_nothing(serve: Serve) -> None:
+    """RFC 9111 §5.2; and §3.5 asks for a permission in words before what was authorised is kept for all."""
+    for said, headers in (
+        ("Private, max-age=60", {}),
+        ("NO-STORE, max-age=60", {}),
+        ("max-age=60", {"Cache-Control": "No-Store"}),
+        ("max-age=60, max-age=61", {"Authorization": "Basic x"}),
+    ):
+        with Service(reply=numbered(Cache_Control=said)) as service:
+            url = serve(service.url, policies=CACHE).urls["public"]
+            first, second = httpx.get(url, headers=headers), httpx.get(url, headers=headers)
+            assert (first.text, second.text) == ("1", "2"), said

@@ -7,7 +7,7 @@ use crate::decode::decode;
 use crate::document::Document;
 use crate::node::{Key, Node, Value};
 use crate::problem::Problem;
-use crate::{DOCUMENT_VERSION, MAX_DOCUMENT_BYTES, yaml};
+use crate::{DOCUMENT_VERSION, MAX_DOCUMENT_BYTES, read_file, yaml};
 
 /// How many files one document may include.
 const MAX_FILES: usize = 10_000;
@@ -148,16 +148,8 @@ impl Reader {
             Source::Text { text, base, .. } => (text.clone(), base.clone()),
             Source::File(path) => {
                 self.files.push(path.clone());
-                let size = std::fs::metadata(path)
-                    .map_err(|error| unreadable(&name, &error))?
-                    .len();
-                if size > MAX_DOCUMENT_BYTES as u64 {
-                    return Err(Problem::in_file(
-                        name,
-                        format!("the file is larger than {MAX_DOCUMENT_BYTES} bytes"),
-                    ));
-                }
-                let bytes = std::fs::read(path).map_err(|error| unreadable(&name, &error))?;
+                let bytes = read_file(path, MAX_DOCUMENT_BYTES as u64)
+                    .map_err(|error| unreadable(&name, &error))?;
                 let text = String::from_utf8(bytes)
                     .map_err(|_| Problem::in_file(&*name, "the file is not UTF-8 text"))?;
                 (
@@ -316,3 +308,7 @@ fn join_section(root: &mut Node, key: Key, section: Node, problems: &mut Vec<Pro
         )),
     }
 }
+
+#[cfg(test)]
+#[path = "load_fuzz.rs"]
+mod fuzz;

@@ -244,3 +244,7 @@ impl<'de> Deserialize<'de> for Percent {
         deserializer.deserialize_any(Visitor)
     }
 }
+
+#[cfg(test)]
+#[path = "quantity_fuzz.rs"]
+mod fuzz;

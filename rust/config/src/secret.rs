@@ -7,6 +7,9 @@ use std::path::Path;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+/// The largest file with a secret.
+const MAX_SECRET_BYTES: u64 = 1024 * 1024;
+
 /// A reference to a secret. It is serialised, hashed and printed as the reference; the value exists only after [`Secret::read`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Secret {
@@ -57,7 +60,7 @@ impl Secret {
             Self::Env(name) => std::env::var(name)
                 .map_err(|_| SecretError::Env(name.clone()))?
                 .into_bytes(),
-            Self::File(path) => std::fs::read(base.join(path))
+            Self::File(path) => crate::read_file(&base.join(path), MAX_SECRET_BYTES)
                 .map_err(|error| SecretError::File(path.clone(), error))?,
         };
         let trimmed = value.trim_ascii();
@@ -103,3 +106,7 @@ impl JsonSchema for Secret {
         })
     }
 }
+
+#[cfg(test)]
+#[path = "secret_fuzz.rs"]
+mod fuzz;

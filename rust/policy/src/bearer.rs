@@ -160,3 +160,7 @@ impl OneOrMany {
         Ok(texts)
     }
 }
+
+#[cfg(test)]
+#[path = "bearer_fuzz.rs"]
+mod fuzz;

@@ -7,8 +7,9 @@
 //! 3. *escapes*: escapes of unreserved characters are decoded (`%41` → `A`), other escapes get upper-case digits
 //!    (RFC 3986 §6.2.2.1 and §6.2.2.2);
 //! 4. *double escapes*: `%25` followed by two hexadecimal digits is refused: a second decoder would see another path;
-//! 5. *dot segments*: a `.` or `..` segment, however it was written, is refused;
-//! 6. *empty segments*: `//` is refused.
+//! 5. *long forms*: UTF-8 of more bytes than the character has (`%C0%AE` for `.`, RFC 3629 §3) is refused: old decoders read it;
+//! 6. *dot segments*: a `.` or `..` segment, however it was written, is refused;
+//! 7. *empty segments*: `//` is refused.
 //!
 //! A path without escapes and without the characters above, the usual case, is borrowed unchanged.
 
@@ -35,6 +36,9 @@ pub enum PathError {
     /// `%25` before two hexadecimal digits.
     #[error("the path is escaped twice")]
     DoubleEscape,
+    /// An ASCII character in UTF-8 of two to four bytes.
+    #[error("the path holds a character in more bytes than it has")]
+    Overlong,
     /// `.` or `..`.
     #[error("the path holds a dot segment")]
     DotSegment,
@@ -95,7 +99,37 @@ fn decode(path: &str) -> Result<String, PathError> {
             _ => return Err(PathError::Character),
         }
     }
+    // Looked for in what came out: the second escape may have been escaped itself (`%25%32%65`).
+    if escaped_twice(&out) {
+        return Err(PathError::DoubleEscape);
+    }
+    if is_overlong(&out) {
+        return Err(PathError::Overlong);
+    }
     Ok(out)
+}
+
+/// A first byte and what may not follow it (RFC 3629 §4). A first byte alone may be of another encoding, and stays.
+fn is_overlong(path: &str) -> bool {
+    const FORBIDDEN: [(&str, &[u8]); 4] = [
+        ("%C0", b"89AB"),
+        ("%C1", b"89AB"),
+        ("%E0", b"89"),
+        ("%F0", b"8"),
+    ];
+    FORBIDDEN.iter().any(|(first, next)| {
+        path.match_indices(first).any(|(at, _)| {
+            let rest = path.as_bytes().get(at + first.len()..);
+            matches!(rest, Some([b'%', digit, ..]) if next.contains(digit))
+        })
+    })
+}
+
+fn escaped_twice(path: &str) -> bool {
+    path.match_indices("%25").any(|(at, escape)| {
+        let rest = path.get(at + escape.len()..).unwrap_or_default();
+        hex_pair(&mut rest.bytes()).is_some()
+    })
 }
 
 fn escape(bytes: &mut std::str::Bytes<'_>, out: &mut String) -> Result<(), PathError> {
@@ -104,7 +138,6 @@ fn escape(bytes: &mut std::str::Bytes<'_>, out: &mut String) -> Result<(), PathE
         0..=0x1f | 0x7f => Err(PathError::Character),
         b'/' | b'\\' => Err(PathError::EncodedSlash),
         b';' => Err(PathError::Parameter),
-        b'%' if hex_pair(&mut bytes.clone()).is_some() => Err(PathError::DoubleEscape),
         value if is_unreserved(value) => {
             out.push(char::from(value));
             Ok(())
@@ -135,6 +168,29 @@ fn check_segments(path: &str) -> Result<(), PathError> {
     Ok(())
 }
 
+/// Whether an authority is a host alone, or a host and a port. The parser takes anything behind a host for a port, and who splits
+/// elsewhere finds another host.
+pub fn is_host_and_port(authority: &http::uri::Authority) -> bool {
+    let host = authority.host();
+    let named = match host
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+    {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => !host.is_empty() && !host.contains(['[', ']', ':', '%', '@']),
+    };
+    let rest = authority.as_str().strip_prefix(host);
+    named
+        && rest.is_some_and(|rest| match rest.strip_prefix(':') {
+            Some(port) => port.bytes().all(|byte| byte.is_ascii_digit()),
+            None => rest.is_empty(),
+        })
+}
+
 #[cfg(test)]
 #[path = "canonical_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "canonical_fuzz.rs"]
+mod fuzz;

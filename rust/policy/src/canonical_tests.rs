@@ -50,7 +50,27 @@ fn every_ambiguous_path_is_refused_by_its_rule() {
     for escape in ["/%", "/%4", "/%zz"] {
         assert_eq!(refused(escape), PathError::Escape, "{escape}");
     }
-    assert_eq!(refused("/%252e%252e"), PathError::DoubleEscape);
+    for twice in [
+        "/%252e%252e",
+        "/%25%32%65%25%32%65/admin",
+        "/%252%65",
+        "/%25%32f",
+    ] {
+        assert_eq!(refused(twice), PathError::DoubleEscape, "{twice}");
+    }
+    for long in [
+        "/%c0%ae%c0%ae/a",
+        "/%c0%c0%ae",
+        "/%C1%9c",
+        "/%e0%80%af",
+        "/%F0%80%80%ae",
+    ] {
+        assert_eq!(refused(long), PathError::Overlong, "{long}");
+    }
+    for other in ["/%E0%A4%85", "/%F0%9F%98%80", "/%C0", "/%C0%41"] {
+        assert!(canonical_path(other).is_ok(), "{other}");
+    }
+    assert_eq!(canonical_path("/50%25%2Aoff").unwrap(), "/50%25%2Aoff");
 }
 
 proptest::proptest! {

@@ -1,5 +1,6 @@
 //! `when`: conditions in the Common Expression Language, checked before they run.
 
+use cel::common::ast::{EntryExpr, Expr, IdedEntryExpr, IdedExpr};
 use cel::{Context, Program};
 use serde::Serialize;
 
@@ -37,6 +38,12 @@ const FUNCTIONS: &[&str] = &[
     "toUpperAscii",
 ];
 
+/// The longest expression, in bytes. Reading and evaluating one recurses with its parts: so bounded, no expression comes near the
+/// end of a thread's stack.
+const MAX_BYTES: usize = 2_048;
+/// How deep loops such as `exists` may stand within one another: each runs once for every item of those around it.
+const MAX_LOOPS: usize = 2;
+
 /// A checked expression.
 #[derive(Debug)]
 pub struct Condition {
@@ -60,6 +67,11 @@ impl Condition {
     /// # Errors
     /// What is wrong, at the expression.
     pub fn compile(text: &Spanned<String>) -> Result<Self, Problem> {
+        if text.len() > MAX_BYTES {
+            let message = format!("the expression has more than {MAX_BYTES} bytes");
+            return Err(Problem::new(&text.span, message)
+                .help("write several policies, each with a shorter expression"));
+        }
         let program = Program::compile(text).map_err(|error| {
             let first = error
                 .to_string()
@@ -69,9 +81,16 @@ impl Condition {
                 .to_owned();
             Problem::new(&text.span, format!("this is not a CEL expression: {first}"))
         })?;
+        if loops(program.expression()) > MAX_LOOPS {
+            let message = format!("loops stand more than {MAX_LOOPS} deep within one another");
+            return Err(Problem::new(&text.span, message)
+                .help("take one of `all`, `exists`, `filter` or `map` out of the others"));
+        }
         let references = program.references();
+        let mut own = Vec::new();
+        loop_names(program.expression(), &mut own);
         for name in references.variables() {
-            if !ROOTS.contains(&name) {
+            if !ROOTS.contains(&name) && !own.contains(&name) {
                 return Err(Problem::unknown(&text.span, "name", name, ROOTS));
             }
         }
@@ -147,6 +166,56 @@ impl Condition {
     }
 }
 
+/// How deep loops stand within one another. Recurses as deep as the expression, which is bounded by its length.
+fn loops(expression: &IdedExpr) -> usize {
+    let deepest = |parts: Vec<&IdedExpr>| parts.into_iter().map(loops).max().unwrap_or(0);
+    match &expression.expr {
+        Expr::Comprehension(each) => {
+            let once = vec![&each.iter_range, &each.accu_init, &each.result];
+            let every_time = vec![&each.loop_cond, &each.loop_step];
+            deepest(once).max(1 + deepest(every_time))
+        }
+        _ => deepest(parts(expression)),
+    }
+}
+
+/// The names that loops give to what they go through.
+fn loop_names<'a>(expression: &'a IdedExpr, names: &mut Vec<&'a str>) {
+    if let Expr::Comprehension(each) = &expression.expr {
+        names.extend([each.iter_var.as_str(), each.accu_var.as_str()]);
+        names.extend(each.iter_var2.as_deref());
+    }
+    for part in parts(expression) {
+        loop_names(part, names);
+    }
+}
+
+/// What an expression consists of.
+fn parts(expression: &IdedExpr) -> Vec<&IdedExpr> {
+    match &expression.expr {
+        Expr::Unspecified | Expr::Ident(_) | Expr::Literal(_) => Vec::new(),
+        Expr::Call(call) => call.args.iter().chain(call.target.as_deref()).collect(),
+        Expr::Select(select) => vec![&select.operand],
+        Expr::List(list) => list.elements.iter().collect(),
+        Expr::Map(map) => map.entries.iter().flat_map(entry_parts).collect(),
+        Expr::Struct(made) => made.entries.iter().flat_map(entry_parts).collect(),
+        Expr::Comprehension(each) => vec![
+            &each.iter_range,
+            &each.accu_init,
+            &each.loop_cond,
+            &each.loop_step,
+            &each.result,
+        ],
+    }
+}
+
+fn entry_parts(entry: &IdedEntryExpr) -> Vec<&IdedExpr> {
+    match &entry.expr {
+        EntryExpr::StructField(field) => vec![&field.value],
+        EntryExpr::MapEntry(entry) => vec![&entry.key, &entry.value],
+    }
+}
+
 fn root_value(root: &str, request: &RequestView<'_>, route: &str) -> serde_json::Value {
     let identity = request.identity;
     match root {
@@ -194,3 +263,7 @@ fn root_value(root: &str, request: &RequestView<'_>, route: &str) -> serde_json:
         _ => serde_json::json!({ "address": request.client.to_string() }),
     }
 }
+
+#[cfg(test)]
+#[path = "condition_fuzz.rs"]
+mod fuzz;

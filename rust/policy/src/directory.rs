@@ -302,7 +302,8 @@ fn taken(value: &Spanned<String>, what: &str) -> Problem {
 
 /// A SHA-256 as 64 hexadecimal digits.
 pub(crate) fn read_hash(text: &str) -> Option<[u8; 32]> {
-    if text.len() != 64 || !text.is_ascii() {
+    // The parser of numbers takes a sign before the digits.
+    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
     let mut hash = [0u8; 32];
@@ -320,3 +321,7 @@ pub fn read_time(text: &str) -> Option<Timestamp> {
     })?;
     u64::try_from(instant.as_microsecond()).ok().map(Timestamp)
 }
+
+#[cfg(test)]
+#[path = "directory_fuzz.rs"]
+mod fuzz;

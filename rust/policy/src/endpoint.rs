@@ -8,6 +8,8 @@ use std::time::Duration;
 use http::Uri;
 use lockgate_config::{Problem, Spanned};
 
+use crate::canonical::is_host_and_port;
+
 /// Where a fact comes from, and how long its answers may be used.
 ///
 /// The driver must check every address that the host resolves to with [`is_private`], unless `allow_private`: a name says nothing
@@ -68,6 +70,10 @@ pub fn read_url(text: &Spanned<String>, allow_private: bool) -> Result<Arc<str>,
         );
     }
     let host = uri.host().unwrap_or_default().to_ascii_lowercase();
+    if !uri.authority().is_some_and(is_host_and_port) {
+        return Err(wrong(format!("`{}` is not a URL", text.value))
+            .help("write a host name or an address, and a port if need be, between `//` and `/`"));
+    }
     let private = is_private_host(&host)
         .ok_or_else(|| wrong(format!("`{host}` is neither a host name nor an address")))?;
     if private && !allow_private {
@@ -140,6 +146,8 @@ pub fn is_private(ip: IpAddr) -> bool {
             let embedded = match (first, second) {
                 (0x2002, _) => inner(2),
                 (0x64, 0xff9b) => inner(12),
+                // RFC 4291 §2.5.5.1, deprecated; some stacks still translate it.
+                (0, 0) if v6.octets().iter().take(12).all(|byte| *byte == 0) => inner(12),
                 _ => None,
             };
             embedded.is_some_and(is_private)
@@ -191,6 +199,7 @@ mod tests {
             "::ffff:10.0.0.1",
             "2002:7f00:1::",
             "64:ff9b::a00:1",
+            "::127.0.0.1",
         ] {
             assert!(is_private(text.parse().unwrap()), "{text}");
         }
@@ -199,3 +208,7 @@ mod tests {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "endpoint_fuzz.rs"]
+mod fuzz;

@@ -46,21 +46,25 @@ pub fn query_without<'a>(query: &'a str, names: &[Arc<str>]) -> Cow<'a, str> {
     Cow::Owned(query.split('&').filter(stays).collect::<Vec<_>>().join("&"))
 }
 
-/// Takes a cookie out of the request; the others stay in their order, in one field.
+/// Takes a cookie out wherever it stands; the others stay byte for byte, in one field.
 pub fn remove_cookie(headers: &mut HeaderMap, name: &str) {
-    let left: Vec<String> = headers
-        .get_all(COOKIE)
-        .iter()
-        .filter_map(|line| line.to_str().ok())
-        .flat_map(|line| line.split(';'))
-        .map(str::trim)
-        .filter(|pair| pair.split('=').next() != Some(name))
-        .map(str::to_owned)
-        .collect();
+    let mut left: Vec<u8> = Vec::new();
+    for line in headers.get_all(COOKIE) {
+        for pair in line.as_bytes().split(|byte| *byte == b';') {
+            let pair = pair.trim_ascii();
+            let own = pair.split(|byte| *byte == b'=').next();
+            if pair.is_empty() || own.map(<[u8]>::trim_ascii_end) == Some(name.as_bytes()) {
+                continue;
+            }
+            if !left.is_empty() {
+                left.extend_from_slice(b"; ");
+            }
+            left.extend_from_slice(pair);
+        }
+    }
     headers.remove(COOKIE);
-    if let Some(value) = (!left.is_empty())
-        .then(|| HeaderValue::from_str(&left.join("; ")).ok())
-        .flatten()
+    if !left.is_empty()
+        && let Ok(value) = HeaderValue::from_bytes(&left)
     {
         headers.insert(COOKIE, value);
     }
@@ -112,3 +116,7 @@ mod tests {
         assert!(!headers.contains_key(COOKIE));
     }
 }
+
+#[cfg(test)]
+#[path = "forwarding_fuzz.rs"]
+mod fuzz;

@@ -112,8 +112,7 @@ impl<'a> Unverified<'a> {
 
     /// The media type that the header names, without `application/` (RFC 7515 §4.1.9).
     pub fn media_type(&self) -> Option<String> {
-        let text = self.header.get("typ")?.as_str()?.to_ascii_lowercase();
-        Some(text.trim_start_matches("application/").to_owned())
+        Some(media_type(self.header.get("typ")?.as_str()?))
     }
 
     /// The keys of a set that may have signed it.
@@ -168,6 +167,15 @@ impl<'a> Unverified<'a> {
             Proof::Signature { payload, .. } => Ok(Arc::new(Value::Object(object(payload)?))),
             Proof::Recorded(token) => token.claims.clone().ok_or(Distrust::Malformed),
         }
+    }
+}
+
+/// A media type in lower case, without the `application/` that may be left out (RFC 7515 §4.1.9).
+pub fn media_type(text: &str) -> String {
+    let text = text.to_ascii_lowercase();
+    match text.strip_prefix("application/") {
+        Some(rest) => rest.to_owned(),
+        None => text,
     }
 }
 
@@ -253,3 +261,7 @@ impl<'de> Deserialize<'de> for Strict {
         deserializer.deserialize_any(Reader).map(Self)
     }
 }
+
+#[cfg(test)]
+#[path = "jose_fuzz.rs"]
+mod fuzz;

@@ -273,3 +273,7 @@ fn der_length(length: usize) -> Vec<u8> {
     let count = u8::try_from(digits.len()).unwrap_or_default();
     [vec![0x80 | count], digits].concat()
 }
+
+#[cfg(test)]
+#[path = "keys_fuzz.rs"]
+mod fuzz;

@@ -235,3 +235,7 @@ mod tests {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "password_fuzz.rs"]
+mod fuzz;

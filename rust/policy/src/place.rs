@@ -104,8 +104,8 @@ impl Lookup {
             Self::Cookie(name) => only(
                 request
                     .cookies()
-                    .filter(|(found, _)| *found == &**name)
-                    .map(|(_, value)| Cow::Borrowed(value.as_bytes())),
+                    .filter(|(found, _)| *found == name.as_bytes())
+                    .map(|(_, value)| Cow::Borrowed(value)),
             ),
         }
     }

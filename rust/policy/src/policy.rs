@@ -143,20 +143,12 @@ impl Compiling<'_> {
     /// A problem at `span` when the file cannot be read or is larger than 16 MiB.
     pub fn read_file(&self, name: &lockgate_config::Spanned<String>) -> Result<Vec<u8>, Problem> {
         const MOST: u64 = 16 * 1024 * 1024;
-        let path = self.base.join(&name.value);
-        let unreadable = |error: std::io::Error| {
+        lockgate_config::read_file(&self.base.join(&name.value), MOST).map_err(|error| {
             Problem::new(
                 &name.span,
                 format!("the file `{}` cannot be read: {error}", name.value),
             )
-        };
-        if std::fs::metadata(&path).map_err(unreadable)?.len() > MOST {
-            return Err(Problem::new(
-                &name.span,
-                format!("the file `{}` is larger than 16MiB", name.value),
-            ));
-        }
-        std::fs::read(&path).map_err(unreadable)
+        })
     }
 
     /// The value behind a reference; `None` in a check, which reads no secret.

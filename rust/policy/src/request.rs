@@ -93,14 +93,18 @@ impl<'a> RequestView<'a> {
         form_urlencoded::parse(self.query.unwrap_or_default().as_bytes())
     }
 
-    /// The cookies of the request (RFC 6265 §5.4), in order.
-    pub fn cookies(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
+    /// The cookies of the request (RFC 6265 §5.4), in order, without the white space around names and values: a service that
+    /// trims sees two cookies of one name, and so must policies (H9).
+    pub fn cookies(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
         self.headers
             .get_all(http::header::COOKIE)
             .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(';'))
-            .filter_map(|pair| pair.trim().split_once('='))
+            .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'))
+            .filter_map(|pair| {
+                let equals = pair.iter().position(|byte| *byte == b'=')?;
+                let (name, value) = pair.split_at(equals);
+                Some((name.trim_ascii(), value.get(1..)?.trim_ascii()))
+            })
     }
 }
 
@@ -114,3 +118,7 @@ pub struct ResponseView<'a> {
     /// Its body when a policy asked for it and it fits.
     pub body: Option<&'a [u8]>,
 }
+
+#[cfg(test)]
+#[path = "request_fuzz.rs"]
+pub(crate) mod fuzz;

@@ -282,3 +282,7 @@ impl Search<'_> {
         None
     }
 }
+
+#[cfg(test)]
+#[path = "router_fuzz.rs"]
+mod fuzz;

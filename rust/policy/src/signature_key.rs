@@ -164,3 +164,7 @@ fn contents(der: &[u8], tag: u8) -> Option<&[u8]> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+#[path = "signature_key_fuzz.rs"]
+mod fuzz;

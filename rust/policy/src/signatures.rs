@@ -238,3 +238,7 @@ pub fn digest_matches(request: &RequestView<'_>, body: &[u8]) -> Result<bool, Ma
     }
     Ok(true)
 }
+
+#[cfg(test)]
+#[path = "signatures_fuzz.rs"]
+mod fuzz;

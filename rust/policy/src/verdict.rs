@@ -111,8 +111,8 @@ impl ResponseEdit {
     }
 }
 
-/// Effects in their order; most policies have at most two.
-pub type Effects = SmallVec<[Effect; 2]>;
+/// Effects in their order; most policies have none or one.
+pub type Effects = SmallVec<[Effect; 1]>;
 
 /// A refusal: the reason from the catalogue and what is particular to this request.
 #[derive(Debug, Clone)]

@@ -284,9 +284,11 @@ impl Cache {
         let answer = send(core, request, RequestBody::Absent, service, seen).await?;
         let now = self.clock.system_time();
         if let (Some(kept), StatusCode::NOT_MODIFIED) = (&kept, answer.head.status) {
-            let response = Response::from_parts(answer.head, ());
+            let mut response = Response::from_parts(answer.head, ());
+            read_directives(response.headers_mut());
             if let AfterResponse::NotModified(policy, parts) =
                 kept.policy.after_response(&asked.view, &response, now)
+                && policy.is_storable()
             {
                 let renewed = Arc::new(Kept {
                     caller: asked.caller.clone(),
@@ -414,6 +416,7 @@ impl Fetch {
         let mut view = Request::new(());
         *view.uri_mut() = prepared.path.clone();
         view.headers_mut().clone_from(&prepared.headers);
+        read_directives(view.headers_mut());
         if caller.is_some() {
             // What is kept for one caller alone may be kept although it was authorised (RFC 9111 §3.5 is about sharing it).
             view.headers_mut().remove(header::AUTHORIZATION);
@@ -453,6 +456,14 @@ impl Fetch {
         let mut response = Response::new(());
         *response.status_mut() = head.status;
         response.headers_mut().clone_from(&head.headers);
+        read_directives(response.headers_mut());
+        // Said in words (RFC 9111 §3.5): the library also takes directives that contradict each other for a permission.
+        let for_all = ["public", "must-revalidate", "s-maxage"];
+        if self.view.headers().contains_key(header::AUTHORIZATION)
+            && !directives(response.headers()).any(|name| for_all.contains(&name))
+        {
+            return None;
+        }
         let says = [header::CACHE_CONTROL, header::EXPIRES, header::PRAGMA]
             .iter()
             .any(|name| head.headers.contains_key(name));
@@ -511,6 +522,32 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
 }
 
 /// RFC 9110 §13.1.2, by weak comparison.
+/// Puts `Cache-Control` in the form that the library reads: names are the same in every case (RFC 9111 §5.2), and a line that is no
+/// text may say anything, so it says `no-store`.
+fn read_directives(headers: &mut HeaderMap) {
+    let lower =
+        |line: &HeaderValue| HeaderValue::try_from(line.to_str().ok()?.to_ascii_lowercase()).ok();
+    let lines: Vec<HeaderValue> = headers
+        .get_all(header::CACHE_CONTROL)
+        .iter()
+        .map(|line| lower(line).unwrap_or(HeaderValue::from_static("no-store")))
+        .collect();
+    headers.remove(header::CACHE_CONTROL);
+    for line in lines {
+        headers.append(header::CACHE_CONTROL, line);
+    }
+}
+
+/// The names of the directives, once [`read_directives`] has put them in their form.
+fn directives(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    headers
+        .get_all(header::CACHE_CONTROL)
+        .iter()
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(','))
+        .map(|directive| directive.split('=').next().unwrap_or_default().trim())
+}
+
 fn matches_tag(known: &HeaderValue, tag: &HeaderValue) -> bool {
     let (Ok(known), Ok(tag)) = (known.to_str(), tag.to_str()) else {
         return false;
@@ -534,3 +571,7 @@ fn status(headers: &mut HeaderMap, text: &str) {
         headers.append(CACHE_STATUS, value);
     }
 }
+
+#[cfg(test)]
+#[path = "cache_fuzz.rs"]
+mod fuzz;

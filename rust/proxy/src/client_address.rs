@@ -10,14 +10,19 @@ use ipnet::IpNet;
 pub fn client_address(socket: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let is_proxy = |address: IpAddr| trusted.iter().any(|network| network.contains(&address));
     let mut client = socket.to_canonical();
-    let lines: Vec<&str> = headers
+    // Over bytes: a caller could make a line that is no text, and with it the hop that a proxy appended to it, go unseen.
+    let lines: Vec<&[u8]> = headers
         .get_all("x-forwarded-for")
         .iter()
-        .filter_map(|line| line.to_str().ok())
+        .map(|line| line.as_bytes())
         .collect();
-    let mut hops = lines.iter().rev().flat_map(|line| line.rsplit(','));
+    let mut hops = lines
+        .iter()
+        .rev()
+        .flat_map(|line| line.rsplit(|byte| *byte == b','));
     while is_proxy(client) {
-        match hops.next().map(|hop| hop.trim().parse::<IpAddr>()) {
+        let hop = hops.next().and_then(|hop| str::from_utf8(hop).ok());
+        match hop.map(|hop| hop.trim().parse::<IpAddr>()) {
             Some(Ok(hop)) => client = hop.to_canonical(),
             Some(Err(_)) | None => break,
         }
@@ -28,3 +33,7 @@ pub fn client_address(socket: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) ->
 #[cfg(test)]
 #[path = "client_address_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "client_address_fuzz.rs"]
+mod fuzz;

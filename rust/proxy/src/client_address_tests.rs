@@ -9,7 +9,7 @@ fn address(socket: &str, forwarded: &[&str]) -> String {
     for line in forwarded {
         headers.append(
             "x-forwarded-for",
-            http::HeaderValue::from_str(line)
+            http::HeaderValue::from_bytes(line.as_bytes())
                 .unwrap_or_else(|_| http::HeaderValue::from_static("")),
         );
     }
@@ -41,4 +41,14 @@ fn a_listed_proxy_names_the_caller_and_what_the_caller_wrote_before_it_is_ignore
 fn what_is_no_address_ends_the_walk_at_the_last_known_hop() {
     assert_eq!(address("10.0.0.1", &["203.0.113.9, unknown"]), "10.0.0.1");
     assert_eq!(address("10.0.0.1", &[]), "10.0.0.1");
+}
+
+#[test]
+fn bytes_that_are_no_text_hide_no_hop() {
+    assert_eq!(address("10.0.0.1", &["\u{e9}, 203.0.113.9"]), "203.0.113.9");
+    assert_eq!(
+        address("10.0.0.1", &["198.51.100.7", "\u{e9}, 203.0.113.9"]),
+        "203.0.113.9"
+    );
+    assert_eq!(address("10.0.0.1", &["203.0.113.9", "\u{e9}"]), "10.0.0.1");
 }

@@ -251,3 +251,7 @@ fn keep_answer(endpoint: &Endpoint, answer: &Value, now: Timestamp) -> Duration 
         None => endpoint.keep,
     }
 }
+
+#[cfg(test)]
+#[path = "facts_fuzz.rs"]
+mod fuzz;

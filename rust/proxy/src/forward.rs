@@ -129,9 +129,12 @@ pub fn prepare(allowed: Allowed<'_>, service: Option<&Service>) -> Result<Prepar
     let (mut bounds, mut permits, mut cache) = (allowed.bounds, Vec::new(), None);
     for effect in allowed.effects {
         match effect {
-            Effect::SetRequestHeader(name, value) => drop(headers.insert(name, value)),
+            Effect::SetRequestHeader(name, value) => {
+                hygiene::remove(&mut headers, &name);
+                headers.insert(name, value);
+            }
             Effect::AddRequestHeader(name, value) => drop(headers.append(name, value)),
-            Effect::RemoveRequestHeader(name) => drop(headers.remove(name)),
+            Effect::RemoveRequestHeader(name) => hygiene::remove(&mut headers, &name),
             Effect::RemoveCookie(name) => remove_cookie(&mut headers, &name),
             Effect::SetPath(set) => path = Some(set),
             effect @ (Effect::LimitBody(_) | Effect::ReceiveWithin(_)) => {

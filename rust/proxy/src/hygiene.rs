@@ -1,5 +1,6 @@
 //! Which fields pass, and which the gateway writes itself (H6, H7).
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -67,9 +68,32 @@ pub fn clean_request(headers: &mut HeaderMap) {
     drop_named_fields(headers);
     let unwanted = |name: &str| is_hop_by_hop(name) || is_written_by_the_gateway(name);
     remove_those(headers, |name| {
-        // Many services fold `_` to `-` (CGI, RFC 3875 §4.1.18), so `X_Real_IP` is an alias of `X-Real-IP`.
         unwanted(name)
-            || memchr::memchr(b'_', name.as_bytes()).is_some() && unwanted(&name.replace('_', "-"))
+            || match folded(name) {
+                Cow::Borrowed(_) => false,
+                Cow::Owned(folded) => {
+                    unwanted(&folded) || folded == header::CONTENT_LENGTH.as_str()
+                }
+            }
+    });
+}
+
+/// A name as services see it that fold `_` to `-` (CGI, RFC 3875 §4.1.18): `X_Real_IP` is an alias of `X-Real-IP`.
+fn folded(name: &str) -> Cow<'_, str> {
+    if memchr::memchr(b'_', name.as_bytes()).is_some() {
+        Cow::Owned(name.replace('_', "-"))
+    } else {
+        Cow::Borrowed(name)
+    }
+}
+
+/// Removes a field under every name that a service could take for it.
+pub fn remove(headers: &mut HeaderMap, name: &HeaderName) {
+    headers.remove(name);
+    let own = folded(name.as_str());
+    remove_those(headers, |other| match folded(other) {
+        Cow::Borrowed(other) => matches!(own, Cow::Owned(_)) && other == own,
+        Cow::Owned(other) => other == own,
     });
 }
 
@@ -140,3 +164,7 @@ fn remove_those(headers: &mut HeaderMap, unwanted: impl Fn(&str) -> bool) {
 #[cfg(test)]
 #[path = "hygiene_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "hygiene_fuzz.rs"]
+mod fuzz;

@@ -199,7 +199,7 @@ impl Reloader {
     pub fn apply(&self, shared: &Shared) -> Applied {
         let _turn = self.turn.lock();
         let current = shared.generation();
-        match compile(&self.source, self.cores, Some(&current)) {
+        match fenced(|| compile(&self.source, self.cores, Some(&current))) {
             Ok((next, mut problems)) => {
                 let needs = needs_a_start(&current.revision.document, &next.revision.document);
                 problems.extend(needs.map(|problem| in_source(&self.source, problem)));
@@ -218,6 +218,19 @@ impl Reloader {
             },
         }
     }
+}
+
+/// What a reading gives; a fault of this program within it costs the change, not the gateway (F9).
+fn fenced<T>(read: impl FnOnce() -> Result<T, Vec<Problem>>) -> Result<T, Vec<Problem>> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(read)).unwrap_or_else(|_| {
+        let problem = Problem::in_file(
+            "document",
+            "reading it broke off: a fault of Lockgate itself",
+        );
+        Err(vec![problem.help(
+            "report it with the document; the lines above on standard error say where it was",
+        )])
+    })
 }
 
 /// What of a change takes effect at the next start only. Certificates are read again; addresses and bounds are not.
@@ -480,5 +493,18 @@ async fn sweep(core: Arc<Core>) {
                 .values()
                 .any(|service| service.has_target(target))
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_while_a_document_is_read_is_a_problem_of_the_change_alone() {
+        let problems = fenced::<()>(|| panic!("planted")).unwrap_err();
+        assert_eq!(problems.len(), 1);
+        assert!(problems[0].message.contains("a fault of Lockgate itself"));
+        assert_eq!(fenced(|| Ok(7)), Ok(7));
     }
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use http::header::{HOST, HeaderMap};
 use http::uri::Authority;
 use http::{Uri, Version, request::Parts};
-use lockgate_policy::canonical::canonical_path;
+use lockgate_policy::canonical::{canonical_path, is_host_and_port};
 use lockgate_policy::{Refusal, gateway_reasons as reasons};
 
 /// Where a request goes.
@@ -67,6 +67,9 @@ fn authority(
     if text.contains('@') {
         return Err(malformed("`Host` holds a user name"));
     }
+    if !is_host_and_port(&authority) {
+        return Err(malformed("`Host` is not a host"));
+    }
     if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
         let lower = text.to_ascii_lowercase().parse();
         return lower
@@ -79,3 +82,7 @@ fn authority(
 #[cfg(test)]
 #[path = "request_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "request_fuzz.rs"]
+mod fuzz;

@@ -30,6 +30,13 @@ fn the_host_is_one_and_the_same_everywhere() {
         ("/a", vec![], "the request has no `Host`"),
         ("/a", vec!["a", "b"], "the request has more than one `Host`"),
         ("/a", vec!["a b"], "`Host` is not a host"),
+        ("/a", vec!["a:b"], "`Host` is not a host"),
+        ("/a", vec!["a:80:90"], "`Host` is not a host"),
+        (
+            "http://a:x.evil/x",
+            vec!["a:x.evil"],
+            "`Host` is not a host",
+        ),
         ("/a", vec!["admin@a"], "`Host` holds a user name"),
         (
             "http://a/x",

@@ -8,6 +8,9 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+/// The largest file with certificates.
+const MOST_BYTES: u64 = 16 * 1024 * 1024;
+
 /// The cryptography that all TLS of the node uses.
 pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
@@ -18,7 +21,7 @@ pub fn provider() -> Arc<CryptoProvider> {
 /// # Errors
 /// What is wrong with the file.
 pub fn certificates(path: &Path, name: &str) -> Result<Vec<CertificateDer<'static>>, String> {
-    let text = std::fs::read(path)
+    let text = lockgate_config::read_file(path, MOST_BYTES)
         .map_err(|error| format!("the certificate `{name}` cannot be read: {error}"))?;
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     match chain {
@@ -43,3 +46,7 @@ pub fn private_key(key: &Secret, base: &Path) -> Result<PrivateKeyDer<'static>, 
     PrivateKeyDer::from_pem_slice(&text)
         .map_err(|_| format!("the key `{key}` is not a private key in PEM"))
 }
+
+#[cfg(test)]
+#[path = "tls_fuzz.rs"]
+mod fuzz;

@@ -142,3 +142,7 @@ mod tests {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "trace_fuzz.rs"]
+mod fuzz;

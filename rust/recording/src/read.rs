@@ -326,3 +326,7 @@ fn last_written(path: &Path) -> Option<u64> {
 #[cfg(test)]
 #[path = "read_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "read_fuzz.rs"]
+mod fuzz;

@@ -122,3 +122,7 @@ fn cut(name: &str) -> String {
 #[cfg(test)]
 #[path = "graphql_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "graphql_fuzz.rs"]
+mod fuzz;

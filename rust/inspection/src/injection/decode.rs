@@ -98,7 +98,8 @@ fn percent(escape: &[u8]) -> Option<(Code, usize)> {
     Some(overlong(first, escape).unwrap_or((Code::Byte(first), 3)))
 }
 
-/// An ASCII character in UTF-8 of two to six bytes, with the out-of-range last bytes that old decoders let through.
+/// An ASCII character in UTF-8 of two to six bytes, with the out-of-range last bytes that old decoders let through. A printable
+/// byte is not taken for a part of it: a service that reads byte by byte would find it there, and it must not be hidden.
 fn overlong(first: u8, escape: &[u8]) -> Option<(Code, usize)> {
     let (length, mut bits) = match first {
         0xc0 | 0xc1 => (2, first & 1),
@@ -111,7 +112,12 @@ fn overlong(first: u8, escape: &[u8]) -> Option<(Code, usize)> {
     for index in 1..length {
         let byte = escape.get(3 * index..).and_then(hex_byte)?;
         let is_last = index + 1 == length;
-        if !is_last && byte > 0x81 {
+        let hides = if is_last {
+            (0x20..0x7f).contains(&byte) && (length > 2 || first == 0xc1 || byte >= 0x40)
+        } else {
+            !(0x80..=0x81).contains(&byte)
+        };
+        if hides {
             return None;
         }
         bits = if is_last {

@@ -32,6 +32,8 @@ fn every_known_escape_is_undone() {
         ("%e0%80%af", "/"),
         ("%f0%80%80%ae", "."),
         ("%fc%80%80%80%80%af", "/"),
+        ("..%c1%1cboot.ini", "..\\boot.ini"),
+        ("%c0%27", "'"),
         ("%u2215", "/"),
         ("&lt;", "<"),
         ("&ltx", "<x"),
@@ -64,4 +66,17 @@ fn plus_is_a_space_in_queries_and_forms_only() {
     let spaced = views(Location::QueryValue, b"a+b%2Bc");
     assert_eq!(spaced.last().unwrap().1.as_ref(), b"a b+c");
     assert_eq!(views(Location::JsonValue, b"a+b").len(), 1);
+}
+
+#[test]
+fn a_byte_that_begins_a_long_form_hides_nothing_behind_it() {
+    for value in [
+        "%F8%31%27%20%4F",
+        "%e0%20%27",
+        "%c1%27",
+        "%f0%27%27%27",
+        "%c0%7c%27",
+    ] {
+        assert!(last(value).contains('\''), "{value}");
+    }
 }

@@ -96,3 +96,7 @@ pub enum OverBudget {
         limit: usize,
     },
 }
+
+#[cfg(test)]
+#[path = "injection_fuzz.rs"]
+mod fuzz;

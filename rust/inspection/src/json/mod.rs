@@ -50,3 +50,7 @@ pub fn looks_like_json(body: &[u8]) -> bool {
 #[cfg(test)]
 #[path = "json_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "json_fuzz.rs"]
+mod fuzz;

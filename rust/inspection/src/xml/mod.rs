@@ -69,7 +69,7 @@ pub fn looks_like_xml(body: &[u8]) -> bool {
     }
     match body.trim_ascii_start() {
         [b'<', b'?' | b'!', ..] => true,
-        [b'<', first, ..] => first.is_ascii_alphabetic() || *first == b'_' || *first >= 0x80,
+        [b'<', first, ..] => first.is_ascii_alphabetic() || matches!(first, b'_' | b':' | 0x80..),
         _ => false,
     }
 }
@@ -77,3 +77,7 @@ pub fn looks_like_xml(body: &[u8]) -> bool {
 #[cfg(test)]
 #[path = "xml_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "xml_fuzz.rs"]
+mod fuzz;

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use quick_xml::Reader;
 use quick_xml::errors::Error;
 use quick_xml::escape::unescape;
-use quick_xml::events::attributes::AttrError;
+use quick_xml::events::attributes::{AttrError, Attributes};
 use quick_xml::events::{BytesDecl, BytesStart, Event};
 
 use super::XmlText;
@@ -137,18 +137,34 @@ impl Pass<'_> {
         }
     }
 
+    /// XML 1.0 §2.8, to the letter: a declaration in another form names an encoding to one reader and none to the next.
     fn declaration(&self, declaration: &BytesDecl<'_>) -> Step {
         if self.events != 1 {
             return syntax(XmlSyntax::MisplacedDeclaration);
         }
-        match declaration.encoding() {
-            None => GO_ON,
-            Some(Ok(name))
-                if name.eq_ignore_ascii_case("utf-8") || name.eq_ignore_ascii_case("us-ascii") =>
-            {
-                GO_ON
+        let mut expected = ["version", "encoding", "standalone"].into_iter();
+        let mut versions = 0;
+        for attribute in Attributes::new(declaration, "xml".len()) {
+            let attribute = attribute.map_err(|error| problem_of_attribute(&error))?;
+            let name = attribute.key.as_ref();
+            if !expected.any(|each| each == name) {
+                return syntax(XmlSyntax::MalformedMarkup);
             }
-            Some(_) => Err(XmlProblem::Encoding),
+            let value = &*attribute.value;
+            let utf8 =
+                || value.eq_ignore_ascii_case("utf-8") || value.eq_ignore_ascii_case("us-ascii");
+            match name {
+                "version" if value == "1.0" => versions += 1,
+                "encoding" if !utf8() => return Err(XmlProblem::Encoding),
+                "encoding" => {}
+                "standalone" if matches!(value, "yes" | "no") => {}
+                _ => return syntax(XmlSyntax::MalformedMarkup),
+            }
+        }
+        if versions == 1 {
+            GO_ON
+        } else {
+            syntax(XmlSyntax::MalformedMarkup)
         }
     }
 

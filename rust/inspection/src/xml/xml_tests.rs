@@ -84,6 +84,21 @@ fn documents_that_are_not_well_formed_are_refused() {
         ("<a/>&amp;", TextOutsideRoot),
         ("<![CDATA[x]]><a/>", TextOutsideRoot),
         (" <?xml version=\"1.0\"?><a/>", MisplacedDeclaration),
+        ("<?xml?><a/>", MalformedMarkup),
+        ("<?xml version=\"1.1\"?><a/>", MalformedMarkup),
+        ("<?xml version=\"<!DOCTYPE a>\"?><a/>", MalformedMarkup),
+        (
+            "<?xml version=\"1.0\" ENCODING=\"UTF-7\"?><a/>",
+            MalformedMarkup,
+        ),
+        (
+            "<?xml encoding=\"utf-8\" version=\"1.0\"?><a/>",
+            MalformedMarkup,
+        ),
+        (
+            "<?xml version=\"1.0\" standalone=\"maybe\"?><a/>",
+            MalformedMarkup,
+        ),
         ("<a b=c/>", MalformedAttribute),
         ("<a b/>", MalformedAttribute),
         ("<a b=\"<\"/>", MalformedAttribute),
@@ -181,7 +196,7 @@ fn the_walk_stops_when_told() {
 
 #[test]
 fn bodies_that_open_like_xml_are_recognised() {
-    for body in ["<a/>", " <?xml", "<!DOCTYPE", "\u{feff}<a", "<\0a"] {
+    for body in ["<a/>", "<:a/>", " <?xml", "<!DOCTYPE", "\u{feff}<a", "<\0a"] {
         assert!(looks_like_xml(body.as_bytes()), "{body:?}");
     }
     for body in ["", "< 3", "<3", "{}", "a<b", "<-"] {

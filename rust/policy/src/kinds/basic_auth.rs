@@ -207,3 +207,7 @@ impl Policy for BasicAuth {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "basic_auth_fuzz.rs"]
+mod fuzz;

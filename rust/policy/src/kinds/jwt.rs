@@ -29,7 +29,7 @@ use crate::env::{Env, Timestamp};
 use crate::evidence::{Finding, Known, TokenEvidence};
 use crate::facts::{Fact, FactRequest};
 use crate::identity::Identity;
-use crate::jose::{Distrust, Unverified};
+use crate::jose::{Distrust, Unverified, media_type};
 use crate::keys::{Algorithm, KeySet};
 use crate::place::Place;
 use crate::policy::{Compiled, Compiling, Kind, Phase, Policy};
@@ -245,10 +245,7 @@ fn compile(entry: &PolicyEntry, compiling: &Compiling<'_>) -> Compiled {
                 .map(|name| name.value.clone())
                 .collect(),
             max_age: settings.max_age.map(|age| age.as_millis() * 1_000),
-            media_type: settings.media_type.map(|text| {
-                let text = text.value.to_ascii_lowercase();
-                text.trim_start_matches("application/").to_owned()
-            }),
+            media_type: settings.media_type.map(|text| media_type(&text)),
         })),
         _ => Err(problems),
     }

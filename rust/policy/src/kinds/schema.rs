@@ -272,7 +272,7 @@ impl Schema {
         request: &RequestView<'_>,
     ) -> Result<(), Verdict> {
         let query: Vec<Pair<'_>> = request.query_pairs().collect();
-        let cookies: Vec<(&str, &str)> = request.cookies().collect();
+        let cookies: Vec<(&[u8], &[u8])> = request.cookies().collect();
         let given = Given {
             path: variables,
             query: &query,

@@ -77,7 +77,7 @@ pub struct Given<'a> {
     /// All fields.
     pub headers: &'a HeaderMap,
     /// The cookies.
-    pub cookies: &'a [(&'a str, &'a str)],
+    pub cookies: &'a [(&'a [u8], &'a [u8])],
 }
 
 /// The fields of which OpenAPI says that parameters cannot describe them (OpenAPI 3.2.0 §4.12.2).
@@ -229,20 +229,28 @@ impl Parameter {
     }
 
     /// The texts that make up the parameter, each with the name it stands under.
-    fn texts<'g>(&self, given: &'g Given<'_>) -> Result<Vec<Pair<'g>>, String> {
-        let named = |pairs: &'g [(&str, &str)]| {
-            let found = pairs.iter().filter(|(name, _)| *name == self.name);
-            found.map(|(name, text)| (Cow::Borrowed(*name), Cow::Borrowed(*text)))
-        };
+    fn texts<'g>(&'g self, given: &'g Given<'_>) -> Result<Vec<Pair<'g>>, String> {
+        let not_text = |_| "is not UTF-8".to_owned();
         match &self.place {
-            Place::Path => named(given.path)
-                .map(|(name, text)| {
-                    let text = percent_decode_str(&text).decode_utf8();
-                    let text = text.map_err(|_| "is not UTF-8".to_owned())?;
-                    Ok((name, Cow::Owned(text.into_owned())))
-                })
-                .collect(),
-            Place::Cookie => Ok(named(given.cookies).collect()),
+            Place::Path => {
+                let found = given.path.iter().filter(|(name, _)| *name == self.name);
+                found
+                    .map(|(name, text)| {
+                        let text = percent_decode_str(text).decode_utf8().map_err(not_text)?;
+                        Ok((Cow::Borrowed(*name), text))
+                    })
+                    .collect()
+            }
+            Place::Cookie => {
+                let own = |name: &[u8]| name == self.name.as_bytes();
+                let found = given.cookies.iter().filter(|(name, _)| own(name));
+                found
+                    .map(|(_, text)| {
+                        let text = str::from_utf8(text).map_err(not_text)?;
+                        Ok((Cow::Borrowed(&*self.name), Cow::Borrowed(text)))
+                    })
+                    .collect()
+            }
             Place::Query | Place::QueryString => {
                 let found = given.query.iter().filter(|(name, _)| self.takes(name));
                 Ok(found

@@ -338,3 +338,7 @@ fn chunk_size(line: &[u8]) -> Result<u64, &'static str> {
 #[cfg(test)]
 #[path = "framing_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "framing_fuzz.rs"]
+mod fuzz;

@@ -136,7 +136,8 @@ fn certified(
         .map_err(|error| format!("`{name}` and its key do not fit: {error}"))
 }
 
-/// What policies see of a client certificate that was verified. Names that are no text are left out.
+/// What policies see of a client certificate that was verified. Names that are not one printable word are left out: they are none
+/// (RFC 5280 §4.2.1.6), and a NUL within one has fooled readers before.
 pub fn client_certificate(chain: &[CertificateDer<'_>]) -> Option<ClientCertificate> {
     let first = chain.first()?;
     let mut names = Vec::new();
@@ -149,11 +150,13 @@ pub fn client_certificate(chain: &[CertificateDer<'_>]) -> Option<ClientCertific
                 .general_names
                 .iter()
                 .filter_map(|name| match name {
-                    GeneralName::DNSName(name) => Some(format!("dns:{name}")),
-                    GeneralName::URI(name) => Some(format!("uri:{name}")),
-                    GeneralName::RFC822Name(name) => Some(format!("email:{name}")),
+                    GeneralName::DNSName(name) => Some(("dns", name)),
+                    GeneralName::URI(name) => Some(("uri", name)),
+                    GeneralName::RFC822Name(name) => Some(("email", name)),
                     _ => None,
-                }),
+                })
+                .filter(|(_, name)| name.bytes().all(|byte| byte.is_ascii_graphic()))
+                .map(|(sort, name)| format!("{sort}:{name}")),
         );
     }
     Some(ClientCertificate {
@@ -161,3 +164,7 @@ pub fn client_certificate(chain: &[CertificateDer<'_>]) -> Option<ClientCertific
         names,
     })
 }
+
+#[cfg(test)]
+#[path = "tls_fuzz.rs"]
+mod fuzz;
