@@ -51,7 +51,7 @@ fn one_token_has_one_spelling_and_none_is_believed_that_was_not_signed() {
         .with_generator(near(&issued, WORDS))
         .for_each(|input| {
             let text = input.text();
-            let Ok(read) = Unverified::read(&text, &[Algorithm::EdDSA]) else {
+            let Ok(read) = Unverified::read(&text) else {
                 return;
             };
             let parts: Vec<&str> = text.split('.').collect();
@@ -60,8 +60,14 @@ fn one_token_has_one_spelling_and_none_is_believed_that_was_not_signed() {
                 URL_SAFE_NO_PAD.encode(decode_base64url(parts[0]).unwrap()),
                 parts[0]
             );
-            assert_eq!(URL_SAFE_NO_PAD.encode(&read.signature), parts[2]);
-            let believed = read.verify(&keys).is_ok();
+            let Proof::Signature { signature, .. } = &read.proof else {
+                panic!("a token that was sent has a signature")
+            };
+            assert_eq!(URL_SAFE_NO_PAD.encode(signature), parts[2]);
+            let signer = read
+                .algorithm(&[Algorithm::EdDSA])
+                .and_then(|algorithm| read.signer(&keys, algorithm));
+            let believed = signer.and_then(|_| read.claims()).is_ok();
             assert_eq!(believed, issued.contains(&text));
         });
 }

@@ -173,22 +173,10 @@ pub struct PolicyName {
 /// What a revision said.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Said {
-    /// What becomes of the request.
-    #[serde(serialize_with = "decision")]
-    pub decision: Word,
+    /// What becomes of the request: `forward`, `refuse` or `respond`.
+    pub decision: &'static str,
     /// The reason code, or that of the gateway's own answer.
     pub code: Option<Arc<str>>,
-}
-
-/// A decision that can be put in order.
-pub type Word = &'static str;
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde hands a reference to this"
-)]
-fn decision<S: serde::Serializer>(word: &Word, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(word)
 }
 
 impl Said {

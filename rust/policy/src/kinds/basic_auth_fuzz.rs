@@ -30,7 +30,10 @@ fn a_credential_has_one_spelling() {
         .with_generator(near(SEEDS, WORDS))
         .for_each(|input| {
             let headers = fields(input);
-            let Ok(Some(found)) = find(&view(&headers, None)) else {
+            let Ok(Some(encoded)) = find(&view(&headers, None)) else {
+                return;
+            };
+            let Some(found) = read(encoded) else {
                 return;
             };
             let lines: Vec<_> = headers.get_all(AUTHORIZATION).iter().collect();
