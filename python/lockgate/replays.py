@@ -173,6 +173,7 @@ class Replayed(Model):
     first: int | None
     last: int | None
     revisions: list[tuple[str, int]]
+    usage_known: bool
     late: int
     damages: list[str]
     truncated: int

@@ -295,6 +295,15 @@ impl Node {
         let (state, said) = State::open(&shared.generation().revision, &shared.counters, now)
             .map_err(|problem| StartError::Document(vec![in_source(&source, problem)]))?;
         warnings.extend(said.into_iter().map(|problem| in_source(&source, problem)));
+        if let Some(recording) = &shared.generation().recording
+            && let Err(error) = recording.begin(now, &shared.counters)
+        {
+            let message = format!("`recording`: what is used now cannot be written down: {error}");
+            let problem = Problem::in_file("document", message)
+                .help("name a folder that this user can write; replay then starts to count from nothing")
+                .warning();
+            warnings.push(in_source(&source, problem));
+        }
         let reloader = Arc::new(Reloader {
             source,
             cores,

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use http::{Method, Version, request::Parts};
 use lockgate_config::{Document, Problem, TruncateAddress};
 use lockgate_policy::{
-    Chain, ClientCertificate, Facts, Identity, Revision, Route, Timestamp, VerdictRecord, evidence,
+    Chain, ClientCertificate, Counters, Facts, Identity, Revision, Route, Timestamp, VerdictRecord,
+    evidence,
 };
 use lockgate_recording::{
     Event, Headers, KEY_FILE, Lane, Recorder, RecorderOptions, Redactor, SegmentOptions, Stats,
@@ -24,6 +25,7 @@ pub struct Recording {
     lanes: Vec<Mutex<Lane>>,
     /// What it was made from: the same settings go on writing, others begin anew.
     made_from: String,
+    directory: std::path::PathBuf,
     truncate: TruncateAddress,
 }
 
@@ -78,8 +80,18 @@ impl Recording {
             lanes: (0..cores).map(|_| Mutex::new(recorder.lane())).collect(),
             recorder,
             made_from,
+            directory,
             truncate: settings.client_address,
         })))
+    }
+
+    /// Writes down what is used of quotas, before the first event. Other limits start anew with a node.
+    ///
+    /// # Errors
+    /// What the disk said.
+    pub fn begin(&self, now: Timestamp, counters: &Counters) -> std::io::Result<()> {
+        let usage = serde_json::to_value(counters.snapshot_quotas())?;
+        lockgate_recording::write_beginning(&self.directory, now.0, usage)
     }
 
     /// What became of events.

@@ -9,6 +9,7 @@
 //! | file in the recording directory | what it is |
 //! |---|---|
 //! | `events-<start µs>-<number>.ndjson.zst` | a sealed segment: one event per line as JSON, compressed with zstd |
+//! | `begin-<number>.state` | what was used of limits when a node started, before the segment of that number |
 //! | `redaction.key` | the key of the marks that stand for credentials |
 //! | `events-<start µs>-<number>.ndjson.zst.part` | a segment that is being written, or that a crash left behind |
 //!
@@ -32,6 +33,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod beginning;
 mod event;
 mod filter;
 mod headers;
@@ -46,6 +48,7 @@ mod segment_name;
 mod shapes;
 mod tally;
 
+pub use beginning::{Beginning, read_beginning, write_beginning};
 pub use event::{Decision, Event, SCHEMA_VERSION, Text, Verdict, Word};
 pub use filter::Filter;
 pub use headers::Headers;

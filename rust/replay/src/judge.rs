@@ -8,7 +8,7 @@ use std::sync::Arc;
 use lockgate_config::Mode;
 use lockgate_policy::{
     Body, BoundPolicy, Counters, Effect, Env, Fact, FactRequest, Facts, Need, Outcome, Permit,
-    Progress, RequestView, Revision, Route, RouteTarget, Step, Timestamp, Word,
+    Progress, RequestView, Revision, Route, RouteTarget, SavedQuota, Step, Timestamp, Word,
     gateway_reasons as reasons,
 };
 use lockgate_recording::Decision;
@@ -111,6 +111,12 @@ impl Side {
             number: 0,
             warming: None,
         }
+    }
+
+    /// Counts on from what had been used at `at`. All counts are complete then.
+    pub fn count_on(&mut self, usage: Vec<SavedQuota>, at: Timestamp) {
+        self.counters.restore_quotas(usage, at);
+        self.warming = Some(Warming::default());
     }
 
     /// Judges a request; `keys` are the issuers' keys that were recorded last.

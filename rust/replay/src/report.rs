@@ -71,6 +71,8 @@ pub struct Recording {
     pub last: Option<u64>,
     /// The revisions that decided live, and how many requests each.
     pub revisions: Vec<(Arc<str>, u64)>,
+    /// Whether it is known what callers had used of limits when it began; else all limits start unused.
+    pub usage_known: bool,
     /// Requests that arrived before one that was judged before them: their answers took longer than a minute.
     pub late: u64,
     /// What could not be read; at most a hundred sentences.

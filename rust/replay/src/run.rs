@@ -9,8 +9,8 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use lockgate_config::TruncateAddress;
-use lockgate_policy::{Fact, Revision, diff};
-use lockgate_recording::{Event, KEY_FILE, ReadError, Reader, Redactor, read_key};
+use lockgate_policy::{Fact, Revision, SavedQuota, Timestamp, diff};
+use lockgate_recording::{Event, KEY_FILE, ReadError, Reader, Redactor, read_beginning, read_key};
 
 use crate::expectation::Expectation;
 use crate::judge::{Judgement, Lack, Side};
@@ -90,6 +90,7 @@ pub fn replay(
         .spawn(move || read(reader, &sender))
         .map_err(ReplayError::Thread)?;
     let mut run = Run::new(Side::new(base, mark), Side::new(candidate, mark));
+    run.count_on(recording);
     let watched = run.all(batches, &bytes, of, watch);
     let warnings = reading.join().unwrap_or_default();
     run.recording.truncated = warnings;
@@ -140,6 +141,20 @@ impl Run {
             recording: Recording::default(),
             tally: Tally::default(),
         }
+    }
+
+    /// Starts the counters from what was used when the recording began, when that was written down.
+    fn count_on(&mut self, recording: &Path) {
+        let Some(beginning) = read_beginning(recording) else {
+            return;
+        };
+        let Ok(usage) = serde_json::from_value::<Vec<SavedQuota>>(beginning.usage) else {
+            return;
+        };
+        for side in [&mut self.base, &mut self.candidate] {
+            side.count_on(usage.clone(), Timestamp(beginning.at));
+        }
+        self.recording.usage_known = true;
     }
 
     fn all(

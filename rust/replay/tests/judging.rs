@@ -387,6 +387,36 @@ fn limits_count_through_the_recording_and_say_while_they_warm_up() {
 }
 
 #[test]
+fn quotas_go_on_from_what_was_used_when_the_recording_began() {
+    let quota = |most: u64| {
+        keyed(&[&format!(
+            "{{ id: day, kind: quota, limit: {most}, per: day }}"
+        )])
+    };
+    let (base, candidate) = (quota(100), quota(15));
+    let counters = Arc::new(Counters::default());
+    let by_shop = call("/orders/7", &[("x-api-key", KEY)]);
+    for number in 0..10 {
+        decide(&compile(&base), &counters, START + number, &by_shop);
+    }
+    let recorded = record(&base, &vec![by_shop; 10]);
+    let unknown = recorded.replay(&base, &candidate);
+    assert_eq!(
+        (unknown.totals.newly_refused, unknown.warming_up.len()),
+        (0, 2)
+    );
+    let usage = serde_json::to_value(counters.snapshot_quotas()).unwrap();
+    let again = Recorded::begun(recorded.events, usage);
+    let report = again.replay(&base, &candidate);
+    assert!(report.recording.usage_known);
+    // Ten were used before, five more fit, five do not.
+    assert_eq!(
+        (report.totals.newly_refused, report.warming_up.len()),
+        (5, 0)
+    );
+}
+
+#[test]
 fn requests_in_flight_are_held_as_long_as_they_took() {
     let most = |most: u64| keyed(&[&format!("{{ id: busy, kind: concurrency, limit: {most} }}")]);
     let slow = Call {

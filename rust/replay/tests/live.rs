@@ -284,6 +284,9 @@ fn a_replay_says_what_nodes_decide_about_the_same_requests() {
         "{:#?}",
         same.disagreement
     );
+    // The node wrote down that nothing was used when it began, so no limit is in doubt.
+    assert!(same.recording.usage_known);
+    assert!(same.warming_up.is_empty(), "{:#?}", same.warming_up);
     let again = run(&base_text, &base_text, &at("base"));
     assert_eq!(
         serde_json::to_string(&same).unwrap(),

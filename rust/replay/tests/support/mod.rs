@@ -18,7 +18,9 @@ use lockgate_policy::{
     Body, ClientCertificate, Counters, Env, Fact, Facts, Need, Outcome, Progress, RequestView,
     Revision, Step, Timestamp, evidence,
 };
-use lockgate_recording::{Decision, Event, KEY_FILE, Redactor, SegmentOptions, SegmentWriter};
+use lockgate_recording::{
+    Decision, Event, KEY_FILE, Redactor, SegmentOptions, SegmentWriter, write_beginning,
+};
 use lockgate_replay::{Expectation, Report, replay};
 use serde_json::Value;
 
@@ -107,6 +109,15 @@ impl Recorded {
 
     /// Another folder with events that a test has changed.
     pub fn of(events: Vec<Event>) -> Self {
+        Self::made(events, None)
+    }
+
+    /// The same, of a node that knew what was used when it started.
+    pub fn begun(events: Vec<Event>, usage: Value) -> Self {
+        Self::made(events, Some(usage))
+    }
+
+    fn made(events: Vec<Event>, usage: Option<Value>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let key = std::fs::OpenOptions::new()
             .write(true)
@@ -117,6 +128,9 @@ impl Recorded {
         let redactor = Redactor::new(KEY, [""; 0]);
         let mut writer =
             SegmentWriter::open(folder.path(), SegmentOptions::default(), START).unwrap();
+        if let Some(usage) = usage {
+            write_beginning(folder.path(), START, usage).unwrap();
+        }
         for event in &events {
             let mut event = event.clone();
             redactor.redact(&mut event);
