@@ -50,7 +50,11 @@ impl RatioBound {
     pub fn add(&mut self, share: f64, is_canary: bool) {
         let likelihood = |ratio: f64| {
             let whole = share.mul_add(ratio, 1.0 - share);
-            let part = if is_canary { share * ratio } else { 1.0 - share };
+            let part = if is_canary {
+                share * ratio
+            } else {
+                1.0 - share
+            };
             (part / whole).ln()
         };
         for (index, sum) in self.tested.iter_mut().enumerate() {
@@ -85,7 +89,7 @@ pub fn upper_rate(bad: f64, requests: f64, alpha: f64) -> f64 {
     if is_ruled_out(low) {
         return low;
     }
-    for _ in 0..40 {
+    for _ in 0..20 {
         let middle = f64::midpoint(low, high);
         if is_ruled_out(middle) {
             high = middle;

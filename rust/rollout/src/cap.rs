@@ -60,7 +60,10 @@ impl Cap {
     pub fn admits(&mut self, now: Moment, ceiling: Share, is_wanted: bool) -> bool {
         let window = now.0 / 1_000_000 / WINDOW_SECONDS;
         if window > self.window {
-            #[expect(clippy::cast_precision_loss, reason = "past some windows it is 0 anyway")]
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "past some windows it is 0 anyway"
+            )]
             let by = (-((window - self.window) as f64)).exp2();
             self.window = window;
             self.all *= by;

@@ -22,6 +22,8 @@ use crate::verdict::{ArmCounts, Bounds, EventRef, Evidence, Verdict, Waiting, Wh
 
 /// Callers and metrics that are told apart in one window; past them nothing counts, in either arm.
 const MAX_CALLERS: usize = 16_384;
+/// For so many windows after its last bad event, one caller's errors hold a rollout.
+const BURST_WINDOWS: u64 = 6;
 /// Differing decisions that are kept to show them.
 const MAX_DIFFERENCES: usize = 32;
 
@@ -248,12 +250,12 @@ impl Guard {
         }
     }
 
-    /// Rolls back when a test says so and more than one caller stands behind it.
+    /// Rolls back when a test says so and more than one caller stands behind it. Evidence is not forgotten when one does not: the next event is judged with it.
     fn judge(&mut self, metric: Metric) {
         let Some((why, value, threshold)) = self.alarm(metric) else {
             return;
         };
-        if self.is_one_caller(metric) {
+        if self.one_caller(metric).is_some() {
             return;
         }
         let evidence = self.evidence(value, threshold, Some(metric));
@@ -267,10 +269,7 @@ impl Guard {
     /// The test that a metric fails: why, its value, its threshold.
     fn alarm(&self, metric: Metric) -> Option<(Why, f64, f64)> {
         let series = self.find(metric)?;
-        let (all, late) = (
-            series.evidence.evidence(),
-            series.evidence.late_evidence(),
-        );
+        let (all, late) = (series.evidence.evidence(), series.evidence.late_evidence());
         let (all_limit, late_limit) = (
             self.settings.evidence_threshold(),
             self.settings.late_threshold(),
@@ -284,11 +283,15 @@ impl Guard {
         }
     }
 
-    /// Whether one of several callers alone makes a metric bad. A canary that has one caller is judged by that one.
-    fn is_one_caller(&self, metric: Metric) -> bool {
+    /// When the caller that alone makes a metric bad had its last bad event; nothing when several do. A canary that has one caller
+    /// is judged by that one.
+    fn one_caller(&self, metric: Metric) -> Option<Moment> {
         let callers = self.flows.most_callers(Arm::Canary);
         let has_only_one = callers > 0.0 && callers <= 1.0;
-        !has_only_one && self.find(metric).is_some_and(|series| !series.is_spread())
+        if has_only_one {
+            return None;
+        }
+        self.find(metric).and_then(Series::one_caller)
     }
 
     fn traffic(&mut self, report: Traffic) {
@@ -354,8 +357,7 @@ impl Guard {
             .or_else(|| self.missing_data())
             .or_else(|| {
                 let limit = self.settings.shadow_cpu_share;
-                let is_over =
-                    self.stage.phase == Phase::Shadow && self.shadow_cpu_share > limit;
+                let is_over = self.stage.phase == Phase::Shadow && self.shadow_cpu_share > limit;
                 is_over.then_some(Doubt {
                     why: Why::ShadowCost,
                     value: self.shadow_cpu_share,
@@ -379,6 +381,11 @@ impl Guard {
                 Phase::Shadow => return None,
                 Phase::Canary { .. } => {
                     let (_, value, threshold) = self.alarm(metric)?;
+                    let last = self.one_caller(metric)?;
+                    let remembered = BURST_WINDOWS * self.settings.window_seconds;
+                    if self.now.seconds_since(last) > remembered {
+                        return None;
+                    }
                     (Why::OneCaller { metric }, value, threshold)
                 }
                 Phase::Alone => {
@@ -454,11 +461,7 @@ impl Guard {
             metric: series.metric,
             ratio_upper: series.bound.upper(level),
             ratio_below: self.stage.needs.ratio_below,
-            rate_upper: upper_rate(
-                series.stage_bad,
-                self.flows.requests(Arm::Canary),
-                level,
-            ),
+            rate_upper: upper_rate(series.stage_bad, self.flows.requests(Arm::Canary), level),
             tolerable_rate: self.settings.tolerable_rate,
         };
         self.series.iter().map(bounds).collect()

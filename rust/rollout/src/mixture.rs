@@ -38,7 +38,10 @@ pub fn of_counts(base: f64, bad: f64, good: f64) -> LogRatios {
     let before = (base * NO_WORSE).clamp(1e-9, 0.9);
     WORSE.map(|worse| {
         let worse = (before * worse / NO_WORSE).min(0.99);
-        bad.mul_add((worse / before).ln(), good * ((1.0 - worse) / (1.0 - before)).ln())
+        bad.mul_add(
+            (worse / before).ln(),
+            good * ((1.0 - worse) / (1.0 - before)).ln(),
+        )
     })
 }
 
@@ -67,11 +70,8 @@ impl Default for Mixture {
 impl Mixture {
     /// Takes one step.
     pub fn add(&mut self, step: &LogRatios) {
-        for ((product, detector), ratio) in self
-            .products
-            .iter_mut()
-            .zip(&mut self.detectors)
-            .zip(step)
+        for ((product, detector), ratio) in
+            self.products.iter_mut().zip(&mut self.detectors).zip(step)
         {
             *product += ratio;
             let next = *detector + ratio;
@@ -130,7 +130,11 @@ mod tests {
         let product = |worse: f64| -> f64 {
             let one = |(share, is_canary): (f64, bool)| {
                 let (over, under) = (p(worse, share), p(NO_WORSE, share));
-                if is_canary { over / under } else { (1.0 - over) / (1.0 - under) }
+                if is_canary {
+                    over / under
+                } else {
+                    (1.0 - over) / (1.0 - under)
+                }
             };
             events.into_iter().map(one).product()
         };
@@ -155,7 +159,8 @@ mod tests {
     }
 
     #[test]
-    fn a_step_is_worth_one_on_average_when_the_canary_is_as_bad_as_it_may_be_and_less_when_it_is_better() {
+    fn a_step_is_worth_one_on_average_when_the_canary_is_as_bad_as_it_may_be_and_less_when_it_is_better()
+     {
         for share in [0.01, 0.05, 0.5, 0.9] {
             for (ratio, least) in [(NO_WORSE, 0.999_999), (1.0, 0.0), (0.1, 0.0)] {
                 let canary = p(ratio, share);
@@ -163,7 +168,10 @@ mod tests {
                 let no = of_bad_event(share, false);
                 for (yes, no) in yes.into_iter().zip(no) {
                     let mean = canary * yes.exp() + (1.0 - canary) * no.exp();
-                    assert!(mean <= 1.000_001 && mean >= least, "{share} {ratio}: {mean}");
+                    assert!(
+                        mean <= 1.000_001 && mean >= least,
+                        "{share} {ratio}: {mean}"
+                    );
                 }
             }
         }

@@ -9,9 +9,7 @@ use crate::moment::Moment;
 const MAX_ID_BYTES: usize = 128;
 
 /// In which way an answer was bad. Each is tested by itself.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
     /// The service answered 5xx.
@@ -48,7 +46,10 @@ impl From<String> for EventId {
             return Self(text);
         }
         let fits = |(at, letter): &(usize, char)| at + letter.len_utf8() <= MAX_ID_BYTES;
-        let kept = text.char_indices().take_while(fits).map(|(_, letter)| letter);
+        let kept = text
+            .char_indices()
+            .take_while(fits)
+            .map(|(_, letter)| letter);
         Self(kept.collect())
     }
 }

@@ -47,7 +47,9 @@ pub enum PlanError {
     #[error("`steps` has {0} steps; write at most 16")]
     TooManySteps(usize),
     /// A share does not grow, or is nothing or everything.
-    #[error("step {step} has a share of {share}; write more than the step before and less than 100 %")]
+    #[error(
+        "step {step} has a share of {share}; write more than the step before and less than 100 %"
+    )]
     Share {
         /// The step, from 1.
         step: usize,
@@ -55,7 +57,9 @@ pub enum PlanError {
         share: Share,
     },
     /// A cap is too low, or falls.
-    #[error("step {step} has a cap of {cap}; write at least its share and the cap of the step before")]
+    #[error(
+        "step {step} has a cap of {cap}; write at least its share and the cap of the step before"
+    )]
     Cap {
         /// The step, from 1.
         step: usize,

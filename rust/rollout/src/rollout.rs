@@ -301,7 +301,9 @@ impl Rollout {
             .ceiling
             .as_ref()
             .and_then(|ceiling| ceiling.opens(next));
-        opens.map_or(0, |opens| opens.0.saturating_sub(self.now.0).div_ceil(1_000_000))
+        opens.map_or(0, |opens| {
+            opens.0.saturating_sub(self.now.0).div_ceil(1_000_000)
+        })
     }
 
     fn next(&self) -> Stage {

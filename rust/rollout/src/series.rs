@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::arms::{Arm, Caller};
 use crate::bounds::RatioBound;
 use crate::mixture::{Mixture, of_bad_event, of_counts};
+use crate::moment::Moment;
 use crate::observation::{BadEvent, Metric};
 use crate::traffic::Shares;
 use crate::verdict::{ArmCounts, EventRef};
@@ -14,7 +15,7 @@ use crate::verdict::{ArmCounts, EventRef};
 /// Bad events that are kept to show them, and to leave one caller out.
 const RECENT: usize = 256;
 /// What the detector must reach over recent events without the caller that weighs most.
-const WITHOUT_ONE: f64 = 500.0;
+const WITHOUT_ONE: f64 = 2_000.0;
 /// That many bad events of the canary are spread when no caller has more than a quarter of them.
 const SPREAD_EVENTS: u64 = 8;
 /// How far above its threshold the detector is kept once there is no control arm, so that it falls again after an outage.
@@ -153,22 +154,22 @@ impl Series {
             .map_or(f64::MIN, |alone| alone.detector.late_evidence())
     }
 
-    /// Whether the evidence against the canary is left when the caller that weighs most is left out.
-    pub fn is_spread(&self) -> bool {
-        let mut callers: BTreeMap<Caller, u64> = BTreeMap::new();
+    /// When the caller that weighs most had its last bad event, if the evidence against the canary goes without it.
+    pub fn one_caller(&self) -> Option<Moment> {
+        let mut callers: BTreeMap<Caller, (u64, Moment)> = BTreeMap::new();
         let canary = self
             .recent
             .iter()
             .filter(|counted| counted.event.arm == Arm::Canary);
         for counted in canary {
-            *callers.entry(counted.caller).or_default() += 1;
+            let (events, last) = callers.entry(counted.caller).or_default();
+            *events += 1;
+            *last = counted.event.at.max(*last);
         }
-        let all: u64 = callers.values().sum();
-        let Some((top, most)) = callers.into_iter().max_by_key(|(_, events)| *events) else {
-            return false;
-        };
+        let all: u64 = callers.values().map(|(events, _)| events).sum();
+        let (top, (most, last)) = callers.into_iter().max_by_key(|(_, (events, _))| *events)?;
         if all >= SPREAD_EVENTS && most * 4 <= all {
-            return true;
+            return None;
         }
         let mut without = Mixture::default();
         for counted in self.recent.iter().filter(|counted| counted.caller != top) {
@@ -177,7 +178,7 @@ impl Series {
                 counted.event.arm == Arm::Canary,
             ));
         }
-        without.late_evidence() >= WITHOUT_ONE.ln()
+        (without.late_evidence() < WITHOUT_ONE.ln()).then_some(last)
     }
 
     pub fn counts(&self, arm: Arm, requests: f64) -> ArmCounts {

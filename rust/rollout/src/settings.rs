@@ -90,7 +90,11 @@ impl Settings {
         let probability = "above 0 and at most 0.1";
         let is_probability = |value: f64| value > 0.0 && value <= 0.1;
         in_range("false_alarm", probability, is_probability(self.false_alarm))?;
-        in_range("false_promotion", probability, is_probability(self.false_promotion))?;
+        in_range(
+            "false_promotion",
+            probability,
+            is_probability(self.false_promotion),
+        )?;
         in_range(
             "tolerable_rate",
             "from 0.002 to 0.5",
