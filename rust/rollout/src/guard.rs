@@ -447,7 +447,7 @@ impl Guard {
         exposure
             .into_iter()
             .flatten()
-            .chain(uncertain.map(Waiting::Certainty))
+            .chain(uncertain.map(|bounds| Waiting::Certainty { bounds }))
             .collect()
     }
 

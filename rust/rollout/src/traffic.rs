@@ -45,10 +45,13 @@ impl Flow {
 
     fn add(&mut self, now: Moment, exposure: Exposure) {
         self.requests += exposure.requests;
-        self.recent_requests += exposure.requests;
-        self.recent_callers += exposure.callers;
         self.most_callers = self.most_callers.max(exposure.callers);
         self.last = Some(now);
+    }
+
+    fn add_recent(&mut self, exposure: Exposure) {
+        self.recent_requests += exposure.requests;
+        self.recent_callers += exposure.callers;
     }
 }
 
@@ -74,17 +77,21 @@ impl Flows {
         let seconds = now.seconds_since(self.faded) as f64;
         self.faded = now;
         let by = (-seconds / HALF_LIFE_SECONDS).exp2();
+        self.canary.fade(by);
+        self.control.fade(by);
         let is_late = now.seconds_since(report.at) > LATE_SECONDS;
-        let mut unusable = 0;
-        for (flow, exposure) in [
-            (&mut self.canary, report.canary),
-            (&mut self.control, report.control),
-        ] {
-            flow.fade(by);
-            match exposure {
-                Some(exposure) if exposure.is_usable() && !is_late => flow.add(now, exposure),
-                Some(_) => unusable += 1,
-                None => {}
+        let usable = |exposure: &Exposure| exposure.is_usable() && !is_late;
+        let (canary, control) = (report.canary.filter(usable), report.control.filter(usable));
+        // Half a report says nothing about shares.
+        if let (Some(canary), Some(control)) = (canary, control) {
+            self.canary.add_recent(canary);
+            self.control.add_recent(control);
+        }
+        let unusable = u64::from(canary.is_none() && report.canary.is_some())
+            + u64::from(control.is_none() && report.control.is_some());
+        for (flow, exposure) in [(&mut self.canary, canary), (&mut self.control, control)] {
+            if let Some(exposure) = exposure {
+                flow.add(now, exposure);
             }
         }
         unusable

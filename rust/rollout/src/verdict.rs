@@ -72,7 +72,10 @@ pub enum Waiting {
         needs: f64,
     },
     /// One of the bounds of a metric.
-    Certainty(Bounds),
+    Certainty {
+        /// What is known so far.
+        bounds: Bounds,
+    },
 }
 
 /// What is known of a metric; either bound is enough.

@@ -333,22 +333,22 @@ fn promotion_needs_time_exposure_and_certainty() {
             Waiting::Seconds { .. } => "seconds",
             Waiting::Requests { .. } => "requests",
             Waiting::Callers { .. } => "callers",
-            Waiting::Certainty(_) => "certainty",
+            Waiting::Certainty { .. } => "certainty",
         })
         .collect();
     assert_eq!(words[..2], ["seconds", "requests"]);
     assert_eq!(words[2..], ["certainty"; 5]);
-    // 1,000 requests are there after 200 s, certainty that fewer than 0.5 % are bad takes some more.
-    healthy(&mut guard, 60..201);
-    let Verdict::Continue { waiting_for } = guard.verdict(second(200)) else {
+    // 500 requests are there after 100 s; certainty that fewer than 0.5 % are bad takes some more.
+    healthy(&mut guard, 60..121);
+    let Verdict::Continue { waiting_for } = guard.verdict(second(120)) else {
         panic!("not waiting");
     };
     assert!(
         waiting_for
             .iter()
-            .all(|one| matches!(one, Waiting::Certainty(_)))
+            .all(|one| matches!(one, Waiting::Certainty { .. }))
     );
-    healthy(&mut guard, 210..401);
+    healthy(&mut guard, 130..401);
     let Verdict::Promote { bounds } = guard.verdict(second(400)) else {
         panic!("not promoted");
     };
@@ -503,7 +503,8 @@ fn settings_that_make_no_sense_are_refused() {
         message(|settings| settings.metrics = vec![Metric::Slow, Metric::Refusal, Metric::Slow]),
         "`metrics` names one twice; list each once"
     );
-    let wrong: [(fn(&mut Settings), &str); 9] = [
+    type Wrong = (fn(&mut Settings), &'static str);
+    let wrong: [Wrong; 9] = [
         (
             |settings| settings.false_alarm = 0.0,
             "`false_alarm` is out of range; write a number above 0 and at most 0.1",

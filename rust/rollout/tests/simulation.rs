@@ -375,10 +375,10 @@ fn what_begins_late_is_caught_as_well() {
 fn healthy_canaries_are_left_alone() {
     head();
     let healthy = World {
-        seconds: 1_200,
+        seconds: 900,
         ..World::new(|_, _, _| BASE)
     };
-    let alike = run("healthy, 20 minutes", 400, 0.0, healthy);
+    let alike = run("healthy, 15 minutes", 400, 0.0, healthy);
     assert_eq!(alike.rolled_back, 0);
 
     let skewed = run(

@@ -12,7 +12,7 @@ pub fn second(seconds: u64) -> Moment {
 pub const NEEDS: Needs = Needs {
     at_least_seconds: 60,
     at_most_seconds: 3_600,
-    requests: 1_000.0,
+    requests: 500.0,
     callers: 2.0,
     ratio_below: 5.0,
 };
