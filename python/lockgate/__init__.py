@@ -6,7 +6,8 @@ The functions here take documents as paths and give typed results; nothing but `
 from lockgate._engine import ProblemsError
 from lockgate.documents import check, diff, explain
 from lockgate.gateway import Gateway
-from lockgate.models import Check, Difference, Event, Problem, Trace
+from lockgate.guard import Guard
+from lockgate.models import Check, Difference, Event, GuardVerdict, Problem, Trace
 from lockgate.recording import Recording
 
 __all__ = [
@@ -14,6 +15,8 @@ __all__ = [
     "Difference",
     "Event",
     "Gateway",
+    "Guard",
+    "GuardVerdict",
     "Problem",
     "ProblemsError",
     "Recording",

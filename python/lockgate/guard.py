@@ -20,7 +20,7 @@ METRICS: tuple[Metric, ...] = ("server_error", "gateway_error", "refusal", "slow
 class Guard:
     """Watches a canary beside its control arm and says whether it goes on, goes up, pauses or goes back.
 
-    Each input carries its time and nothing reads a clock, so a past rollout gives the verdicts that it gave then.
+    Each input carries its time and nothing reads a clock: a past rollout gives the verdicts that it gave.
 
     Args:
         share: The canary's share of callers, above 0 and below 1.

@@ -23,6 +23,7 @@ def five_percent() -> lockgate.Guard:
 def rollout(canary: float, control: float, *, seconds: int = 1_800) -> tuple[int, lockgate.GuardVerdict]:
     """100 requests a second of 200 callers with these rates of bad answers: when it ends, and how."""
     guard, dice = five_percent(), random.Random(7)
+    verdict = guard.verdict(NOON)
     for at in range(1, seconds + 1):
         for number in range(100):
             is_canary = number < 5
@@ -82,6 +83,7 @@ def test_a_hard_stop_rolls_back() -> None:
 @pytest.mark.parametrize("requests", [math.nan, math.inf, -1.0, None])
 def test_what_is_no_number_pauses_and_is_rolled_back_at_the_deadline(requests: float | None) -> None:
     guard = five_percent()
+    verdict = guard.verdict(NOON)
     for at in range(10, 700, 10):
         canary = None if requests is None else (requests, 10.0)
         guard.traffic(second(at), canary=canary, control=(950, 190))
