@@ -233,6 +233,18 @@ fn a_pause_of_the_guard_ends_by_itself() {
 }
 
 #[test]
+fn a_stage_that_has_all_it_needs_goes_up_as_soon_as_a_pause_of_the_guard_ends() {
+    let mut rollout = started();
+    for at in (10..=50).step_by(10) {
+        report(&mut rollout, at);
+    }
+    rollout.tick(second(90));
+    assert!(rollout.is_paused());
+    report(&mut rollout, 100);
+    assert_eq!(rollout.stage(), Stage::Canary { step: 0 });
+}
+
+#[test]
 fn a_person_may_promote_without_certainty_and_no_sooner_than_the_ceiling_opens() {
     let mut rollout = started();
     rollout.command(second(1), Command::Promote).unwrap();
