@@ -13,8 +13,8 @@ pub const WORSE: [f64; 8] = [1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0, 1000.0];
 /// The logarithm of the likelihood ratio of one step, for each of [`WORSE`].
 pub type LogRatios = [f64; 8];
 
-/// The probability that a bad event is the canary's when its rate is `ratio` times the control arm's: p(θ,ρ) = ρθ/(ρθ+1−ρ). The
-/// ratio of two of them needs only the denominators, which this gives.
+/// The denominator of p(θ,ρ) = ρθ/(ρθ+1−ρ), the probability that a bad event is the canary's when its rate is `ratio` times the
+/// control arm's.
 fn denominator(ratio: f64, share: f64) -> f64 {
     share.mul_add(ratio, 1.0 - share)
 }
@@ -32,7 +32,7 @@ pub fn of_bad_event(share: f64, is_canary: bool) -> LogRatios {
     })
 }
 
-/// What `bad` of some requests say when at most the rate `base` (times [`NO_WORSE`]) is as before.
+/// What bad and good answers say against a rate of at most [`NO_WORSE`] times `base`, without a control arm.
 #[must_use]
 pub fn of_counts(base: f64, bad: f64, good: f64) -> LogRatios {
     let before = (base * NO_WORSE).clamp(1e-9, 0.9);

@@ -11,7 +11,7 @@ use crate::observation::Metric;
 pub struct Settings {
     /// The ways of being bad that are tested. What is not listed is ignored.
     pub metrics: Vec<Metric>,
-    /// The probability that a canary that is no worse is rolled back by one of the two tests.
+    /// The probability that a canary that is no worse is rolled back, for each of the two tests.
     pub false_alarm: f64,
     /// The number of bad events for which the detector of late faults keeps that probability.
     pub horizon_events: f64,

@@ -134,7 +134,13 @@ fn a_machine_that_stops_at_any_step_of_a_write_serves_the_old_or_the_new_revisio
             assert_eq!(served.passed_over, [0; 0], "stopped at {stop_at}");
             assert!(Generations::open(folder.path()).unwrap().newest() >= 3);
             assert!(Generations::open(folder.path()).unwrap().last_good() >= Some(2));
-            if result.is_ok() && stop_at > 20 {
+            // What was interrupted can be published again.
+            let mut again = Generations::open(folder.path()).unwrap();
+            if again.newest() < 4 {
+                again.accept(4, &revision(4)).unwrap();
+                assert_eq!(loaded(folder.path()).number, 4);
+            }
+            if result.is_ok() && stop_at > 14 {
                 break;
             }
             stop_at += 1;
@@ -199,11 +205,7 @@ fn one_damaged_file_of_any_kind_leaves_a_whole_revision_to_serve() {
                     served.number
                 );
                 let newest = Generations::open(folder.path()).unwrap().newest();
-                assert!(
-                    newest >= 2,
-                    "{name} at {at} of {}: {newest}",
-                    path.display()
-                );
+                assert_eq!(newest, 3, "{name} at {at} of {}", path.display());
             }
         }
     }
@@ -231,6 +233,33 @@ fn a_copy_under_another_number_is_not_taken_for_it() {
     )
     .unwrap();
     assert_eq!(loaded(folder.path()).number, 2);
+}
+
+#[test]
+fn an_empty_revision_is_never_served_though_its_checksum_is_right() {
+    let folder = tempfile::tempdir().unwrap();
+    three(folder.path());
+    let nothing =
+        "lockgate generation 3 e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\n";
+    fs::write(folder.path().join("3.candidate"), nothing).unwrap();
+    assert_eq!(loaded(folder.path()).number, 2);
+}
+
+#[test]
+fn the_older_state_finds_all_that_it_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut generations = three(folder.path());
+    generations.step_back().unwrap();
+    generations.step_back().unwrap();
+    let states = ["state-0", "state-1"].map(|name| folder.path().join(name));
+    let read = |path: &PathBuf| fs::read_to_string(path).unwrap();
+    let newer = states
+        .iter()
+        .find(|path| read(path).contains("\"current\":1,"))
+        .unwrap();
+    fs::write(newer, "?").unwrap();
+    let served = loaded(folder.path());
+    assert_eq!((served.number, served.passed_over.len()), (2, 0));
 }
 
 #[test]

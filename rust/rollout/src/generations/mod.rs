@@ -132,13 +132,17 @@ impl<D: Disk> Generations<D> {
             }
             numbers.extend(number_of(&path));
         }
-        let mut states: Vec<State> = (0..2).filter_map(|slot| read_state(folder, slot)).collect();
+        let slots = [0, 1].map(|slot| read_state(folder, slot));
+        let is_damaged = slots.contains(&Slot::Damaged);
+        let mut states: Vec<State> = slots.into_iter().filter_map(Slot::state).collect();
         states.sort_by_key(|state| state.sequence);
         let mut state = states.pop().unwrap_or_default();
         let kept = states.iter().flat_map(State::numbers).collect();
-        // Without any state, what lies there was accepted once.
-        if state.sequence == 0 {
-            state.newest = numbers.last().copied().unwrap_or_default();
+        // The damaged one may have been the newer: what lies there was accepted once.
+        if is_damaged {
+            state.newest = state
+                .newest
+                .max(numbers.last().copied().unwrap_or_default());
         }
         Ok(Self {
             folder: folder.to_owned(),
@@ -290,8 +294,7 @@ impl<D: Disk> Generations<D> {
         None
     }
 
-    /// Generations that the state does not name: good ones, then others; the newest first. What the state once named and left is
-    /// not among them while it has anything else.
+    /// All generations, the good ones and then the others, the newest first: for when all that the state names is damaged.
     fn others(&self) -> Vec<u64> {
         let mut found: Vec<(bool, u64)> = self
             .paths()
@@ -378,8 +381,31 @@ fn number_of(path: &Path) -> Option<u64> {
         .then(|| path.file_stem()?.to_str()?.parse().ok())?
 }
 
-fn read_state(folder: &Path, slot: u64) -> Option<State> {
+/// A state file.
+#[derive(Debug, PartialEq, Eq)]
+enum Slot {
+    Absent,
+    Damaged,
+    Whole(State),
+}
+
+impl Slot {
+    fn state(self) -> Option<State> {
+        match self {
+            Self::Whole(state) => Some(state),
+            Self::Absent | Self::Damaged => None,
+        }
+    }
+}
+
+fn read_state(folder: &Path, slot: u64) -> Slot {
     let name = state_name(slot);
-    let bytes = record::read(&folder.join(&name)).ok()?;
-    serde_json::from_slice(&record::decode(&name, bytes)?).ok()
+    let bytes = match record::read(&folder.join(&name)) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Slot::Absent,
+        Err(_) => return Slot::Damaged,
+    };
+    record::decode(&name, bytes)
+        .and_then(|text| serde_json::from_slice(&text).ok())
+        .map_or(Slot::Damaged, Slot::Whole)
 }

@@ -11,30 +11,22 @@ pub const MAX_BYTES: usize = 64 << 20;
 /// The longest first line.
 const MAX_LINE: usize = 256;
 
-/// What a file holds. It is part of the checksum, so that a copy under another name is not taken for the other.
-fn checksum(what: &str, content: &[u8]) -> String {
-    let digest = Sha256::new_with_prefix(what)
-        .chain_update(b"\n")
-        .chain_update(content)
-        .finalize();
-    format!("{digest:x}")
+fn line(what: &str, content: &[u8]) -> String {
+    format!("{what} {:x}\n", Sha256::digest(content))
 }
 
 pub fn encode(what: &str, content: &[u8]) -> Vec<u8> {
-    let mut bytes = format!("{what} {}\n", checksum(what, content)).into_bytes();
-    bytes.extend_from_slice(content);
-    bytes
+    [line(what, content).as_bytes(), content].concat()
 }
 
-/// The content, if the file is whole and is what it should be. An empty content never is.
+/// The content, if the file is whole and is what it should be: a copy of another under this name is not. An empty content never is.
 pub fn decode(what: &str, mut bytes: Vec<u8>) -> Option<Vec<u8>> {
-    let line = bytes
+    let end = bytes
         .iter()
         .take(MAX_LINE)
         .position(|byte| *byte == b'\n')?;
-    let content = bytes.split_off(line + 1);
-    let expected = format!("{what} {}\n", checksum(what, &content));
-    (!content.is_empty() && bytes == expected.as_bytes()).then_some(content)
+    let content = bytes.split_off(end + 1);
+    (!content.is_empty() && bytes == line(what, &content).as_bytes()).then_some(content)
 }
 
 /// Reads a file, but not more than one can be long.
