@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help tools setup demo test fuzz quick lint advisories bench docs wheel clean
+.PHONY: bench-replay help tools setup demo test fuzz quick lint advisories bench docs wheel clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -60,6 +60,10 @@ bench: $(READY) ## Measure beside the peers that scripts/install-bench-peers ins
 advisories: ## Look dependencies up in the database of known weaknesses; needs the network
 	scripts/install-lint-tools
 	.tools/bin/cargo-deny --locked check advisories
+
+bench-replay: tools ## Measure a replay of a million requests on one core
+	cargo build --locked --release -p lockgate-replay --example measure
+	taskset -c 0 $${CARGO_TARGET_DIR:-target}/release/examples/measure target/bench/replay
 
 docs: setup ## Write docs/reference from the code, and build the site into site/
 	PYTHONPATH=scripts $(PY) -m reference

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from lockgate.cases import test
     from lockgate.documents import check, diff, explain
     from lockgate.gateway import Gateway
-    from lockgate.models import CaseReport, Check, Difference, Event, Problem, Trace
+    from lockgate.guard import Guard
+    from lockgate.models import CaseReport, Check, Difference, Event, GuardVerdict, Problem, Trace
     from lockgate.recording import Recording
     from lockgate.replays import Replay, replay
 
@@ -23,6 +24,8 @@ __all__ = [
     "Difference",
     "Event",
     "Gateway",
+    "Guard",
+    "GuardVerdict",
     "Problem",
     "ProblemsError",
     "Recording",
@@ -41,6 +44,7 @@ _HOMES = {
     "diff": "documents",
     "explain": "documents",
     "Gateway": "gateway",
+    "Guard": "guard",
     "Recording": "recording",
     "Replay": "replays",
     "replay": "replays",

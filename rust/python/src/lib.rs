@@ -1,6 +1,7 @@
 //! `lockgate._engine`: the compiled core as Python sees it. Documents go in as paths, results come out as JSON.
 
 mod error;
+mod guard;
 mod recording;
 mod replay;
 
@@ -202,6 +203,7 @@ fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
         "ProblemsError",
         module.py().get_type::<error::ProblemsError>(),
     )?;
+    module.add_class::<guard::Guard>()?;
     module.add_class::<Node>()?;
     module.add_class::<recording::Events>()?;
     module.add_function(wrap_pyfunction!(check, module)?)?;

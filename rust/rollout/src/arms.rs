@@ -1,0 +1,203 @@
+//! Who gets the candidate.
+//!
+//! A caller's place on the scale from 0 % to 100 % is a hash over the rollout's salt, so that it is the same on every node, after
+//! every restart and in every release, and another one in the next rollout. A step takes all places below its share: who is in
+//! at 1 % stays in at 5 %.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::hash::Hasher;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use siphasher::sip::SipHasher24;
+use thiserror::Error;
+
+/// Which revision serves a caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Arm {
+    /// The candidate.
+    Canary,
+    /// The live revision.
+    Control,
+}
+
+/// A share in hundredths of a percent, from 0 to 10,000.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u16", into = "u16")]
+pub struct Share(u16);
+
+/// A number that is no share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("`{0}` is no share; write hundredths of a percent from 0 to 10000, such as 500 for 5 %")]
+pub struct NoShare(pub u16);
+
+impl Share {
+    /// Nobody.
+    pub const NONE: Self = Self(0);
+    /// Everybody.
+    pub const ALL: Self = Self(10_000);
+
+    /// Whole percents; more than 100 are 100.
+    #[must_use]
+    pub const fn percent(percent: u8) -> Self {
+        Self(if percent > 100 { 100 } else { percent } as u16 * 100)
+    }
+
+    /// Hundredths of a percent.
+    #[must_use]
+    pub const fn hundredths(self) -> u16 {
+        self.0
+    }
+
+    /// From 0 to 1.
+    #[must_use]
+    pub fn fraction(self) -> f64 {
+        f64::from(self.0) / 10_000.0
+    }
+
+    /// Twice as much, at most everything.
+    #[must_use]
+    pub const fn doubled(self) -> Self {
+        if self.0 > 5_000 {
+            Self::ALL
+        } else {
+            Self(self.0 * 2)
+        }
+    }
+}
+
+impl TryFrom<u16> for Share {
+    type Error = NoShare;
+
+    fn try_from(hundredths: u16) -> Result<Self, NoShare> {
+        if hundredths > Self::ALL.0 {
+            return Err(NoShare(hundredths));
+        }
+        Ok(Self(hundredths))
+    }
+}
+
+impl From<Share> for u16 {
+    fn from(share: Share) -> Self {
+        share.0
+    }
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, rest) = (self.0 / 100, self.0 % 100);
+        if rest == 0 {
+            write!(formatter, "{whole} %")
+        } else {
+            write!(formatter, "{whole}.{rest:02} %")
+        }
+    }
+}
+
+/// A caller as the guard counts it: the application, else the address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Caller(pub u64);
+
+impl Caller {
+    fn hashed(key: &[u8; 16], kind: u8, bytes: &[u8]) -> Self {
+        // SipHash-2-4 with a key that callers do not know: nobody can pick an address that is in the canary.
+        let mut hasher = SipHasher24::new_with_key(key);
+        hasher.write(&[kind]);
+        hasher.write(bytes);
+        Self(hasher.finish())
+    }
+
+    /// A caller known by a name alone, outside a rollout: for notebooks and tests.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        Self::hashed(&[0; 16], b'a', name.as_bytes())
+    }
+}
+
+/// Applications that cannot be both.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("`{0}` is chosen for the canary and excluded from it; remove it from one of the lists")]
+pub struct ChosenAndExcluded(pub String);
+
+/// Who is in the canary of one rollout.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Arms {
+    key: [u8; 16],
+    chosen: BTreeSet<String>,
+    excluded: BTreeSet<String>,
+}
+
+impl Arms {
+    /// The arms of a rollout. `salt` is the rollout's id; `chosen` applications are in from the first step on, `excluded` ones
+    /// never before the candidate is live.
+    ///
+    /// # Errors
+    /// An application is in both lists.
+    pub fn new(
+        salt: &str,
+        chosen: impl IntoIterator<Item = String>,
+        excluded: impl IntoIterator<Item = String>,
+    ) -> Result<Self, ChosenAndExcluded> {
+        let chosen: BTreeSet<String> = chosen.into_iter().collect();
+        let excluded: BTreeSet<String> = excluded.into_iter().collect();
+        if let Some(both) = chosen.intersection(&excluded).next() {
+            return Err(ChosenAndExcluded(both.clone()));
+        }
+        let digest = Sha256::new_with_prefix(b"lockgate rollout arms 1\0")
+            .chain_update(salt.as_bytes())
+            .finalize();
+        let mut key = [0; 16];
+        for (to, from) in key.iter_mut().zip(digest) {
+            *to = from;
+        }
+        Ok(Self {
+            key,
+            chosen,
+            excluded,
+        })
+    }
+
+    /// The caller of a request: its application, else its address; of IPv6 the /64 network, which one caller usually has as a whole.
+    #[must_use]
+    pub fn caller(&self, application: Option<&str>, client: IpAddr) -> Caller {
+        match (application, client.to_canonical()) {
+            (Some(application), _) => Caller::hashed(&self.key, b'a', application.as_bytes()),
+            (None, IpAddr::V4(address)) => Caller::hashed(&self.key, b'4', &address.octets()),
+            (None, IpAddr::V6(address)) => {
+                let network = (address.to_bits() >> 64) as u64;
+                Caller::hashed(&self.key, b'6', &network.to_be_bytes())
+            }
+        }
+    }
+
+    /// The arm of a request's caller while the canary has `share`. At 0 % nobody is in it, at 100 % everybody.
+    #[must_use]
+    pub fn arm(&self, share: Share, application: Option<&str>, client: IpAddr) -> Arm {
+        if share == Share::NONE {
+            return Arm::Control;
+        }
+        if share == Share::ALL {
+            return Arm::Canary;
+        }
+        if let Some(application) = application {
+            if self.excluded.contains(application) {
+                return Arm::Control;
+            }
+            if self.chosen.contains(application) {
+                return Arm::Canary;
+            }
+        }
+        let Caller(hash) = self.caller(application, client);
+        // The upper half of the product is the hash on the scale of shares.
+        let place = (u128::from(hash) * u128::from(Share::ALL.0)) >> 64;
+        if place < u128::from(share.0) {
+            Arm::Canary
+        } else {
+            Arm::Control
+        }
+    }
+}
