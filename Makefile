@@ -63,7 +63,7 @@ advisories: ## Look dependencies up in the database of known weaknesses; needs t
 
 bench-replay: tools ## Measure a replay of a million requests on one core
 	cargo build --locked --release -p lockgate-replay --example measure
-	taskset -c 0 $${CARGO_TARGET_DIR:-target}/release/examples/measure target/bench/replay
+	taskset -c 0 cargo run --locked --release --quiet -p lockgate-replay --example measure -- target/bench/replay
 
 docs: setup ## Write docs/reference from the code, and build the site into site/
 	PYTHONPATH=scripts $(PY) -m reference
