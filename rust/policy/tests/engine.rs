@@ -479,6 +479,58 @@ fn headers_are_changed_but_not_those_of_the_framing() {
 }
 
 #[test]
+fn a_member_that_does_not_exist_is_named_with_the_nearest() {
+    let said = |text: &str| {
+        messages(&with(&[&format!(
+            "{{ id: key, kind: api_key, when: \"{text}\" }}"
+        )]))
+    };
+    for (text, expected) in [
+        (
+            "request.header['x-a'] == 'b'",
+            "`request` has no member `header`; did you mean `request.headers`?",
+        ),
+        (
+            "request.foo == 'b'",
+            "`request` has no member `foo`; it has `method`, `scheme`, `host`, `path`, `query`, `headers`",
+        ),
+        (
+            "request['paht'] == '/'",
+            "`request` has no member `paht`; did you mean `request.path`?",
+        ),
+        (
+            "has(client.adress)",
+            "`client` has no member `adress`; did you mean `client.address`?",
+        ),
+        (
+            "request.path.length > 3",
+            "`request.path` is a text and has no member `length`",
+        ),
+        (
+            "['a'].exists(one, route.name == one)",
+            "`route` has no member `name`; it has `id`",
+        ),
+    ] {
+        assert!(said(text).contains(expected), "{text}: {}", said(text));
+    }
+    for sound in [
+        "request.headers['x-a'] == 'b'",
+        "request.query.a == 'b'",
+        "['a'].exists(route, route.startsWith('b'))",
+        "'a' in [request.path, route.id, client.address]",
+    ] {
+        assert_eq!(said(sound), "", "{sound}");
+    }
+    assert!(
+        messages(&with(&[
+            "{ id: key, kind: api_key }",
+            "{ id: few, kind: rate_limit, limit: 1, per: 1m, by: \"cel: application.name\" }",
+        ]))
+        .contains("`application` has no member `name`; it has `id`, `plan`, `scopes`, `roles`")
+    );
+}
+
+#[test]
 fn conditions_are_checked_and_without_a_value_refuse() {
     let when = |text: &str| with(&[&format!("{{ id: key, kind: api_key, when: \"{text}\" }}")]);
     assert_eq!(
