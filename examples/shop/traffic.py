@@ -116,7 +116,12 @@ MISTAKES: tuple[tuple[int, Callable[[random.Random], Call]], ...] = (
     (3, lambda _: Call("warehouse", "GET", "/sales/v2/orders", "other audience")),
     (6, lambda _: Call("kiosk", "POST", "/sales/v1/orders", body=DEEP)),
     (6, lambda _: Call("storefront", "POST", "/sales/v2/orders", body='{"customer": "", "lines": []}')),
-    (3, lambda chance: Call("market", "POST", "/sales/v2/orders", body=_order(chance)[:-1] + ', "paid": true}')),
+    (
+        3,
+        lambda chance: Call(
+            "market", "POST", "/sales/v2/orders", body=_order(chance)[:-1] + ', "paid": true}'
+        ),
+    ),
     (3, lambda chance: _one(chance, "market", "DELETE", "v2")),
     (2, lambda _: Call("storefront", "POST", "/sales/v2/orders", body=LARGE)),
     (2, lambda _: Call("storefront", "GET", f"/sales/v2/orders?sku={'mug-001,' * 200}")),

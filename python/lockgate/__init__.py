@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from lockgate.gateway import Gateway
     from lockgate.models import CaseReport, Check, Difference, Event, Problem, Trace
     from lockgate.recording import Recording
+    from lockgate.testing import Answer, Bench
 
 __all__ = [
+    "Answer",
+    "Bench",
     "CaseReport",
     "Check",
     "Difference",
@@ -40,6 +43,8 @@ _HOMES = {
     "Gateway": "gateway",
     "Recording": "recording",
     "test": "cases",
+    "Answer": "testing",
+    "Bench": "testing",
 }
 """Where a name lives; what is not listed is a model."""
 

@@ -34,7 +34,7 @@ class Watch:
         return (self._documents, self._others) != before
 
     def also(self, files: Iterable[str | os.PathLike[str]]) -> None:
-        """See these files too, wherever they are: what the document refers to that was read since the last look."""
+        """See these files too, wherever they are: what the document of the last look refers to."""
         before, self._others = self._others, {}
         for path in {Path(file).absolute() for file in files} - self._documents.keys():
             seen = _look_at(path)

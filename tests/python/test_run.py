@@ -66,6 +66,45 @@ def test_run_reloads_by_itself_when_the_document_changes(document: Path) -> None
         assert process.wait() == 0
 
 
+def test_run_takes_up_a_change_of_a_file_that_the_document_names_wherever_it_is(
+    document: Path, tmp_path: Path
+) -> None:
+    contract = tmp_path / "elsewhere" / "files.yaml"
+    contract.parent.mkdir()
+    contract.write_text("openapi: 3.1.0\npaths: { /a.txt: { get: { responses: {} } } }\n")
+    policy = "policies:\n          - { id: contract, kind: schema, purpose: { why: a, owner: b } }"
+    text = document.read_text().replace(
+        "base: /files\n", "base: /files\n        openapi: ../elsewhere/files.yaml\n"
+    )
+    document.write_text(text.replace("policies:\n          -", f"{policy}\n          -"))
+    before = lockgate.check(document).id
+    with subprocess.Popen(
+        command("run", document), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout is not None
+        found = re.search(r"public listens on (http://\S+)", process.stdout.readline())
+        assert found is not None
+        process.stdout.readline()
+        url = f"{found[1]}/files/a.txt"
+        assert httpx.get(url, headers=KEY).status_code == 200
+
+        contract.write_text("openapi: 3.1.0\npaths: { /b.txt: { get: { responses: { 1: {} } } } }\n")
+        assert "error: ../elsewhere/files.yaml" in process.stdout.readline()
+        while "serves on" not in process.stdout.readline():
+            pass
+        assert httpx.get(url, headers=KEY).status_code == 200
+
+        # The document that was refused is mended in the same file.
+        contract.write_text("openapi: 3.1.0\npaths: { /b.txt: { get: { responses: {} } } }\n")
+        served = process.stdout.readline()
+        after = lockgate.check(document).id or ""
+        assert served == f"revision {after[:12]} is served\n"
+        assert after != before, "another contract is another revision"
+        assert httpx.get(url, headers=KEY).json()["code"] == "schema.unlisted"
+        process.terminate()
+        assert process.wait() == 0
+
+
 def test_run_says_why_it_does_not_start(document: Path) -> None:
     bad = document.with_name("bad.yaml")
     bad.write_text("lockgate: 1\n")

@@ -479,6 +479,57 @@ fn headers_are_changed_but_not_those_of_the_framing() {
 }
 
 #[test]
+fn what_opens_every_chain_holds_for_requests_that_no_route_takes() {
+    let text = with(&["{ id: key, kind: api_key }"]);
+    let text = format!(
+        "{text}policies:\n  - {{ id: harden, kind: response_headers }}\n  - {{ id: watched, kind: response_headers, mode: shadow, referrer_policy: origin }}\n"
+    );
+    for (method, url, expected) in [
+        ("GET", "/nowhere", "route.not_found"),
+        ("GET", "/orders/%2e%2e/x", "request.bad_path"),
+        ("GET", "/orders/7", "api_key.missing"),
+    ] {
+        let trace = trace(&text, &call(method, url, &[]));
+        assert_eq!(code(&trace), expected);
+        let field = |name: &str| {
+            let found = trace.headers.iter().find(|(known, _)| known == name);
+            found.map(|(_, value)| value.as_str())
+        };
+        assert_eq!(field("x-content-type-options"), Some("nosniff"), "{url}");
+        assert_eq!(field("referrer-policy"), Some("no-referrer"), "{url}");
+    }
+    let only_there = text.replace(
+        "kind: response_headers }",
+        "kind: response_headers, when: \"request.path == '/nowhere'\" }",
+    );
+    let fields = |url: &str| trace(&only_there, &call("GET", url, &[])).headers.len();
+    assert!(fields("/nowhere") > 0);
+    assert_eq!(fields("/elsewhere"), 0);
+}
+
+#[test]
+fn a_route_that_asks_for_a_field_sees_all_its_values() {
+    let text = document(
+        "",
+        &section(
+            "routes",
+            &["{ match: { path: /7, headers: { X-Release: next } }, upstream: other }"],
+        ),
+    );
+    let target = |fields: &[(&str, &str)]| {
+        let trace = trace(&text, &call("GET", "/orders/7", fields));
+        trace.target.unwrap_or_default()
+    };
+    let release = |value: &'static str| ("X-Release", value);
+    assert_eq!(target(&[release("next")]), "other");
+    assert_eq!(target(&[release("stable"), release("next")]), "other");
+    assert_eq!(target(&[release("stable, next")]), "other");
+    assert_eq!(target(&[release("next ,stable")]), "other");
+    assert_eq!(target(&[release("next-but-one")]), "orders");
+    assert_eq!(target(&[]), "orders");
+}
+
+#[test]
 fn a_member_that_does_not_exist_is_named_with_the_nearest() {
     let said = |text: &str| {
         messages(&with(&[&format!(
