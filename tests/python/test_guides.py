@@ -31,7 +31,7 @@ REASONS = {
     for reasons in [CATALOGUE["gateway_reasons"], *(entry["reasons"] for entry in KINDS.values())]
     for reason in reasons
 }
-ALL_YAML = [block for guide in GUIDES for block in blocks(guide, "yaml")]
+ALL_YAML = [block for guide in [*GUIDES, ROOT / "README.md"] for block in blocks(guide, "yaml")]
 CASES = [block for block in ALL_YAML if block.text.startswith("gateway:")]
 YAML = [block for block in ALL_YAML if block not in CASES]
 CONSOLE = [block for guide in GUIDES for block in blocks(guide, "console")]

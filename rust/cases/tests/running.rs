@@ -138,7 +138,7 @@ fn a_bench_keeps_counters_and_knows_every_application() {
     let path = folder.path().join("gateway.yaml");
     std::fs::write(&path, DOCUMENT).unwrap();
     let bench = Bench::open(&path).unwrap();
-    let call = |application, seconds| {
+    let call = |application, seconds: u64| {
         let request = ExplainRequest {
             method: "GET".into(),
             url: "/orders/7".into(),
