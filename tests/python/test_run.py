@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import httpx
 import lockgate
 import pytest
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 KEY = {"X-Api-Key": "lg_try_me"}
 
@@ -103,6 +102,51 @@ def test_run_takes_up_a_change_of_a_file_that_the_document_names_wherever_it_is(
         assert httpx.get(url, headers=KEY).json()["code"] == "schema.unlisted"
         process.terminate()
         assert process.wait() == 0
+
+
+def test_a_folder_of_the_same_name_does_not_get_between(document: Path, tmp_path: Path) -> None:
+    """The command stands in a folder with a package `lockgate` that is not ours."""
+    (tmp_path / "lockgate").mkdir()
+    (tmp_path / "lockgate" / "__init__.py").write_text("raise SystemExit('the wrong package')\n")
+    installed = Path(sys.executable).with_name("lockgate")
+    sources = Path(lockgate.__file__).parents[1]
+    for environment in ({}, {"PYTHONPATH": str(sources)}):
+        with subprocess.Popen(
+            [installed, "run", document],
+            cwd=tmp_path,
+            env=os.environ | environment,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stdout is not None
+            assert "public listens on" in process.stdout.readline()
+            process.terminate()
+            assert process.wait() == 0
+
+
+def test_sources_that_were_not_built_say_so(tmp_path: Path) -> None:
+    package = tmp_path / "lockgate"
+    package.mkdir()
+    for name in ("__init__.py", "__main__.py"):
+        shutil.copy(Path(lockgate.__file__).with_name(name), package / name)
+    result = subprocess.run(
+        [sys.executable, "-m", "lockgate", "check", "gateway.yaml"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert f"error: the compiled part of Lockgate in `{package}` cannot be loaded" in result.stderr
+    assert "write `make setup` in the sources" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_folder_in_place_of_a_document_is_said(document: Path) -> None:
+    result = subprocess.run(command("check", document.parent), capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert "it is a folder" in result.stderr
+    assert "help: name the document in it, such as `gateway.yaml`" in result.stderr
 
 
 def test_run_says_why_it_does_not_start(document: Path) -> None:

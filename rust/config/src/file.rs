@@ -84,8 +84,37 @@ pub fn read_file(path: &Path, most: u64) -> Result<Vec<u8>> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+    use crate::RevisionId;
+
+    #[test]
+    fn another_content_of_a_file_is_another_revision_and_a_name_alone_is_none() {
+        let (files, copy) = (Files::default(), Files::default());
+        let document = || RevisionId::of("{}");
+        assert_eq!(document().with_files(&files.contents()), document());
+        let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+        files.note(manifest.join("a"));
+        assert_eq!(document().with_files(&files.contents()), document());
+        assert!(files.read(manifest, "no/such/file", 9).is_err());
+        files.clone().read(manifest, "Cargo.toml", 1 << 20).unwrap();
+        let names = ["a", "no/such/file", "Cargo.toml"].map(|name| manifest.join(name));
+        assert_eq!(
+            files.paths(),
+            names,
+            "those that cannot be read are noted too"
+        );
+        let whole = document().with_files(&files.contents());
+        assert_ne!(whole, document());
+        copy.read(&manifest.join("src"), "../Cargo.toml", 1 << 20)
+            .unwrap();
+        assert_ne!(
+            document().with_files(&copy.contents()),
+            whole,
+            "another name"
+        );
+    }
 
     #[test]
     fn what_is_no_file_or_has_no_end_is_refused_and_nothing_waits() {

@@ -231,7 +231,13 @@ impl Reader {
 }
 
 fn unreadable(name: &str, error: &std::io::Error) -> Problem {
-    Problem::in_file(name, format!("the file cannot be read: {error}"))
+    let problem = Problem::in_file(name, format!("the file cannot be read: {error}"));
+    match error.kind() {
+        std::io::ErrorKind::IsADirectory => problem.help(
+            "name the document in it, such as `gateway.yaml`; a document joins the files of a folder by `include: [FOLDER]`",
+        ),
+        _ => problem,
+    }
 }
 
 fn documents_in(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
