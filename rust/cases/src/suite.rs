@@ -82,6 +82,12 @@ impl Suite {
         let name = file.display().to_string();
         let text = text_of(file).map_err(|message| vec![Problem::in_file(&*name, message)])?;
         let node = parse(&name, &text).map_err(|problem| vec![problem])?;
+        if node.get("lockgate").is_some() {
+            let problem = Problem::in_file(name, "this is a gateway document, and no case file");
+            return Err(vec![problem.help(
+                "name a file with `cases`; `lockgate check` is for documents",
+            )]);
+        }
         let written: WrittenFile = decode(&node)?;
         let (name, source) = source(file, written.gateway.as_ref(), gateway)?;
         let loaded = load_document(&source)?;

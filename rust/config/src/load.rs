@@ -124,6 +124,9 @@ pub fn load_document(source: &Source) -> Result<Loaded, Vec<Problem>> {
 fn check_version(root: &Node) -> Result<(), Problem> {
     let Some(version) = root.get("lockgate") else {
         let problem = Problem::new(&root.span, "the field `lockgate` is missing");
+        if root.get("cases").is_some() {
+            return Err(problem.help("these are cases: run them with `lockgate test`"));
+        }
         return Err(problem.help(format!(
             "start the document with `lockgate: {DOCUMENT_VERSION}`"
         )));
