@@ -147,6 +147,8 @@ class Board:
         caller.calls += 1
         caller.latencies.append(line["latency_ms"])
         code, status = line.get("code"), line["status"]
+        if line["decision"] == "respond":
+            code = None  # it says which policy answered, and nobody was refused
         if status >= 500:
             caller.failed += 1
         elif code:

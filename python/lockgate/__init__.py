@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     from lockgate.models import CaseReport, Check, Difference, Event, GuardVerdict, Problem, Trace
     from lockgate.recording import Recording
     from lockgate.replays import Replay, replay
+    from lockgate.testing import Answer, Bench
 
 __all__ = [
+    "Answer",
+    "Bench",
     "CaseReport",
     "Check",
     "Difference",
@@ -49,6 +52,8 @@ _HOMES = {
     "Replay": "replays",
     "replay": "replays",
     "test": "cases",
+    "Answer": "testing",
+    "Bench": "testing",
 }
 """Where a name lives; what is not listed is a model."""
 

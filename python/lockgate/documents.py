@@ -59,9 +59,9 @@ def explain(
         ProblemsError: The document has errors.
         ValueError: The request cannot be read.
     """
-    _check_url(url)
+    check_url(url)
     if client is not None:
-        _check_address(client)
+        check_address(client)
     request = {
         "method": method,
         "url": url,
@@ -73,7 +73,7 @@ def explain(
     return Trace.model_validate_json(_engine.explain(path, json.dumps(request)))
 
 
-def _check_url(text: str) -> None:
+def check_url(text: str) -> None:
     """Raise `ValueError` for what is neither a path nor a URL."""
     try:
         parts = urlsplit(text)
@@ -87,7 +87,7 @@ def _check_url(text: str) -> None:
         raise ValueError(message)
 
 
-def _check_address(text: str) -> None:
+def check_address(text: str) -> None:
     """Raise `ValueError` for what is not an IP address."""
     try:
         ipaddress.ip_address(text)

@@ -12,6 +12,7 @@ from lockgate.models import Applied, Problem
 
 if TYPE_CHECKING:
     from os import PathLike
+    from pathlib import Path
 
 _PROBLEMS = TypeAdapter(list[Problem])
 
@@ -56,6 +57,11 @@ class Gateway:
     def reload(self) -> Applied:
         """Read the document again; the old one serves on when it has errors."""
         return Applied.model_validate_json(self._node.apply())
+
+    @property
+    def files(self) -> list[Path]:
+        """The files that the document consists of and refers to, as the last reading found them."""
+        return self._node.files()
 
     def stats(self) -> dict[str, Any]:
         """Counts since the start: requests, answers by class, refusals by code."""

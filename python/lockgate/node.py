@@ -37,6 +37,7 @@ def serve(file: str, *, watch: bool, drain: float) -> int:
     except OSError as error:
         return _fail(str(error), 2)
     _show_problems(json.loads(node.warnings()))
+    documents.also(node.files())
     wake, stop, reload = threading.Event(), threading.Event(), threading.Event()
 
     def on_signal(number: int, _: FrameType | None) -> None:
@@ -60,6 +61,7 @@ def serve(file: str, *, watch: bool, drain: float) -> int:
         if reload.is_set() or (watch and changed):
             reload.clear()
             _report(json.loads(node.apply()))
+            documents.also(node.files())
     if not node.stop(drain):
         return _fail(f"some requests did not end within {drain:g} s", 3)
     return 0

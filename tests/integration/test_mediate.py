@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import socket
 from typing import TYPE_CHECKING
 
 import httpx
@@ -129,6 +130,24 @@ def test_every_answer_is_hardened(serve: Serve, key: dict[str, str]) -> None:
 def hidden(**fields: str) -> Service:
     body = json.dumps({"ssn": "078-05-1120", "pay": "4111 1111 1111 1111", "id": 7})
     return Service(reply=lambda _: answer(body, Content_Type="application/json", **fields))
+
+
+def test_what_no_route_takes_is_hardened_by_the_policies_of_the_gateway(serve: Serve) -> None:
+    with Service() as service:
+        more = f"policies: [{{ id: harden, kind: response_headers }}, {PAGES}]"
+        gateway = serve(service.url, more=more)
+        url = gateway.urls["public"]
+        ambiguous = httpx.get(f"{url}/a/%2e%2e/b", headers={"Origin": SHOP})
+        assert (ambiguous.status_code, origin_of(ambiguous)) == (400, SHOP)
+        assert ambiguous.headers["x-content-type-options"] == "nosniff"
+        host, port = gateway.listeners["public"].rsplit(":", 1)
+        with socket.create_connection((host, int(port))) as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n")
+            connection.settimeout(10)
+            said = connection.recv(4096)
+        assert said.startswith(b"HTTP/1.1 400")
+        assert b"x-content-type-options: nosniff" in said.lower()
+        assert service.requests == []
 
 
 def test_hidden_fields_leave_an_answer_of_the_right_length(serve: Serve) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import stat
+import time
 from typing import TYPE_CHECKING
 
 import httpx
@@ -46,6 +48,44 @@ def test_saving_the_use_of_a_quota_is_no_change_of_the_document(serve: Serve, tm
         (tmp_path / "more.yaml").write_text("lockgate: 1\n")
         assert watch.changed()
         assert not watch.changed()
+
+
+def test_files_that_a_document_names_are_seen_wherever_they_are(tmp_path: Path) -> None:
+    document = tmp_path / "config" / "gateway.yaml"
+    document.parent.mkdir()
+    document.write_text("lockgate: 1\n")
+    named, other, missing = (tmp_path / name for name in ("key.pem", "other.pem", "missing.pem"))
+    for path in (named, other):
+        path.write_text("a")
+    watch = Watch(document)
+    for path in (named, other):
+        os.utime(path, ns=(0, 0))
+    watch.also([document, named, missing])
+    assert not watch.changed()
+    other.write_text("b")
+    assert not watch.changed()
+    named.write_text("bc")
+    assert watch.changed()
+    missing.write_text("b")
+    assert watch.changed()
+    named.unlink()
+    assert watch.changed()
+    watch.also([document, missing])
+    named.write_text("cde")
+    assert not watch.changed(), "the document names it no longer"
+
+
+def test_a_file_that_was_written_while_the_document_was_read_counts_as_changed(tmp_path: Path) -> None:
+    document = tmp_path / "config" / "gateway.yaml"
+    document.parent.mkdir()
+    watch = Watch(document)
+    late = tmp_path / "key.pem"
+    late.write_text("a")
+    future = time.time_ns() + 10**9
+    os.utime(late, ns=(future, future))
+    watch.also([late])
+    assert watch.changed()
+    assert not watch.changed()
 
 
 def test_a_quota_that_is_not_kept_is_warned_of(serve: Serve) -> None:

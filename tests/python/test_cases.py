@@ -48,6 +48,15 @@ def test_every_policy_case_of_the_repository_passes_through_the_wheel() -> None:
     assert report.count > 100
 
 
+def test_a_case_file_and_a_document_are_not_taken_for_each_other() -> None:
+    code, _, err = run(GATEWAY)
+    assert code == 2
+    assert "this is a gateway document, and no case file" in err
+    assert "`lockgate check` is for documents" in err
+    (problem,) = lockgate.check(EXAMPLE / "cases.yaml").problems
+    assert problem.help == "these are cases: run them with `lockgate test`"
+
+
 def test_a_failure_says_what_was_expected_and_what_came(failing: Path) -> None:
     code, out, _ = run(failing)
     assert code == 1

@@ -6,6 +6,7 @@ import io
 import json
 import re
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -39,15 +40,20 @@ PATIENCE = 60.0
 SHOWN = {
     "400 json_limits.refused",
     "400 request.bad_path",
+    "400 schema.refused",
     "401 api_key.invalid",
     "401 any_of.missing",
     "401 jwt.expired",
     "401 jwt.wrong_audience",
+    "403 cors.origin_not_allowed",
     "403 ip_filter.refused",
     "403 payload_guard.attack",
+    "403 require.plan",
     "403 require.scope",
     "404 route.not_found",
     "405 route.method_not_allowed",
+    "413 request.body_too_large",
+    "414 size.uri_too_long",
     "429 concurrency.exceeded",
     "429 quota.exceeded",
     "429 rate_limit.exceeded",
@@ -126,6 +132,7 @@ def test_the_demo_shows_every_kind_of_answer_and_what_it_prints_is_true(tmp_path
         succeeds = answer_of(running.until(r"^succeeds +(curl .*)$")[1])
         assert (succeeds[0], list(succeeds[2])) == (200, ["orders"])
         assert "server" not in succeeds[1]
+        assert succeeds[1]["x-content-type-options"] == "nosniff"
 
         refused = answer_of(running.until(r"^refused +(curl .*)$")[1])
         told = running.until(r"^ +401 (\S+): (.*)$")
@@ -217,6 +224,18 @@ def test_the_document_is_sound_and_has_no_credential() -> None:
     assert "sha256" not in DOCUMENT.read_text()
 
 
+def test_cases_cover_every_route_and_every_enforced_policy_of_the_document() -> None:
+    report = lockgate.test(DOCUMENT.parent)
+    assert [case.failures for _, case in report.failed] == []
+    (coverage,) = report.coverage
+    assert coverage.gateway == str(DOCUMENT)
+    assert [route.id for route in coverage.routes if route.lacks] == []
+    # A redirect refuses only what leads nowhere; no value of this route's `{id}` does.
+    assert [(policy.id, policy.lacks) for policy in coverage.policies if policy.lacks] == [
+        ("moved", ["refused"])
+    ]
+
+
 def test_a_run_writes_hashes_into_its_document_and_no_keys(tmp_path: Path) -> None:
     keys = {name: f"lg_only_for_this_test_{name}" for name in WITH_KEYS}
     filled = fill(DOCUMENT.read_text(), {"127.0.0.1:8080": "127.0.0.1:0"}, keys)
@@ -225,6 +244,7 @@ def test_a_run_writes_hashes_into_its_document_and_no_keys(tmp_path: Path) -> No
         assert sha256(key.encode()).hexdigest() in filled
     document = tmp_path / "gateway.yaml"
     document.write_text(filled)
+    shutil.copytree(DOCUMENT.with_name("openapi"), tmp_path / "openapi")
     assert lockgate.check(document).problems == []
     for wrong in ({"addresses": {"127.0.0.1:7": ""}, "keys": {}}, {"addresses": {}, "keys": {"nobody": ""}}):
         with pytest.raises(ValueError, match="the document does not"):
@@ -253,6 +273,7 @@ def board() -> Board:
         refused = {"code": "route.not_found", "application": "kiosk"} if number % 2 else {}
         line = {
             "status": 404 if number % 2 else 200,
+            "decision": "refuse" if number % 2 else "forward",
             "method": "GET",
             "path": f"/{number}",
             "latency_ms": 2.0,
@@ -262,7 +283,7 @@ def board() -> Board:
     return board
 
 
-@pytest.mark.parametrize(("width", "height"), [(80, 24), (100, 30), (118, 42), (200, 60)])
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (100, 30), (118, 46), (200, 60)])
 def test_the_view_fits_its_terminal(board: Board, width: int, height: int) -> None:
     console = Console(file=io.StringIO(), width=width, height=height)
     console.print(view.render(board, width, height))
@@ -279,14 +300,23 @@ def test_the_view_fits_its_terminal(board: Board, width: int, height: int) -> No
         "the inventory is down",
     ):
         assert expected in text
-    assert bool(re.search(r"and \d+ more", text)) == (height < 30), "what there is no room for is counted"
+    assert bool(re.search(r"and \d+ more", text)) == (height < 40), "what there is no room for is counted"
 
 
 def test_what_is_refused_again_is_counted_once(board: Board) -> None:
-    line = {"status": 429, "code": "rate_limit.exceeded", "method": "GET", "path": "/a", "latency_ms": 1.0}
+    line = {
+        "status": 429,
+        "decision": "refuse",
+        "code": "rate_limit.exceeded",
+        "method": "GET",
+        "path": "/a",
+        "latency_ms": 1.0,
+    }
     for _ in range(3):
         board.add(line)
     board.add(line | {"application": "kiosk"})
+    # An answer of a policy, such as a redirect, has a code and is no refusal.
+    board.add(line | {"status": 308, "decision": "respond", "code": "redirect.moved"})
     assert [refused.times for refused in list(board.last)[-2:]] == [3, 1]
     assert board.callers[NOBODY].refused == 3
 

@@ -31,7 +31,9 @@ REASONS = {
     for reasons in [CATALOGUE["gateway_reasons"], *(entry["reasons"] for entry in KINDS.values())]
     for reason in reasons
 }
-YAML = [block for guide in GUIDES for block in blocks(guide, "yaml")]
+ALL_YAML = [block for guide in [*GUIDES, ROOT / "README.md"] for block in blocks(guide, "yaml")]
+CASES = [block for block in ALL_YAML if block.text.startswith("gateway:")]
+YAML = [block for block in ALL_YAML if block not in CASES]
 CONSOLE = [block for guide in GUIDES for block in blocks(guide, "console")]
 PYTHON = [block for guide in GUIDES for block in blocks(guide, "python")]
 SHELL = [block for guide in [*GUIDES, ROOT / "README.md"] for block in blocks(guide, "sh", "console")]
@@ -49,6 +51,15 @@ def test_every_document_in_a_guide_is_sound(folder: Path, block: Block) -> None:
     path = folder / "gateway.yaml"
     path.write_text(whole(block.text))
     assert [str(problem) for problem in lockgate.check(path).problems] == []
+
+
+@pytest.mark.parametrize("block", CASES, ids=str)
+def test_every_case_in_a_guide_passes(folder: Path, block: Block) -> None:
+    _documents(folder, block.guide)
+    (folder / "cases.yaml").write_text(block.text)
+    report = lockgate.test(folder / "cases.yaml")
+    assert report.count > 0
+    assert [case.failures for _, case in report.failed] == []
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -90,6 +101,9 @@ def _documents(folder: Path, guide: Path) -> None:
     documents = [block.text for block in blocks(guide, "yaml") if block.text.startswith("lockgate:")]
     for name, text in zip(("gateway.yaml", "next.yaml"), documents, strict=False):
         (folder / name).write_text(text)
+    for cases in blocks(guide, "yaml"):
+        if cases.text.startswith("gateway:"):
+            (folder / "cases.yaml").write_text(cases.text)
 
 
 @pytest.mark.parametrize("block", SHELL, ids=str)

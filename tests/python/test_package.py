@@ -61,7 +61,12 @@ def test_the_installed_command_serves(installed: Path, tmp_path: Path) -> None:
         document = tmp_path / "gateway.yaml"
         text = text.replace("http://127.0.0.1:9001", service.url)
         document.write_text(text + "admin: { bind: '127.0.0.1:0' }\n")
-        with subprocess.Popen([installed, "run", document], stdout=subprocess.PIPE, text=True) as gateway:
+        # A package of the same name in the folder does not get between.
+        (tmp_path / "lockgate").mkdir()
+        (tmp_path / "lockgate" / "__init__.py").write_text("raise SystemExit('the wrong package')\n")
+        with subprocess.Popen(
+            [installed, "run", document], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+        ) as gateway:
             assert gateway.stdout is not None
             url = gateway.stdout.readline().split()[-1]
             try:

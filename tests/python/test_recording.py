@@ -15,13 +15,15 @@ if TYPE_CHECKING:
     from conftest import Run
 
 SECRET = "lg_try_me"
+ONE_CORE = "node: { cores: 1 }\n"
+"""Each core writes what it has served: with several, only the times of records say their order."""
 
 
 @pytest.fixture
 def recording(document: Path, key: dict[str, str]) -> Path:
     """The recording of three calls."""
     text = document.read_text()
-    document.write_text(text + "recording: { directory: rec }\naccess_log: { to: access.log }\n")
+    document.write_text(text + "recording: { directory: rec }\naccess_log: { to: access.log }\n" + ONE_CORE)
     with lockgate.Gateway(document) as gateway:
         url = gateway.urls["public"]
         trace = {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
@@ -69,6 +71,7 @@ def test_the_access_log_has_a_line_for_each_request_and_no_query(recording: Path
     ]
     assert lines[1]["code"] == "api_key.missing"
     assert "hush" not in str(lines)
+    assert (recording.parent / "access.log").stat().st_mode & 0o777 == 0o600
 
 
 def test_people_list_filter_show_and_count(recording: Path, run: Run) -> None:

@@ -15,7 +15,10 @@ def run(
         Path, typer.Argument(metavar="FILE", help="The gateway document, YAML or JSON.", show_default=False)
     ],
     *,
-    watch: Annotated[bool, typer.Option(help="Reload when a document in the folder changes.")] = True,
+    watch: Annotated[
+        bool,
+        typer.Option(help="Reload when the document changes, one in its folder, or a file that it names."),
+    ] = True,
     drain: Annotated[
         float, typer.Option(help="Seconds that requests have to end after SIGTERM.", min=0)
     ] = 30.0,

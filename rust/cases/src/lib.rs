@@ -17,7 +17,7 @@
 //! | `after` | how far the clock moves before it |
 //! | `request` | `method`, `url`, `headers`, `body` or `json`, `client`, `application` (the runner sends a key of that application) |
 //! | `certificate` | the client certificate: `sha256`, `names` |
-//! | `facts` | what issuers and authorization servers answer, in the order in which they are asked; `unavailable` for no answer |
+//! | `facts` | what issuers and authorization servers answer, in the order in which they are asked; `unavailable` for no answer. Each must be asked for |
 //! | `answer` | what the service answers: `status`, `headers`, `body` or `json` |
 //! | `in_flight` | for how many further steps the request is not answered yet |
 //! | `times` | how often it is sent, one after the other |
@@ -27,6 +27,7 @@
 //! [`Report`] does both for many files.
 
 mod application;
+mod bench;
 mod came;
 mod coverage;
 mod expect;
@@ -36,6 +37,7 @@ mod run;
 mod suite;
 
 pub use application::credential;
+pub use bench::Bench;
 pub use came::{Came, CameForwarded, CameVerdict};
 pub use coverage::{Coverage, PolicyCoverage, RouteCoverage};
 pub use expect::{Decision, Difference, Expect, ExpectForwarded};

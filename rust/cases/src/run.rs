@@ -62,7 +62,9 @@ impl Suite {
                     came: why.clone(),
                 }],
             };
-            failures.extend(differences.into_iter().map(|difference| Failure {
+            let unasked = explained.as_ref().ok().and_then(unasked);
+            let differences = differences.into_iter().chain(unasked);
+            failures.extend(differences.map(|difference| Failure {
                 step: at + 1,
                 line: step.line,
                 difference,
@@ -87,6 +89,16 @@ impl Suite {
             traces,
         }
     }
+}
+
+/// Facts that nobody asked for: the case tests something else than it says.
+fn unasked(explained: &Explained) -> Option<Difference> {
+    let left = explained.unasked_facts;
+    (left > 0).then(|| Difference {
+        what: "facts".into(),
+        expected: "all of them asked for".into(),
+        came: format!("{left} that nobody asked for"),
+    })
 }
 
 /// A time after another, at most the last that there is.

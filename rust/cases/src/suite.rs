@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use lockgate_config::{
@@ -82,6 +82,12 @@ impl Suite {
         let name = file.display().to_string();
         let text = text_of(file).map_err(|message| vec![Problem::in_file(&*name, message)])?;
         let node = parse(&name, &text).map_err(|problem| vec![problem])?;
+        if node.get("lockgate").is_some() {
+            let problem = Problem::in_file(name, "this is a gateway document, and no case file");
+            return Err(vec![problem.help(
+                "name a file with `cases`; `lockgate check` is for documents",
+            )]);
+        }
         let written: WrittenFile = decode(&node)?;
         let (name, source) = source(file, written.gateway.as_ref(), gateway)?;
         let loaded = load_document(&source)?;
@@ -140,13 +146,25 @@ fn source(
         }
         (None, Some(path)) => {
             let path = folder.join(&path.value);
-            Ok((path.display().to_string(), Source::file(path)))
+            Ok((shown(&path), Source::file(path)))
         }
         (None, None) => Err(vec![
             Problem::in_file(name, "the field `gateway` is missing")
                 .help("write the path of a gateway document, or give it with `--gateway`"),
         ]),
     }
+}
+
+/// A path as people write it: without steps down and up again. Only a name: through links it may lead elsewhere.
+fn shown(path: &Path) -> String {
+    let mut steps: Vec<Component<'_>> = Vec::new();
+    for step in path.components() {
+        match (steps.last(), step) {
+            (Some(Component::Normal(_)), Component::ParentDir) => drop(steps.pop()),
+            _ => steps.push(step),
+        }
+    }
+    steps.iter().collect::<PathBuf>().display().to_string()
 }
 
 impl WrittenCase {

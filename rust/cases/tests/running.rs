@@ -1,8 +1,8 @@
 //! Cases fail when the gateway does something else than they expect, and say what.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-use lockgate_cases::{CaseReport, Report, Suite};
-use lockgate_policy::Timestamp;
+use lockgate_cases::{Bench, CaseReport, Report, Suite};
+use lockgate_policy::{ExplainRequest, Timestamp};
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
@@ -111,6 +111,60 @@ fn everything_that_is_expected_is_compared() {
     let all = "decision: forward, status: 200, application: shop, route: '*', headers: { x-by: gateway }, without: [X-None], \
                body: '', policies: { key: allow, fair: allow }, forwarded: { path: /7, query: '', headers: { x-tenant: shop }, cache: false }";
     assert_eq!(failures(all), [""; 0]);
+}
+
+#[test]
+fn a_fact_that_nobody_asks_for_fails_the_case() {
+    let said = |url: &str| {
+        let report = only(&format!(
+            "  - {{ name: a, request: {{ url: {url} }}, facts: [unavailable, unavailable], expect: {{ decision: refuse }} }}"
+        ));
+        let [failure] = report.failures.as_slice() else {
+            panic!("{:?}", report.failures)
+        };
+        (
+            failure.difference.what.clone(),
+            failure.difference.came.clone(),
+        )
+    };
+    let expected = ("facts".to_owned(), "2 that nobody asked for".to_owned());
+    assert_eq!(said("/orders/7"), expected);
+    assert_eq!(said("/nowhere"), expected);
+}
+
+#[test]
+fn a_bench_keeps_counters_and_knows_every_application() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gateway.yaml");
+    std::fs::write(&path, DOCUMENT).unwrap();
+    let bench = Bench::open(&path).unwrap();
+    let call = |application, seconds: u64| {
+        let request = ExplainRequest {
+            method: "GET".into(),
+            url: "/orders/7".into(),
+            ..ExplainRequest::default()
+        };
+        let now = Timestamp::from_seconds(1_800_000_000 + seconds);
+        bench
+            .call(request, application, now)
+            .map(|trace| trace.code.unwrap_or_default())
+    };
+    let codes: Vec<String> = (0..3).map(|at| call(Some("shop"), at).unwrap()).collect();
+    assert_eq!(codes, ["", "", "rate_limit.exceeded"]);
+    assert_eq!(call(Some("kiosk"), 3).unwrap(), "");
+    assert_eq!(call(None, 3).unwrap(), "api_key.missing");
+    assert_eq!(call(Some("shop"), 61).unwrap(), "");
+    assert_eq!(
+        call(Some("shpo"), 61).unwrap_err(),
+        "unknown application `shpo`; did you mean `shop`?"
+    );
+    std::fs::write(&path, DOCUMENT.replace("limit: 2", "limit: 0")).unwrap();
+    let problems = Bench::open(&path).unwrap_err();
+    let problem = problems.first().unwrap();
+    assert!(
+        problem.file.ends_with("gateway.yaml") && problem.line > 1,
+        "{problem}"
+    );
 }
 
 #[test]

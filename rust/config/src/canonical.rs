@@ -1,5 +1,6 @@
 //! The canonical form: one text for one meaning, so that a revision has one id.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
@@ -13,6 +14,17 @@ impl RevisionId {
     /// The id of a canonical text.
     pub fn of(canonical: &str) -> Self {
         Self(sha256_hex(canonical.as_bytes()))
+    }
+
+    /// The id of a document that refers to files: another content of one of them is another revision. Without files it is the
+    /// document's own.
+    #[must_use]
+    pub fn with_files(self, contents: &BTreeMap<String, String>) -> Self {
+        if contents.is_empty() {
+            return self;
+        }
+        let whole = serde_json::json!({ "document": self.0, "files": contents });
+        Self::of(&canonical_json(&whole))
     }
 
     /// All 64 digits.

@@ -27,7 +27,7 @@ mod yaml;
 pub use canonical::{RevisionId, canonical_json, sha256_hex};
 pub use decode::{Each, Entries, Entry, Raw, Spanned, decode};
 pub use document::*;
-pub use file::read_file;
+pub use file::{Files, read_file};
 pub use load::{Loaded, Source, load, load_document};
 pub use node::{Key, Node, Span, Value};
 pub use problem::{Problem, Severity, nearest};

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::canonical::{RevisionId, canonical_json};
 use crate::decode::decode;
 use crate::document::Document;
+use crate::file::Files;
 use crate::node::{Key, Node, Value};
 use crate::problem::Problem;
 use crate::{DOCUMENT_VERSION, MAX_DOCUMENT_BYTES, read_file, yaml};
@@ -65,8 +66,8 @@ pub struct Loaded {
     pub id: RevisionId,
     /// The folder that references start from.
     pub base: PathBuf,
-    /// All files that were read, so that a change of any can be noticed.
-    pub files: Vec<PathBuf>,
+    /// Its files, and those that it refers to, so that a change of any can be noticed.
+    pub files: Files,
 }
 
 /// Reads a source with its includes.
@@ -84,7 +85,7 @@ pub fn load(source: &Source) -> Result<Document, Vec<Problem>> {
 pub fn load_document(source: &Source) -> Result<Loaded, Vec<Problem>> {
     let mut reader = Reader {
         bytes: 0,
-        files: Vec::new(),
+        files: Files::default(),
     };
     let (mut root, base) = reader.read(source).map_err(|problem| vec![problem])?;
     check_version(&root).map_err(|problem| vec![problem])?;
@@ -101,6 +102,9 @@ pub fn load_document(source: &Source) -> Result<Loaded, Vec<Problem>> {
         Ok(document) if problems.is_empty() => {
             let canonical = canonical_json(&root.to_json());
             let id = RevisionId::of(&canonical);
+            for name in document.tls_files() {
+                reader.files.note(base.join(name));
+            }
             Ok(Loaded {
                 document,
                 canonical,
@@ -120,6 +124,9 @@ pub fn load_document(source: &Source) -> Result<Loaded, Vec<Problem>> {
 fn check_version(root: &Node) -> Result<(), Problem> {
     let Some(version) = root.get("lockgate") else {
         let problem = Problem::new(&root.span, "the field `lockgate` is missing");
+        if root.get("cases").is_some() {
+            return Err(problem.help("these are cases: run them with `lockgate test`"));
+        }
         return Err(problem.help(format!(
             "start the document with `lockgate: {DOCUMENT_VERSION}`"
         )));
@@ -138,7 +145,7 @@ fn check_version(root: &Node) -> Result<(), Problem> {
 
 struct Reader {
     bytes: usize,
-    files: Vec<PathBuf>,
+    files: Files,
 }
 
 impl Reader {
@@ -147,7 +154,7 @@ impl Reader {
         let (text, base) = match source {
             Source::Text { text, base, .. } => (text.clone(), base.clone()),
             Source::File(path) => {
-                self.files.push(path.clone());
+                self.files.note(path.clone());
                 let bytes = read_file(path, MAX_DOCUMENT_BYTES as u64)
                     .map_err(|error| unreadable(&name, &error))?;
                 let text = String::from_utf8(bytes)
@@ -196,6 +203,8 @@ impl Reader {
             };
             let path = base.join(name);
             if path.is_dir() {
+                // Its time changes when a document is added to it.
+                self.files.note(path.clone());
                 match documents_in(&path) {
                     Ok(found) if found.is_empty() => problems.push(
                         Problem::new(&item.span, format!("the folder `{name}` holds no document"))
@@ -225,7 +234,13 @@ impl Reader {
 }
 
 fn unreadable(name: &str, error: &std::io::Error) -> Problem {
-    Problem::in_file(name, format!("the file cannot be read: {error}"))
+    let problem = Problem::in_file(name, format!("the file cannot be read: {error}"));
+    match error.kind() {
+        std::io::ErrorKind::IsADirectory => problem.help(
+            "name the document in it, such as `gateway.yaml`; a document joins the files of a folder by `include: [FOLDER]`",
+        ),
+        _ => problem,
+    }
 }
 
 fn documents_in(folder: &Path) -> std::io::Result<Vec<PathBuf>> {

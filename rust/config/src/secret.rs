@@ -51,6 +51,14 @@ impl Secret {
         }
     }
 
+    /// The file that it names, relative to the document.
+    pub fn file(&self) -> Option<&str> {
+        match self {
+            Self::Env(_) => None,
+            Self::File(path) => Some(path),
+        }
+    }
+
     /// The value, without surrounding line breaks. `base` is the folder of the document.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 //! `when`: conditions in the Common Expression Language, checked before they run.
 
+mod members;
+
 use cel::common::ast::{EntryExpr, Expr, IdedEntryExpr, IdedExpr};
 use cel::{Context, Program};
 use serde::Serialize;
@@ -62,7 +64,7 @@ struct RequestFields<'a> {
 }
 
 impl Condition {
-    /// Reads and checks an expression: its syntax, the names it starts from, the functions it calls.
+    /// Reads and checks an expression: its syntax, the names it starts from and their members, the functions it calls.
     ///
     /// # Errors
     /// What is wrong, at the expression.
@@ -94,6 +96,7 @@ impl Condition {
                 return Err(Problem::unknown(&text.span, "name", name, ROOTS));
             }
         }
+        members::check(program.expression(), &own, &text.span)?;
         for name in references.functions() {
             let operator = !name.starts_with(|c: char| c.is_ascii_alphabetic());
             if !operator && !FUNCTIONS.contains(&name) {

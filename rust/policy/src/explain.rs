@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::Version;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::canonical::canonical_path;
 use crate::chain::{Outcome, Progress, Step, Word};
@@ -105,6 +106,8 @@ pub struct Forwarded {
 pub struct Explained {
     /// The explanation.
     pub trace: Trace,
+    /// How many of the facts that were given nobody asked for.
+    pub unasked_facts: usize,
     _held: Progress,
 }
 
@@ -132,9 +135,11 @@ pub fn explain_with(
 ) -> Result<Explained, String> {
     let parsed = Parsed::read(request, now)?;
     let mut progress = Progress::default();
-    let trace = judge(revision, &parsed, request, counters, &mut progress)?;
+    let mut given = request.facts.iter();
+    let trace = judge(revision, &parsed, &mut given, counters, &mut progress)?;
     Ok(Explained {
         trace,
+        unasked_facts: given.len(),
         _held: progress,
     })
 }
@@ -142,36 +147,54 @@ pub fn explain_with(
 fn judge(
     revision: &Revision,
     parsed: &Parsed,
-    request: &ExplainRequest,
+    given: &mut std::slice::Iter<'_, Value>,
     counters: &Arc<Counters>,
     progress: &mut Progress,
 ) -> Result<Trace, String> {
-    let path = match canonical_path(&parsed.path) {
-        Ok(path) => path,
-        Err(error) => return Ok(refused(&Refusal::new(&reason::BAD_PATH, error.to_string()))),
-    };
-    let route = match revision.route(&parsed.host, &path, &parsed.method, &parsed.headers) {
-        Ok(route) => route,
-        Err(refusal) => return Ok(refused(&refusal)),
-    };
-    let variables = route.template.variables(&path);
     let body = parsed.body.as_deref();
     let mut view = RequestView {
         method: &parsed.method,
         scheme: &parsed.scheme,
-        host: &parsed.host,
-        path: &path,
+        host: "",
+        path: "",
         query: parsed.query.as_deref(),
         version: Version::HTTP_11,
         headers: &parsed.headers,
         client: parsed.client,
         certificate: parsed.certificate.as_ref(),
         body: body.map_or(Body::Absent, |body| Body::Unread(Some(body.len() as u64))),
-        variables: &variables,
+        variables: &[],
         identity: None,
     };
     let mut facts = Facts::default();
-    let mut given = request.facts.iter();
+    let refused = |view: &RequestView<'_>, refusal: &Refusal| {
+        let mut env = Env {
+            now: parsed.at,
+            facts: &Facts::default(),
+            directory: &revision.directory,
+            counters,
+        };
+        let mut headers: HeaderMap = refusal.headers.iter().cloned().collect();
+        for edit in revision.unrouted_edits(view, &mut env) {
+            edit.apply(&mut headers);
+        }
+        with_refusal(Trace::empty(), refusal, &headers)
+    };
+    let path = match canonical_path(&parsed.path) {
+        Ok(path) => path,
+        Err(error) => {
+            let refusal = Refusal::new(&reason::BAD_PATH, error.to_string());
+            return Ok(refused(&view, &refusal));
+        }
+    };
+    view.host = &parsed.host;
+    view.path = &path;
+    let route = match revision.route(&parsed.host, &path, &parsed.method, &parsed.headers) {
+        Ok(route) => route,
+        Err(refusal) => return Ok(refused(&view, &refusal)),
+    };
+    let variables = route.template.variables(&path);
+    view.variables = &variables;
     loop {
         let mut env = Env {
             now: parsed.at,
@@ -203,11 +226,6 @@ fn judge(
             }
         }
     }
-}
-
-fn refused(refusal: &Refusal) -> Trace {
-    let headers = refusal.headers.iter().cloned().collect();
-    with_refusal(Trace::empty(), refusal, &headers)
 }
 
 impl Trace {

@@ -2,7 +2,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use lockgate_config::{Document, Mode, OnError, PolicyEntry, Problem, Secret};
+use lockgate_config::{Document, Files, Mode, OnError, PolicyEntry, Problem, Secret};
 use schemars::{Schema, SchemaGenerator};
 use serde::Serialize;
 
@@ -122,6 +122,8 @@ pub struct Compiling<'a> {
     pub document: &'a Document,
     /// The folder that files are relative to.
     pub base: &'a Path,
+    /// Where files that are read are noted.
+    pub files: &'a Files,
     /// Whether secrets may be read.
     pub secrets: Secrets,
     /// Who may call.
@@ -143,7 +145,8 @@ impl Compiling<'_> {
     /// A problem at `span` when the file cannot be read or is larger than 16 MiB.
     pub fn read_file(&self, name: &lockgate_config::Spanned<String>) -> Result<Vec<u8>, Problem> {
         const MOST: u64 = 16 * 1024 * 1024;
-        lockgate_config::read_file(&self.base.join(&name.value), MOST).map_err(|error| {
+        let read = self.files.read(self.base, &name.value, MOST);
+        read.map_err(|error| {
             Problem::new(
                 &name.span,
                 format!("the file `{}` cannot be read: {error}", name.value),
@@ -160,6 +163,9 @@ impl Compiling<'_> {
         secret: &Secret,
         span: &lockgate_config::Span,
     ) -> Result<Option<Vec<u8>>, Problem> {
+        if let Some(file) = secret.file() {
+            self.files.note(self.base.join(file));
+        }
         match self.secrets {
             Secrets::Skip => Ok(None),
             Secrets::Read => secret

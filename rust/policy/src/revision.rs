@@ -11,18 +11,21 @@ use std::sync::Arc;
 use http::Method;
 use http::header::HeaderMap;
 use lockgate_config::{
-    Api, Document, Entry, Loaded, MAX_ROUTES, Mode, PolicyEntry, Problem, RecordBody, RevisionId,
-    Route as RouteEntry, Span, Unlisted, Version,
+    Api, Document, Entry, Files, Loaded, MAX_ROUTES, Mode, PolicyEntry, Problem, RecordBody,
+    RevisionId, Route as RouteEntry, Span, Unlisted, Version,
 };
+use smallvec::SmallVec;
 
-use crate::chain::Chain;
+use crate::chain::{Chain, Progress};
 use crate::condition::Condition;
 use crate::directory::{Directory, read_time};
+use crate::env::Env;
 use crate::policy::{BoundPolicy, Compiling, Origin, Secrets};
 use crate::preflight;
 use crate::reason;
+use crate::request::RequestView;
 use crate::router::{Conditions, Found, Router, Template};
-use crate::verdict::Refusal;
+use crate::verdict::{Refusal, ResponseEdit};
 
 pub(crate) use route::strip;
 use route::wrong_method;
@@ -31,18 +34,22 @@ pub use route::{Part, Route, RouteTarget};
 /// A compiled document. Immutable: a change is a new revision.
 #[derive(Debug)]
 pub struct Revision {
-    /// The SHA-256 of the document's canonical form.
+    /// The SHA-256 of the document's canonical form, and of the files that its policies are made from.
     pub id: RevisionId,
     /// The document.
     pub document: Document,
     /// The folder that files are relative to.
     pub base: PathBuf,
+    /// Its files, and those that it refers to: a change of any of them may be a change of the revision.
+    pub files: Vec<PathBuf>,
     /// All routes.
     pub routes: Vec<Route>,
     /// Requests to routes.
     pub router: Router,
     /// Who may call.
     pub directory: Directory,
+    /// What opens the chain of a request that no route takes.
+    unrouted: Chain,
 }
 
 impl Revision {
@@ -56,11 +63,13 @@ impl Revision {
         let mut build = Build {
             document: &loaded.document,
             base: &loaded.base,
+            files: &loaded.files,
             secrets,
             directory: &directory,
             problems,
             routes: Vec::new(),
             router: Router::default(),
+            unrouted: Chain::default(),
             chains: HashMap::new(),
         };
         build.all();
@@ -68,6 +77,7 @@ impl Revision {
             mut problems,
             routes,
             router,
+            unrouted,
             ..
         } = build;
         problems.dedup();
@@ -75,16 +85,22 @@ impl Revision {
             return Err(problems);
         }
         let Loaded {
-            document, id, base, ..
+            document,
+            id,
+            base,
+            files,
+            ..
         } = loaded;
         Ok((
             Self {
-                id,
+                id: id.with_files(&files.contents()),
                 document,
                 base,
+                files: files.paths(),
                 routes,
                 router,
                 directory,
+                unrouted,
             },
             problems,
         ))
@@ -139,6 +155,20 @@ impl Revision {
         })
     }
 
+    /// What happens to the refusal of a request that no route takes: what the gateway's own policies that open chains say.
+    ///
+    /// `request` has an empty host and path when they could not be read.
+    pub fn unrouted_edits(
+        &self,
+        request: &RequestView<'_>,
+        env: &mut Env<'_>,
+    ) -> SmallVec<[ResponseEdit; 4]> {
+        let mut progress = Progress::default();
+        // Whatever they would decide, the request is refused already.
+        let _ = self.unrouted.advance(request, "", &mut progress, env);
+        progress.edits
+    }
+
     /// Reads, compiles and checks a source without reading secrets.
     ///
     /// # Errors
@@ -153,11 +183,13 @@ type Scope = Vec<Arc<BoundPolicy>>;
 struct Build<'a> {
     document: &'a Document,
     base: &'a Path,
+    files: &'a Files,
     secrets: Secrets,
     directory: &'a Directory,
     problems: Vec<Problem>,
     routes: Vec<Route>,
     router: Router,
+    unrouted: Chain,
     /// Chains by the addresses of their policies: routes without own policies share one.
     chains: HashMap<Vec<*const BoundPolicy>, Arc<Chain>>,
 }
@@ -179,6 +211,10 @@ impl<'a> Build<'a> {
         for api in &document.apis {
             self.api(api, &gateway);
         }
+        let opening = |bound: &Arc<BoundPolicy>| bound.mode != Mode::Off && bound.policy.opens();
+        let mut opening: Scope = gateway.into_iter().filter(opening).collect();
+        opening.sort_by_key(|bound| bound.policy.answers_preflights());
+        self.unrouted = Chain::new(opening);
         if self.routes.len() > MAX_ROUTES {
             self.problems.push(Problem::in_file(
                 "document",

@@ -124,7 +124,7 @@ impl Template {
 pub struct Conditions {
     /// Methods; empty means any.
     pub methods: Vec<Method>,
-    /// Fields with their value; `None` means any value.
+    /// Fields with one of their values; `None` means any.
     pub headers: Vec<(http::HeaderName, Option<String>)>,
 }
 
@@ -139,9 +139,17 @@ impl Conditions {
             Some(wanted) => headers
                 .get_all(name)
                 .iter()
-                .any(|value| value.as_bytes() == wanted.as_bytes()),
+                .any(|value| holds(value.as_bytes(), wanted.as_bytes())),
         })
     }
+}
+
+/// Whether a field line is `wanted`, or a list that has it: lines may be joined with commas on the way (RFC 9110 §5.3, H9).
+fn holds(line: &[u8], wanted: &[u8]) -> bool {
+    line == wanted
+        || line
+            .split(|byte| *byte == b',')
+            .any(|value| value.trim_ascii() == wanted)
 }
 
 /// What the router found.

@@ -479,6 +479,109 @@ fn headers_are_changed_but_not_those_of_the_framing() {
 }
 
 #[test]
+fn what_opens_every_chain_holds_for_requests_that_no_route_takes() {
+    let text = with(&["{ id: key, kind: api_key }"]);
+    let text = format!(
+        "{text}policies:\n  - {{ id: harden, kind: response_headers }}\n  - {{ id: watched, kind: response_headers, mode: shadow, referrer_policy: origin }}\n"
+    );
+    for (method, url, expected) in [
+        ("GET", "/nowhere", "route.not_found"),
+        ("GET", "/orders/%2e%2e/x", "request.bad_path"),
+        ("GET", "/orders/7", "api_key.missing"),
+    ] {
+        let trace = trace(&text, &call(method, url, &[]));
+        assert_eq!(code(&trace), expected);
+        let field = |name: &str| {
+            let found = trace.headers.iter().find(|(known, _)| known == name);
+            found.map(|(_, value)| value.as_str())
+        };
+        assert_eq!(field("x-content-type-options"), Some("nosniff"), "{url}");
+        assert_eq!(field("referrer-policy"), Some("no-referrer"), "{url}");
+    }
+    let only_there = text.replace(
+        "kind: response_headers }",
+        "kind: response_headers, when: \"request.path == '/nowhere'\" }",
+    );
+    let fields = |url: &str| trace(&only_there, &call("GET", url, &[])).headers.len();
+    assert!(fields("/nowhere") > 0);
+    assert_eq!(fields("/elsewhere"), 0);
+}
+
+#[test]
+fn a_route_that_asks_for_a_field_sees_all_its_values() {
+    let text = document(
+        "",
+        &section(
+            "routes",
+            &["{ match: { path: /7, headers: { X-Release: next } }, upstream: other }"],
+        ),
+    );
+    let target = |fields: &[(&str, &str)]| {
+        let trace = trace(&text, &call("GET", "/orders/7", fields));
+        trace.target.unwrap_or_default()
+    };
+    let release = |value: &'static str| ("X-Release", value);
+    assert_eq!(target(&[release("next")]), "other");
+    assert_eq!(target(&[release("stable"), release("next")]), "other");
+    assert_eq!(target(&[release("stable, next")]), "other");
+    assert_eq!(target(&[release("next ,stable")]), "other");
+    assert_eq!(target(&[release("next-but-one")]), "orders");
+    assert_eq!(target(&[]), "orders");
+}
+
+#[test]
+fn a_member_that_does_not_exist_is_named_with_the_nearest() {
+    let said = |text: &str| {
+        messages(&with(&[&format!(
+            "{{ id: key, kind: api_key, when: \"{text}\" }}"
+        )]))
+    };
+    for (text, expected) in [
+        (
+            "request.header['x-a'] == 'b'",
+            "`request` has no member `header`; did you mean `request.headers`?",
+        ),
+        (
+            "request.foo == 'b'",
+            "`request` has no member `foo`; it has `method`, `scheme`, `host`, `path`, `query`, `headers`",
+        ),
+        (
+            "request['paht'] == '/'",
+            "`request` has no member `paht`; did you mean `request.path`?",
+        ),
+        (
+            "has(client.adress)",
+            "`client` has no member `adress`; did you mean `client.address`?",
+        ),
+        (
+            "request.path.length > 3",
+            "`request.path` is a text and has no member `length`",
+        ),
+        (
+            "['a'].exists(one, route.name == one)",
+            "`route` has no member `name`; it has `id`",
+        ),
+    ] {
+        assert!(said(text).contains(expected), "{text}: {}", said(text));
+    }
+    for sound in [
+        "request.headers['x-a'] == 'b'",
+        "request.query.a == 'b'",
+        "['a'].exists(route, route.startsWith('b'))",
+        "'a' in [request.path, route.id, client.address]",
+    ] {
+        assert_eq!(said(sound), "", "{sound}");
+    }
+    assert!(
+        messages(&with(&[
+            "{ id: key, kind: api_key }",
+            "{ id: few, kind: rate_limit, limit: 1, per: 1m, by: \"cel: application.name\" }",
+        ]))
+        .contains("`application` has no member `name`; it has `id`, `plan`, `scopes`, `roles`")
+    );
+}
+
+#[test]
 fn conditions_are_checked_and_without_a_value_refuse() {
     let when = |text: &str| with(&[&format!("{{ id: key, kind: api_key, when: \"{text}\" }}")]);
     assert_eq!(

@@ -1,6 +1,7 @@
 //! One line of JSON for each request, written by a thread of its own.
 
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -87,6 +88,7 @@ impl AccessLog {
                 std::fs::OpenOptions::new()
                     .create(true)
                     .append(true)
+                    .mode(0o600)
                     .open(base.join(name))
                     .map_err(problem)?,
             ),

@@ -6,7 +6,7 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use lockgate_config::{Document, Listener, Problem, Source, load_document};
+use lockgate_config::{Document, Files, Listener, Loaded, Problem, Source, load_document};
 use lockgate_policy::{Revision, Secrets};
 use parking_lot::Mutex;
 use serde_json::Value;
@@ -60,6 +60,8 @@ pub struct Applied {
 pub struct Reloader {
     source: Source,
     cores: usize,
+    /// The files that the last reading that came as far noted, whether or not it is served.
+    files: Mutex<Files>,
     /// One reload at a time: a later one must not be overtaken by an earlier one (F15).
     turn: Mutex<()>,
 }
@@ -143,11 +145,12 @@ fn in_source(source: &Source, mut problem: Problem) -> Problem {
 }
 
 fn compile(
+    loaded: Loaded,
     source: &Source,
     cores: usize,
     previous: Option<&Generation>,
 ) -> Result<(Generation, Vec<Problem>), Vec<Problem>> {
-    let (revision, warnings) = Revision::compile(load_document(source)?, Secrets::Read)?;
+    let (revision, warnings) = Revision::compile(loaded, Secrets::Read)?;
     build(revision, source, cores, previous).map(|generation| (generation, warnings))
 }
 
@@ -199,7 +202,12 @@ impl Reloader {
     pub fn apply(&self, shared: &Shared) -> Applied {
         let _turn = self.turn.lock();
         let current = shared.generation();
-        match fenced(|| compile(&self.source, self.cores, Some(&current))) {
+        let read = || {
+            let loaded = load_document(&self.source)?;
+            *self.files.lock() = loaded.files.clone();
+            compile(loaded, &self.source, self.cores, Some(&current))
+        };
+        match fenced(read) {
             Ok((next, mut problems)) => {
                 let needs = needs_a_start(&current.revision.document, &next.revision.document);
                 problems.extend(needs.map(|problem| in_source(&self.source, problem)));
@@ -276,6 +284,7 @@ impl Node {
     /// Problems of the document, an address that cannot be bound.
     pub fn start_at(source: Source, clock: Clock) -> Result<(Self, Vec<Problem>), StartError> {
         let loaded = load_document(&source).map_err(StartError::Document)?;
+        let files = loaded.files.clone();
         let (revision, mut warnings) =
             Revision::compile(loaded, Secrets::Read).map_err(StartError::Document)?;
         let document = &revision.document;
@@ -307,6 +316,7 @@ impl Node {
         let reloader = Arc::new(Reloader {
             source,
             cores,
+            files: Mutex::new(files),
             turn: Mutex::default(),
         });
         let (stop, stopped) = watch::channel(None);
@@ -357,6 +367,12 @@ impl Node {
     /// The address of the admin listener that was really bound.
     pub const fn admin(&self) -> SocketAddr {
         self.admin
+    }
+
+    /// The files that the document consists of and refers to, as the last reading found them: that of an erroneous document too,
+    /// because the error may be in any of them.
+    pub fn files(&self) -> Vec<std::path::PathBuf> {
+        self.reloader.files.lock().paths()
     }
 
     /// Counts since the start, with the id of the revision that is served.

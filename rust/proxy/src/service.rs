@@ -61,7 +61,10 @@ pub async fn serve(
     };
     let malformed = connection.next_is_malformed();
     let mut answer = match malformed {
-        Some(why) => exchange.refuse(&Refusal::new(&reasons::MALFORMED, why), &mut seen),
+        Some(why) => {
+            let refusal = Refusal::new(&reasons::MALFORMED, why);
+            exchange.refuse_unrouted(&refusal, None, connection.peer, &mut seen)
+        }
         None => exchange.answer(body, upgrade, &mut seen).await,
     };
     if malformed.is_some() {
@@ -116,7 +119,7 @@ impl Exchange<'_> {
         seen.event.client = Some(client);
         let arrived = match request::read(self.head) {
             Ok(arrived) => arrived,
-            Err(refusal) => return self.refuse(&refusal, seen),
+            Err(refusal) => return self.refuse_unrouted(&refusal, None, client, seen),
         };
         if seen.keeps_text() {
             seen.event.host = Text::from(arrived.host());
@@ -130,7 +133,7 @@ impl Exchange<'_> {
         );
         let route = match found {
             Ok(route) => route,
-            Err(refusal) => return self.refuse(&refusal, seen),
+            Err(refusal) => return self.refuse_unrouted(&refusal, Some(&arrived), client, seen),
         };
         seen.routed(route);
         let mut judged = Judged {
@@ -168,6 +171,28 @@ impl Exchange<'_> {
         }
         seen.event.code = Some(refusal.reason.code.into());
         problem_response(refusal, self.id.as_str(), Form::of(&self.head.headers)).map(full)
+    }
+
+    /// Refuses what no route takes, with what the gateway's own policies say of every answer.
+    fn refuse_unrouted(
+        &self,
+        refusal: &Refusal,
+        arrived: Option<&Arrived<'_>>,
+        client: IpAddr,
+        seen: &mut Observation,
+    ) -> Response<AnyBody> {
+        let mut answer = self.refuse(refusal, seen);
+        let view = RequestView {
+            host: arrived.map_or("", Arrived::host),
+            path: arrived.map_or("", |arrived| &arrived.path),
+            ..self.unread_view(client)
+        };
+        let facts = Facts::default();
+        let revision = &self.generation.revision;
+        for edit in revision.unrouted_edits(&view, &mut self.env(self.at, &facts)) {
+            edit.apply(answer.headers_mut());
+        }
+        answer
     }
 
     async fn decide(
@@ -296,17 +321,28 @@ impl Exchange<'_> {
         body: Body<'a>,
     ) -> RequestView<'a> {
         RequestView {
-            method: &self.head.method,
-            scheme: self.connection.scheme,
             host: arrived.host(),
             path: &arrived.path,
+            body,
+            variables,
+            ..self.unread_view(client)
+        }
+    }
+
+    /// A request of which nobody has read host and path.
+    fn unread_view(&self, client: IpAddr) -> RequestView<'_> {
+        RequestView {
+            method: &self.head.method,
+            scheme: self.connection.scheme,
+            host: "",
+            path: "",
             query: self.head.uri.query(),
             version: self.head.version,
             headers: &self.head.headers,
             client,
             certificate: self.connection.certificate.as_ref(),
-            body,
-            variables,
+            body: Body::Absent,
+            variables: &[],
             identity: None,
         }
     }

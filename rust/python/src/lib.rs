@@ -1,5 +1,6 @@
 //! `lockgate._engine`: the compiled core as Python sees it. Documents go in as paths, results come out as JSON.
 
+mod bench;
 mod error;
 mod guard;
 mod recording;
@@ -157,6 +158,11 @@ impl Node {
         Ok(json!({ "applied": applied.applied, "id": applied.id, "problems": error::problems_json(&applied.problems) }).to_string())
     }
 
+    /// The files that the document consists of and refers to, as the last reading found them.
+    fn files(&self) -> PyResult<Vec<PathBuf>> {
+        self.with(lockgate_proxy::Node::files)
+    }
+
     /// Counts since the start as JSON.
     fn stats(&self) -> PyResult<String> {
         self.with(|node| node.stats().to_string())
@@ -205,6 +211,7 @@ fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     )?;
     module.add_class::<guard::Guard>()?;
     module.add_class::<Node>()?;
+    module.add_class::<bench::Bench>()?;
     module.add_class::<recording::Events>()?;
     module.add_function(wrap_pyfunction!(check, module)?)?;
     module.add_function(wrap_pyfunction!(diff, module)?)?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::event::{DENY, Event, Text};
+use crate::event::{DENY, Decision, Event, Text};
 
 /// The name under which everything is counted once there are too many series.
 pub const OTHER: &str = "other";
@@ -102,7 +102,10 @@ impl Tally {
         self.count_route(api, event.route.as_deref().unwrap_or_default(), |series| {
             series.add(event)
         });
-        if let Some(code) = &event.code {
+        // What a policy answers in place of the service, such as a redirect, has a code too and is no refusal.
+        if let Some(code) = &event.code
+            && event.decision != Decision::Respond
+        {
             count(&mut self.refusals, code, 1, &mut self.series);
         }
         for verdict in event

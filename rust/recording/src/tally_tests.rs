@@ -1,5 +1,5 @@
 use super::*;
-use crate::event::Verdict;
+use crate::event::{Decision, Verdict};
 
 fn event(route: &str, status: u16, latency_us: u64) -> Event {
     Event {
@@ -60,6 +60,11 @@ fn refusals_are_counted_by_code_and_shadow_denials_by_policy() {
         verdict("s", "allow", true),
     ];
     tally.add(&call);
+    // A redirect, or the answer to a preflight, says which policy gave it; nobody was refused.
+    let mut redirect = event("r", 308, 1);
+    redirect.code = Some("redirect.moved".into());
+    redirect.decision = Decision::Respond;
+    tally.add(&redirect);
     let counts = tally.snapshot();
     assert_eq!(counts.refusals, BTreeMap::from([("forbidden".into(), 1)]));
     assert_eq!(counts.shadow_denials, BTreeMap::from([("p".into(), 1)]));

@@ -99,7 +99,7 @@ pub struct Match {
     pub methods: Option<Each<Spanned<String>>>,
     /// Path template under `base`: `/orders/{id}`, `/files/{*rest}`; any path by default.
     pub path: Option<Spanned<String>>,
-    /// Fields that must be present with exactly this value, or `*` for any value.
+    /// Fields that must be present with exactly this value, among others when the field is a list or is repeated; `*` for any.
     pub headers: Option<Spanned<IndexMap<String, String>>>,
 }
 

@@ -90,6 +90,20 @@ pub struct ListenerTls {
     pub client_authorities: Option<String>,
 }
 
+impl ListenerTls {
+    /// The files that it names: certificates, and keys that are files.
+    pub(super) fn files(&self) -> impl Iterator<Item = &str> {
+        let named = self.names.iter();
+        let named = named.flat_map(|named| [Some(named.certificate.as_str()), named.key.file()]);
+        let own = [
+            Some(self.certificate.as_str()),
+            self.key.file(),
+            self.client_authorities.as_deref(),
+        ];
+        own.into_iter().chain(named).flatten()
+    }
+}
+
 /// A certificate for some host names.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -63,6 +63,19 @@ pub struct Document {
     pub purposes: Purposes,
 }
 
+impl Document {
+    /// The files that TLS of listeners and services needs, as the document names them.
+    pub(crate) fn tls_files(&self) -> impl Iterator<Item = &str> {
+        let listeners = self.listeners.iter();
+        let listeners = listeners.filter_map(|entry| entry.value.tls.as_ref());
+        let upstreams = self.upstreams.iter();
+        let upstreams = upstreams.filter_map(|entry| entry.value.tls.as_ref());
+        listeners
+            .flat_map(ListenerTls::files)
+            .chain(upstreams.flat_map(UpstreamTls::files))
+    }
+}
+
 /// Whether each policy must say why it exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

@@ -310,3 +310,17 @@ pub struct UpstreamTls {
     /// PEM with its private key, as a reference.
     pub key: Option<Secret>,
 }
+
+impl UpstreamTls {
+    /// The files that it names: certificates, and a key that is a file.
+    pub(super) fn files(&self) -> impl Iterator<Item = &str> {
+        let key = self.key.as_ref().and_then(Secret::file);
+        [
+            self.authorities.as_deref(),
+            self.certificate.as_deref(),
+            key,
+        ]
+        .into_iter()
+        .flatten()
+    }
+}

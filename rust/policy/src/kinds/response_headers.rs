@@ -12,7 +12,8 @@
 //! ```
 //!
 //! # On failure
-//! It never refuses. `when` sees no caller, and `percent` counts addresses.
+//! It never refuses. `when` sees no caller, and `percent` counts addresses. Among the policies of the whole gateway it holds also for
+//! requests that no route takes (404, 405, 400); host and path of a malformed one are empty.
 
 use http::{HeaderName, HeaderValue};
 use lockgate_config::{Each, OnError, PolicyEntry, Problem, Spanned, decode};

@@ -36,6 +36,7 @@ impl Build<'_> {
             let compiling = Compiling {
                 document: self.document,
                 base: self.base,
+                files: self.files,
                 secrets: self.secrets,
                 directory: self.directory,
                 origin,
