@@ -107,12 +107,18 @@ def test_a_wrong_command_says_what_is_missing(run: Run, arguments: list[str], me
     assert result.stderr.startswith("Usage: lockgate")
 
 
+A_FOLDER = (
+    "  help: name the document in it, such as `gateway.yaml`; "
+    "a document joins the files of a folder by `include: [FOLDER]`"
+)
+
+
 @pytest.mark.parametrize("command", ["check", "run"])
 @pytest.mark.parametrize(
     ("name", "message"),
     [
         ("nothing.yaml", "nothing.yaml: the file cannot be read: No such file or directory (os error 2)"),
-        (".", ".: the file cannot be read: it is a folder"),
+        (".", f".: the file cannot be read: it is a folder\n{A_FOLDER}"),
     ],
 )
 @pytest.mark.usefixtures("here")

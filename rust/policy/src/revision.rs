@@ -40,8 +40,6 @@ pub struct Revision {
     pub document: Document,
     /// The folder that files are relative to.
     pub base: PathBuf,
-    /// Its files, and those that it refers to: a change of any of them may be a change of the revision.
-    pub files: Vec<PathBuf>,
     /// All routes.
     pub routes: Vec<Route>,
     /// Requests to routes.
@@ -96,7 +94,6 @@ impl Revision {
                 id: id.with_files(&files.contents()),
                 document,
                 base,
-                files: files.paths(),
                 routes,
                 router,
                 directory,
