@@ -181,3 +181,15 @@ def test_a_limit_counts_a_repeated_field_as_one_key_that_no_order_hides(serve: S
             return int(say(gateway.listeners["public"], request).split(b" ")[1])
 
         assert [ask_as(b"a, b"), ask_as(b"a", b"b"), ask_as(b"a")] == [200, 429, 200]
+
+
+def test_head_finds_no_way_past_the_policies_of_get(serve: Serve) -> None:
+    """`HEAD` is `GET` without the body (RFC 9110 section 9.3.2); what is not listed would take it otherwise."""
+    guard = "policies: [{ id: no, kind: ip_filter, allow: [10.0.0.0/8] }]"
+    routes = f"routes: [{{ match: {{ path: /admin, methods: [GET] }}, {guard} }}]"
+    with Service() as service:
+        gateway = serve(service.url, routes=routes)
+        for method in (b"GET", b"HEAD"):
+            request = method + b" /admin HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+            assert say(gateway.listeners["public"], request).startswith(b"HTTP/1.1 403"), method
+    assert service.requests == []

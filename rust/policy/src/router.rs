@@ -273,13 +273,22 @@ impl Search<'_> {
         self.choose(&node.rest)
     }
 
+    /// A route that takes `GET` takes `HEAD` too, which is the same but for the body (RFC 9110 §9.3.2): `HEAD` must not find its way
+    /// past the policies of the route. One that names `HEAD` itself comes first.
     fn choose(&mut self, routes: &[(Conditions, usize)]) -> Option<usize> {
+        let mut by_get: Option<((usize, bool), usize)> = None;
         for (conditions, route) in routes {
+            if by_get.is_some_and(|(rank, _)| rank != conditions.rank()) {
+                break;
+            }
             if !conditions.headers_hold(self.headers) {
                 continue;
             }
             if conditions.methods.is_empty() || conditions.methods.contains(self.method) {
                 return Some(*route);
+            }
+            if by_get.is_none() && takes(&conditions.methods, self.method) {
+                by_get = Some((conditions.rank(), *route));
             }
             for method in &conditions.methods {
                 if !self.others.contains(method) {
@@ -287,8 +296,15 @@ impl Search<'_> {
                 }
             }
         }
-        None
+        by_get.map(|(_, route)| route)
     }
+}
+
+/// Whether a route with these methods takes requests with `method`.
+pub(crate) fn takes(methods: &[Method], method: &Method) -> bool {
+    methods.is_empty()
+        || methods.contains(method)
+        || *method == Method::HEAD && methods.contains(&Method::GET)
 }
 
 #[cfg(test)]

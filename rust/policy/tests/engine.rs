@@ -639,8 +639,34 @@ fn a_route_finds_its_way_and_says_what_else_there_is() {
     let other = trace(&closed, &call("DELETE", "/orders/7", &[]));
     assert_eq!(
         (code(&other), other.detail.as_deref()),
-        ("route.method_not_allowed", Some("this path takes `GET`"))
+        (
+            "route.method_not_allowed",
+            Some("this path takes `GET`, `HEAD`")
+        )
     );
+}
+
+#[test]
+fn head_takes_the_route_of_get_unless_one_names_it() {
+    let routes = section(
+        "routes",
+        &[
+            "{ id: read, match: { methods: [GET], path: /a }, policies: [{ id: no, kind: ip_filter, allow: [192.0.2.0/24] }] }",
+            "{ id: both, match: { methods: [GET], path: /b } }",
+            "{ id: own, match: { methods: [HEAD], path: /b } }",
+            "{ id: write, match: { methods: [POST], path: /c } }",
+        ],
+    );
+    let text = document("", &routes);
+    let route = |method: &str, path: &str| {
+        let found = trace(&text, &call(method, path, &[]));
+        found.route.map(|route| route.id.to_string())
+    };
+    assert_eq!(route("HEAD", "/orders/a").as_deref(), Some("read"));
+    assert_eq!(route("HEAD", "/orders/b").as_deref(), Some("own"));
+    assert_eq!(route("GET", "/orders/b").as_deref(), Some("both"));
+    assert_eq!(route("HEAD", "/orders/c").as_deref(), Some("*"));
+    assert_eq!(route("DELETE", "/orders/a").as_deref(), Some("*"));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::chain::{Chain, Outcome, Progress, Step};
 use crate::env::Env;
 use crate::reason;
 use crate::request::RequestView;
-use crate::router::Template;
+use crate::router::{Template, takes};
 use crate::verdict::Refusal;
 
 /// Requests that are treated alike.
@@ -77,7 +77,7 @@ impl Route {
         env: &mut Env<'_>,
     ) -> Step {
         let step = self.chain.advance(request, &self.id, progress, env);
-        let takes = self.methods.is_empty() || self.methods.contains(request.method);
+        let takes = takes(&self.methods, request.method);
         match step {
             Step::Decided(Outcome::Forward) if !takes => {
                 Step::Decided(Outcome::Refuse(wrong_method(&self.methods)))
@@ -123,7 +123,10 @@ pub(crate) fn strip(version: &Version) -> usize {
 
 /// The refusal of a method that a path does not take.
 pub(super) fn wrong_method(methods: &[Method]) -> Box<Refusal> {
-    let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
+    let mut names: Vec<&str> = methods.iter().map(Method::as_str).collect();
+    if !methods.contains(&Method::HEAD) && takes(methods, &Method::HEAD) {
+        names.push(Method::HEAD.as_str());
+    }
     let detail = format!("this path takes `{}`", names.join("`, `"));
     let refusal = Refusal::new(&reason::WRONG_METHOD, detail);
     Box::new(refusal.header(ALLOW, &names.join(", ")))

@@ -276,7 +276,7 @@ fn no_preflight_is_answered_for_a_method_that_no_route_takes() {
     );
     let refused = preflight(&gateway, "/orders/7", SHOP, "PUT", "");
     assert_eq!(refused.status, Some(405));
-    assert_eq!(values(&refused, "allow"), ["GET, OPTIONS"]);
+    assert_eq!(values(&refused, "allow"), ["GET, OPTIONS, HEAD"]);
     assert_eq!(
         preflight(&gateway, "/orders/7/8", SHOP, "GET", "").status,
         Some(404)
@@ -294,7 +294,7 @@ fn a_route_whose_policy_is_off_is_not_answered_for_by_another() {
     let gateway = document(&section("policies", &[PAGES]), &routes);
     let refused = preflight(&gateway, "/orders/7", SHOP, "GET", "");
     assert_eq!(refused.status, Some(405));
-    assert_eq!(values(&refused, "allow"), ["GET"]);
+    assert_eq!(values(&refused, "allow"), ["GET, HEAD"]);
 }
 
 #[test]
