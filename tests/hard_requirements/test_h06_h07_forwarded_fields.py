@@ -122,3 +122,29 @@ def test_a_credential_that_is_taken_out_is_taken_out_under_every_name(
         assert httpx.get(gateway.urls["public"], headers=[("X_Api_Key", "lg_try_me")]).status_code == 401
     (request,) = service.requests
     assert not [name for name, _ in request.headers if "api" in name.lower()]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "X-Original-URL",
+        "X_Original_URL",
+        "X-Rewrite-URL",
+        "X-Original-Host",
+        "X-Host",
+        "X-Forwarded-Server",
+        "X-Forwarded-Scheme",
+        "X-Forwarded-Ssl",
+        "X-Client-IP",
+        "X-Cluster-Client-IP",
+        "True-Client-IP",
+    ],
+)
+def test_no_other_name_tells_a_service_of_another_path_host_or_caller(serve: Serve, name: str) -> None:
+    """H8 too: a service that reads such a field would answer for what no policy judged (Symfony CVE-2018-14773)."""
+    with Service() as service:
+        gateway = serve(service.url, policies="{ id: key, kind: api_key }")
+        headers = {name: "/admin", "X-Api-Key": "lg_try_me"}
+        assert httpx.get(gateway.urls["public"], headers=headers).status_code == 200
+    (request,) = service.requests
+    assert "/admin" not in [value for _, value in request.headers]

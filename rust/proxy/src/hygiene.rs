@@ -24,7 +24,9 @@ fn is_hop_by_hop(name: &str) -> bool {
     )
 }
 
-/// Whether a field tells a service who calls. A caller cannot write it: what arrives is removed, and the gateway writes its own.
+/// Whether a field tells a service who calls, from where, or for what host or path. A caller cannot write it: what arrives is
+/// removed, and the gateway writes its own under the first of the names that follow. The others are names that some services
+/// know for the same: with `X-Original-URL` a service would answer for another path than the one that policies judged (H8).
 fn is_written_by_the_gateway(name: &str) -> bool {
     matches!(
         name,
@@ -35,6 +37,16 @@ fn is_written_by_the_gateway(name: &str) -> bool {
             | "x-forwarded-port"
             | "x-forwarded-prefix"
             | "x-real-ip"
+            | "x-forwarded-scheme"
+            | "x-forwarded-server"
+            | "x-forwarded-ssl"
+            | "x-client-ip"
+            | "x-cluster-client-ip"
+            | "true-client-ip"
+            | "x-host"
+            | "x-original-host"
+            | "x-original-url"
+            | "x-rewrite-url"
             | "x-lockgate-application"
             | "x-lockgate-subject"
             | "x-lockgate-request-id"
