@@ -437,7 +437,7 @@ fn answers_itself(chain: &Chain) -> bool {
     })
 }
 
-fn route_id(route: &RouteEntry) -> String {
+pub(crate) fn route_id(route: &RouteEntry) -> String {
     if let Some(id) = &route.id {
         return id.value.clone();
     }

@@ -73,6 +73,29 @@ fn explain(py: Python<'_>, path: PathBuf, request: &str) -> PyResult<String> {
     })
 }
 
+/// A document as tools see it: JSON with the whole `document`, the folder `base` that its files are relative to, its `routes` with
+/// their effective policies, and the OpenAPI `descriptions` of its versions.
+#[pyfunction]
+fn outline(py: Python<'_>, path: PathBuf) -> PyResult<String> {
+    py.detach(|| {
+        let source = Source::File(path);
+        let (revision, _) =
+            lockgate_proxy::check(&source).map_err(|found| error::problems(&found))?;
+        let loaded =
+            lockgate_config::load_document(&source).map_err(|found| error::problems(&found))?;
+        let document: Value = serde_json::from_str(&loaded.canonical)
+            .map_err(|error| PyRuntimeError::new_err(error.to_string()))?;
+        Ok(json!({
+            "id": revision.id.to_string(),
+            "document": document,
+            "base": revision.base,
+            "routes": lockgate_policy::outline(&revision),
+            "descriptions": lockgate_policy::descriptions(&revision),
+        })
+        .to_string())
+    })
+}
+
 /// Runs case files, and all case files in folders; the report as JSON. `gateway` takes the place of the one that each file names.
 #[pyfunction]
 fn test(py: Python<'_>, paths: Vec<PathBuf>, gateway: Option<PathBuf>) -> PyResult<String> {
@@ -216,6 +239,7 @@ fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(check, module)?)?;
     module.add_function(wrap_pyfunction!(diff, module)?)?;
     module.add_function(wrap_pyfunction!(explain, module)?)?;
+    module.add_function(wrap_pyfunction!(outline, module)?)?;
     module.add_function(wrap_pyfunction!(test, module)?)?;
     module.add_function(wrap_pyfunction!(replay::replay, module)?)?;
     module.add_function(wrap_pyfunction!(document_schema, module)?)?;
