@@ -1,6 +1,7 @@
 """Lockgate: an API and AI gateway whose security policies can be changed without breaking anybody.
 
-The functions here take documents as paths and give typed results; nothing but `Gateway` opens a port.
+The functions here take documents as paths and give typed results; nothing opens a port but
+`Gateway`, and `attack` in its sandbox.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lockgate._engine import ProblemsError
+    from lockgate.attacks import AttackReport, Finding, attack
     from lockgate.cases import test
     from lockgate.documents import check, diff, explain
     from lockgate.gateway import Gateway
@@ -22,10 +24,12 @@ if TYPE_CHECKING:
 __all__ = [
     "Answer",
     "Bench",
+    "AttackReport",
     "CaseReport",
     "Check",
     "Difference",
     "Event",
+    "Finding",
     "Gateway",
     "Guard",
     "GuardVerdict",
@@ -34,6 +38,7 @@ __all__ = [
     "Recording",
     "Replay",
     "Trace",
+    "attack",
     "check",
     "diff",
     "explain",
@@ -43,6 +48,9 @@ __all__ = [
 
 _HOMES = {
     "ProblemsError": "_engine",
+    "AttackReport": "attacks",
+    "Finding": "attacks",
+    "attack": "attacks",
     "check": "documents",
     "diff": "documents",
     "explain": "documents",

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lockgate.cli import cases, documents, keys, recording, reload, replay, run
+from lockgate.cli import attack, cases, documents, keys, recording, reload, replay, run
 
 app = typer.Typer(
     name="lockgate",
@@ -40,6 +40,7 @@ app.command()(documents.check)
 app.command()(documents.diff)
 app.command()(documents.explain)
 app.command("test")(cases.run_cases)
+app.command()(attack.attack)
 app.command()(replay.replay)
 app.command()(documents.schema)
 app.command()(documents.policies)
