@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import socket
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Self
+from functools import partial
+from typing import TYPE_CHECKING, Self
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
@@ -21,15 +23,32 @@ if TYPE_CHECKING:
 
     from lockgate.attacks.candidate import Candidate
 
-class CarelessProxy:
-    """Passes on what it gets after it has changed it; one request and its answer for each connection."""
 
-    def __init__(self, sandbox: Sandbox, change: Callable[[bytes, CarelessProxy], bytes]) -> None:
+class CarelessProxy:
+    """Passes on one request and its answer for each connection, changed as subclasses say."""
+
+    def __init__(self, sandbox: Sandbox, to: tuple[str, int]) -> None:
         self.sandbox = sandbox
-        self.node = sandbox.address
-        self._change = change
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.to = to
+        self.open = 0
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.address: tuple[str, int] = self._listener.getsockname()
+
+    def request(self, data: bytes) -> bytes:
+        """The request as it is passed on."""
+        return data
+
+    def answer(self, _: bytes, answer: bytes) -> bytes:
+        """The answer as it is passed back."""
+        return answer
+
+    def source(self) -> str:
+        """Where requests are passed on from."""
+        return "127.0.0.1"
+
+    def key(self) -> bytes:
+        """The field with the key of an application that may do everything."""
+        return f"X-Api-Key: {self.sandbox.applications.entitled[None][0].key}\r\n".encode()
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._accept, daemon=True).start()
@@ -46,6 +65,7 @@ class CarelessProxy:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
+            self.open += 1
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
@@ -53,94 +73,164 @@ class CarelessProxy:
             connection.settimeout(5)
             data = connection.recv(65_536)
             if data.startswith(b"PRI * HTTP/2.0"):
-                data = self._downgraded(connection, data)
-            to = self.node
-            data = self._change(data, self)
-            if data.startswith(b"ADMIN "):
-                to, data = self.sandbox.admin, data.removeprefix(b"ADMIN ")
-            with socket.create_connection(to, timeout=5) as node:
-                node.sendall(data)
-                node.settimeout(0.4)
-                with suppress(TimeoutError):
-                    while piece := node.recv(65_536):
-                        connection.sendall(piece)
+                data = downgraded(connection, data)
+            connection.sendall(self.answer(data, self._ask(self.request(data))))
+        self.open -= 1
 
-    @staticmethod
-    def _downgraded(connection: socket.socket, data: bytes) -> bytes:
-        """HTTP/2 as HTTP/1.1, with whatever stands in its fields."""
-        h2 = H2Connection(H2Configuration(client_side=False, validate_inbound_headers=False))
-        h2.initiate_connection()
-        headers: list[tuple[str, str]] = []
-        ended = False
-        while not ended and data:
-            with suppress(ProtocolError):
-                for event in h2.receive_data(data):
-                    if isinstance(event, RequestReceived):
-                        headers = [(_text(name), _text(value)) for name, value in event.headers or []]
-                    ended = ended or isinstance(event, StreamEnded)
-            connection.sendall(h2.data_to_send())
-            data = b"" if ended else connection.recv(65_536)
-        pseudo = {name: value for name, value in headers if name.startswith(":")}
-        fields = "".join(f"{name}: {value}\r\n" for name, value in headers if not name.startswith(":"))
-        head = f"{pseudo[':method']} {pseudo[':path']} HTTP/1.1\r\nHost: {pseudo[':authority']}\r\n"
-        return f"{head}{fields}Connection: close\r\n\r\n".encode("latin-1")
+    def _ask(self, data: bytes) -> bytes:
+        to, said = self.to, b""
+        if data.startswith(b"ADMIN "):
+            to, data = self.sandbox.admin, data.removeprefix(b"ADMIN ")
+        with socket.create_connection(to, timeout=0.5, source_address=(self.source(), 0)) as node:
+            node.sendall(data)
+            with suppress(TimeoutError):
+                while piece := node.recv(65_536):
+                    said += piece
+        return said
 
 
-def _text(value: bytes | str) -> str:
+def downgraded(connection: socket.socket, data: bytes) -> bytes:
+    """HTTP/2 as HTTP/1.1, with whatever stands in its fields."""
+    h2 = H2Connection(H2Configuration(client_side=False, validate_inbound_headers=False))
+    h2.initiate_connection()
+    headers: list[tuple[str, str]] = []
+    ended = False
+    while not ended and data:
+        with suppress(ProtocolError):
+            for event in h2.receive_data(data):
+                if isinstance(event, RequestReceived):
+                    headers = [(text(name), text(value)) for name, value in event.headers or []]
+                ended = ended or isinstance(event, StreamEnded)
+        connection.sendall(h2.data_to_send())
+        data = b"" if ended else connection.recv(65_536)
+    pseudo = {name: value for name, value in headers if name.startswith(":")}
+    fields = "".join(f"{name}: {value}\r\n" for name, value in headers if not name.startswith(":"))
+    head = f"{pseudo[':method']} {pseudo[':path']} HTTP/1.1\r\nHost: {pseudo[':authority']}\r\n"
+    return f"{head}{fields}Via: 2 careless\r\nConnection: close\r\n\r\n".encode("latin-1")
+
+
+def text(value: bytes | str) -> str:
     return value if isinstance(value, str) else value.decode("latin-1")
 
 
-def repairs_messages(data: bytes, _: CarelessProxy) -> bytes:
+class RepairsMessages(CarelessProxy):
     """Makes good lines of bad ones, and takes the first of two lengths."""
-    data = re.sub(rb"(?<!\r)\n", b"\r\n", data)
-    data = re.sub(rb"\r\n[ \t]+", b" ", data)
-    if data.lower().count(b"content-length:") > 1:
-        data = re.sub(rb"(?i)(\r\ncontent-length:[^\r]*)(.*?)\r\ncontent-length:[^\r]*", rb"\1\2", data, count=1)
-    if b"chunked" in data.lower():
-        data = re.sub(rb"(?i)\r\ncontent-length:[^\r]*", b"", data)
-    return data
 
-
-def shows_admin(data: bytes, _: CarelessProxy) -> bytes:
-    """Passes metrics and statistics on to whoever asks."""
-    path = data.split(b" ", 2)[1]
-    if path in {b"/metrics", b"/stats.json"}:
-        return b"ADMIN " + re.sub(rb"\r\nHost: [^\r]*", b"\r\nHost: 127.0.0.1", data)
-    return data
-
-
-def trusts_tokens(data: bytes, proxy: CarelessProxy) -> bytes:
-    """Signs anew whatever looks like a token, whoever signed it."""
-    found = re.search(rb"Bearer (eyJ[\w-]+)\.([\w-]+)\.?[\w-]*", data)
-    if not found:
+    def request(self, data: bytes) -> bytes:
+        data = re.sub(rb"(?<!\r)\n", b"\r\n", data)
+        data = re.sub(rb"\r\n[ \t]+", b" ", data)
+        twice = rb"(?is)(\r\ncontent-length:[^\r]*)(.*?)\r\ncontent-length:[^\r]*"
+        data = re.sub(twice, rb"\1\2", data, count=1)
+        if b"chunked" in data.lower():
+            data = re.sub(rb"(?i)\r\ncontent-length:[^\r]*", b"", data)
         return data
-    key = next(iter(proxy.sandbox.keys.values()))
-    claims: dict[str, Any] = json.loads(decode(found[2].decode()))
-    return data.replace(found[0], f"Bearer {key.token(claims)}".encode())
 
 
-FAULTS: dict[str, Callable[[bytes, CarelessProxy], bytes]] = {
-    change.__name__: change for change in (repairs_messages, shows_admin, trusts_tokens)
-}
+class TrustsTokens(CarelessProxy):
+    """Signs anew whatever looks like a token, whoever signed it."""
+
+    def request(self, data: bytes) -> bytes:
+        found = re.search(rb"Bearer (eyJ[\w-]+)\.([\w-]+)\.?[\w-]*", data)
+        if not found:
+            return data
+        key = next(iter(self.sandbox.keys.values()))
+        token = key.token(json.loads(decode(found[2].decode())))
+        return data.replace(found[0], f"Bearer {token}".encode())
+
+
+class HasPassword(CarelessProxy):
+    """Lets the first password in that people try."""
+
+    def request(self, data: bytes) -> bytes:
+        password = b"Authorization: Basic " + base64.b64encode(b"admin:admin") + b"\r\n"
+        return data.replace(password, self.key())
+
+
+class TrustsHttp2(CarelessProxy):
+    """Takes whoever speaks HTTP/2 for a colleague."""
+
+    def request(self, data: bytes) -> bytes:
+        return data.replace(b"Via: 2 careless\r\n", self.key())
+
+
+class TidiesPaths(CarelessProxy):
+    """Looks for guarded paths as they are spelled, and tidies them afterwards."""
+
+    def request(self, data: bytes) -> bytes:
+        line, rest = data.split(b"\r\n", 1)
+        tidied = line.replace(b" //", b" /", 1)
+        return tidied + b"\r\n" + (self.key() if tidied != line else b"") + rest
+
+
+class ManyAddresses(CarelessProxy):
+    """Passes on from another address whenever it is busy."""
+
+    def source(self) -> str:
+        return f"127.1.1.{self.open}" if self.open > 1 else "127.0.0.1"
+
+
+class ReflectsOrigins(CarelessProxy):
+    """Tells the pages of every origin that they may read all."""
+
+    def answer(self, request: bytes, answer: bytes) -> bytes:
+        found = re.search(rb"\r\nOrigin: ([^\r]*)", request)
+        line, _, rest = answer.partition(b"\r\n")
+        rest = re.sub(rb"(?i)access-control-allow-[^\r]*\r\n", b"", rest)
+        if not found:
+            return answer
+        allow = (
+            b"Access-Control-Allow-Origin: " + found[1] + b"\r\nAccess-Control-Allow-Credentials: true\r\n"
+        )
+        return line + b"\r\n" + allow + rest
+
+
+class TellsAll(CarelessProxy):
+    """Adds to errors what went wrong, and where."""
+
+    def answer(self, _: bytes, answer: bytes) -> bytes:
+        if not re.match(rb"HTTP/1.1 4", answer):
+            return answer
+        body = b"Traceback (most recent call last): upstream 127.0.0.1:9001\n"
+        head = b"HTTP/1.1 400 Bad Request\r\nContent-Length: " + str(len(body)).encode()
+        return head + b"\r\nConnection: close\r\n\r\n" + body
+
+
+class ShowsAdmin(CarelessProxy):
+    """Passes metrics and statistics on to whoever asks."""
+
+    def request(self, data: bytes) -> bytes:
+        if data.split(b" ", 2)[1] in {b"/metrics", b"/stats.json"}:
+            return b"ADMIN " + re.sub(rb"\r\nHost: [^\r]*", b"\r\nHost: 127.0.0.1", data)
+        return data
+
+
+class AnswersPages(CarelessProxy):
+    """Stands before the admin listener, and makes a call of a program out of that of a page."""
+
+    def request(self, data: bytes) -> bytes:
+        data = re.sub(rb"\r\nOrigin: [^\r]*", b"", data)
+        return re.sub(rb"\r\nHost: [^\r]*", b"\r\nHost: 127.0.0.1", data)
+
+
+FAULTS: dict[str, type[CarelessProxy]] = {fault.__name__: fault for fault in CarelessProxy.__subclasses__()}
 
 
 class Faulty(Sandbox):
     """A sandbox that callers reach through a careless proxy."""
 
-    change: Callable[[bytes, CarelessProxy], bytes]
+    def __init__(self, fault: type[CarelessProxy], candidate: Candidate, **options: bool) -> None:
+        super().__init__(candidate, **options)
+        self._fault = fault
 
     def _start(self) -> None:
         super()._start()
-        proxy = self._end.enter_context(CarelessProxy(self, self.change))
+        if self._fault is AnswersPages:
+            self.admin = self._end.enter_context(self._fault(self, self.admin)).address
+            return
+        proxy = self._end.enter_context(self._fault(self, self.address))
         self.listeners = dict.fromkeys(self.listeners, proxy.address)
 
 
 def faulty(name: str) -> Callable[..., Sandbox]:
     """What starts a candidate behind the careless proxy of a name."""
-
-    def start(candidate: Candidate, **options: bool) -> Sandbox:
-        sandbox = Faulty(candidate, **options)
-        sandbox.change = FAULTS[name]
-        return sandbox
-
-    return start
+    return partial(Faulty, FAULTS[name])

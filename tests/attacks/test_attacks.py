@@ -21,7 +21,10 @@ FAMILY = {weakness.code: family for family in FAMILIES for weakness in family.we
 
 def named(text: str) -> list[tuple[str, str]]:
     """The findings that a weak gateway must yield: code and route."""
-    return [(code, route or "") for code, route in re.findall(r"^# finds: (\S+)(?: on (.+))?$", text, re.MULTILINE)]
+    return [
+        (code, route or "")
+        for code, route in re.findall(r"^# finds: (\S+)(?: on (.+))?$", text, re.MULTILINE)
+    ]
 
 
 @pytest.mark.parametrize("name", WEAK)

@@ -6,6 +6,7 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from lockgate.attacks.credentials import allowed_address
 from lockgate.attacks.family import Attack
 from lockgate.attacks.findings import Weakness
 from lockgate.attacks.sandbox import SCALED
@@ -76,7 +77,8 @@ class Limits(Attack):
                     policy=lax,
                 )
         seen = set()
-        for route in limited:
+        # A caller whose address must be of some network has no other to change to.
+        for route in sorted(limited, key=lambda route: allowed_address(route) is not None):
             key = tuple(f"{policy.origin} {policy.id}" for policy in route.of("rate_limit"))
             if key not in seen and target.baseline(route):
                 seen.add(key)
