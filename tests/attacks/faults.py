@@ -9,7 +9,7 @@ import socket
 import threading
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
@@ -212,6 +212,27 @@ class AnswersPages(CarelessProxy):
         return re.sub(rb"\r\nHost: [^\r]*", b"\r\nHost: 127.0.0.1", data)
 
 
+class CarriesFields(CarelessProxy):
+    """Carries fields around the gateway: hidden before it, and shown again before the service."""
+
+    hidden = (b"X-Original-URL", b"X-Host")
+
+    def request(self, data: bytes) -> bytes:
+        for name in self.hidden:
+            data = data.replace(b"\r\n" + name + b":", b"\r\nX-Hidden-" + name + b":")
+        return re.sub(rb"\r\nConnection: close, ([^\r]*)", rb"\r\nConnection: close\r\nX-Named: \1", data)
+
+
+class BeforeService(CarelessProxy):
+    """The half of `CarriesFields` that stands before a service."""
+
+    def request(self, data: bytes) -> bytes:
+        data = re.sub(rb"(?i)\r\nx-hidden-", b"\r\n", data)
+        if named := re.search(rb"(?i)\r\nx-named: ([^\r]*)", data):
+            data = re.sub(rb"(?i)\r\n" + re.escape(named[1]) + rb": [^\r]*", b"", data)
+        return data.replace(b"\r\n", b"\r\nConnection: close\r\n", 1)
+
+
 FAULTS: dict[str, type[CarelessProxy]] = {fault.__name__: fault for fault in CarelessProxy.__subclasses__()}
 
 
@@ -221,6 +242,15 @@ class Faulty(Sandbox):
     def __init__(self, fault: type[CarelessProxy], candidate: Candidate, **options: bool) -> None:
         super().__init__(candidate, **options)
         self._fault = fault
+
+    def _rewritten(self) -> dict[str, Any]:
+        document = super()._rewritten()
+        if self._fault is CarriesFields:
+            for upstream in document["upstreams"].values():
+                host, _, port = upstream["targets"][0].removeprefix("http://").partition(":")
+                behind = self._end.enter_context(BeforeService(self, (host, int(port))))
+                upstream["targets"] = [f"http://127.0.0.1:{behind.address[1]}"]
+        return document
 
     def _start(self) -> None:
         super()._start()

@@ -61,11 +61,9 @@ def test_a_sound_gateway_yields_nothing(folder: Path, name: str) -> None:
     assert sum(report.attacks.values()) > 100
 
 
-def test_each_family_finds_the_hole_of_a_weak_gateway() -> None:
+def test_each_weakness_of_each_family_has_a_gateway_that_shows_it() -> None:
     codes = {code for name in WEAK for code, _ in named((HERE / "weak" / f"{name}.yaml").read_text())}
-    assert codes <= set(WEAKNESSES)
-    for family in FAMILIES:
-        assert codes & {weakness.code for weakness in family.weaknesses}, family.name
+    assert codes == set(WEAKNESSES)
 
 
 def test_the_catalogue_names_classes_severities_and_what_to_write() -> None:

@@ -47,15 +47,19 @@ class Sandbox:
         candidate: What to serve.
         limits: Whether rate limits count, cut to `SCALED` requests a minute; else no limit stands in the way.
         issuers: Whether token issuers answer.
+        caches: Whether answers are kept; else every request that passes reaches a service.
 
     Raises:
         SandboxError: It does not start.
     """
 
-    def __init__(self, candidate: Candidate, *, limits: bool = False, issuers: bool = True) -> None:
+    def __init__(
+        self, candidate: Candidate, *, limits: bool = False, issuers: bool = True, caches: bool = False
+    ) -> None:
         self.candidate = candidate
         self._limits = limits
         self._issuers = issuers
+        self._caches = caches
         self._end = ExitStack()
         self.applications = Applications(candidate)
         self.secrets: dict[str, str] = {}
@@ -162,6 +166,8 @@ class Sandbox:
                     policy["by_plan"] = dict.fromkeys(policy["by_plan"], _PLENTY)
             case "concurrency":
                 policy["limit"] = max(policy["limit"], 100)
+            case "cache" if not self._caches:
+                policy["mode"] = "off"
             case "jwt":
                 self._jwt(policy)
             case "oauth2_introspection":

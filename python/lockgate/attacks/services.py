@@ -79,13 +79,16 @@ class Echo:
                 while text := reader.readline(MOST_HEAD).decode("latin-1").rstrip("\r\n"):
                     field, _, value = text.partition(":")
                     headers.append((field, value.strip()))
-                body = _read_body(reader, {field.lower(): value for field, value in headers})
+                fields = {field.lower(): value for field, value in headers}
+                body = _read_body(reader, fields)
                 arrival = Arrival(name, line, tuple(headers), body)
                 with self._lock:
                     self._arrivals.append(arrival)
                     self._count += 1
                     count = self._count
                 connection.sendall(_answer(arrival, count))
+                if fields.get("connection") == "close":
+                    return
 
 
 def _read_body(reader: BinaryIO, fields: dict[str, str]) -> bytes:

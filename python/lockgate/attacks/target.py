@@ -51,10 +51,10 @@ class Target:
         self._baselines: dict[str, Exchange | None] = {}
         self.routes = _chosen(candidate, self.unjudged)
 
-    def variant(self, *, limits: bool = False, issuers: bool = True) -> Sandbox:
+    def variant(self, *, limits: bool = False, issuers: bool = True, caches: bool = False) -> Sandbox:
         """Another sandbox of the same candidate, to be used in a `with` block."""
         self._check_time()
-        return self._variant(limits=limits, issuers=issuers)
+        return self._variant(limits=limits, issuers=issuers, caches=caches)
 
     def in_sandbox(self, sandbox: Sandbox) -> Target:
         """The same candidate in another sandbox; what is sent there counts here."""

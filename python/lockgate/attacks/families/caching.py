@@ -46,12 +46,20 @@ class Caching(Attack):
     weaknesses = (SHARED, POISONED)
 
     def run(self, target: Target) -> Iterator[Finding]:
-        """Attack each route that has a `cache` policy."""
-        for route in target.routes:
-            policy = next((p for p in route.of("cache") if p.mode == "enforce"), None)
-            if policy and route.method == "GET" and target.baseline(route):
-                yield from _shared(target, route, policy)
-                yield from _poisoned(target, route, policy)
+        """Attack each route that has a `cache` policy, in a sandbox in which answers are kept."""
+        kept = [
+            (route, policy)
+            for route in target.routes
+            for policy in route.of("cache")[:1]
+            if policy.mode == "enforce" and route.method == "GET" and target.baseline(route)
+        ]
+        if not kept:
+            return
+        with target.variant(caches=True) as sandbox:
+            inner = target.in_sandbox(sandbox)
+            for route, policy in kept:
+                yield from _shared(inner, route, policy)
+                yield from _poisoned(inner, route, policy)
 
 
 def _shared(target: Target, route: Route, policy: Policy) -> Iterator[Finding]:
