@@ -100,13 +100,23 @@ def _report(applied: dict[str, Any]) -> None:
         _complain(f"the document has errors; revision {revision} serves on", _RED)
 
 
+def _stop_at_eof() -> None:
+    """End with whoever holds the other end of the standard input, however that one ends."""
+    while os.read(sys.stdin.fileno(), 4_096):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 def main() -> None:
     """Serve as `lockgate run` asks for."""
     parser = argparse.ArgumentParser(prog="python -m lockgate.node", description=__doc__)
     parser.add_argument("file")
     parser.add_argument("--no-watch", dest="watch", action="store_false")
     parser.add_argument("--drain", type=float, default=30.0)
+    parser.add_argument("--until-eof", action="store_true", help="stop when the standard input ends")
     options = parser.parse_args()
+    if options.until_eof:
+        threading.Thread(target=_stop_at_eof, daemon=True).start()
     sys.exit(serve(options.file, watch=options.watch, drain=options.drain))
 
 

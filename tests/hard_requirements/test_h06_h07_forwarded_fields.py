@@ -141,7 +141,7 @@ def test_a_credential_that_is_taken_out_is_taken_out_under_every_name(
     ],
 )
 def test_no_other_name_tells_a_service_of_another_path_host_or_caller(serve: Serve, name: str) -> None:
-    """H8 too: a service that reads such a field would answer for what no policy judged (Symfony CVE-2018-14773)."""
+    """H8 too: a service that reads it answers for what no policy judged (Symfony CVE-2018-14773)."""
     with Service() as service:
         gateway = serve(service.url, policies="{ id: key, kind: api_key }")
         headers = {name: "/admin", "X-Api-Key": "lg_try_me"}

@@ -184,7 +184,7 @@ def test_a_limit_counts_a_repeated_field_as_one_key_that_no_order_hides(serve: S
 
 
 def test_head_finds_no_way_past_the_policies_of_get(serve: Serve) -> None:
-    """`HEAD` is `GET` without the body (RFC 9110 section 9.3.2); what is not listed would take it otherwise."""
+    """`HEAD` is `GET` without the body (RFC 9110 section 9.3.2); what is not listed would take it else."""
     guard = "policies: [{ id: no, kind: ip_filter, allow: [10.0.0.0/8] }]"
     routes = f"routes: [{{ match: {{ path: /admin, methods: [GET] }}, {guard} }}]"
     with Service() as service:

@@ -135,7 +135,7 @@ def published() -> list[SigningKey]:
 
 
 def certificates(folder: Path, names: list[str]) -> str:
-    """Put an authority, and certificates for a listener and a client, into a folder; the SHA-256 of the last."""
+    """Put an authority and certificates of a listener and a client into a folder; the client's SHA-256."""
     authority = ec.generate_private_key(ec.SECP256R1())
     issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "lockgate sandbox")])
     own = _certificate(issuer, issuer, authority.public_key(), [], ca=True).sign(authority, hashes.SHA256())

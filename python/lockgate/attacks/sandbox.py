@@ -200,9 +200,10 @@ class Sandbox:
     def _serve(self, document: Path) -> None:
         kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH", "LANG") if name in os.environ}
         line = [sys.executable, "-m", "lockgate.node", str(document), "--no-watch", "--drain", "0.2"]
+        line += ["--until-eof"]
         log = self._end.enter_context((self.folder / "node.log").open("w+b"))
         node = subprocess.Popen(
-            line, stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL, env=kept | self.secrets
+            line, stdout=subprocess.PIPE, stderr=log, stdin=subprocess.PIPE, env=kept | self.secrets
         )
         self._end.callback(_stop, node)
         self.listeners: dict[str, tuple[str, int]] = {}
@@ -250,8 +251,9 @@ def _stop(node: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         node.kill()
         node.wait()
-    if node.stdout is not None:
-        node.stdout.close()
+    for pipe in (node.stdin, node.stdout):
+        if pipe is not None:
+            pipe.close()
 
 
 def listed_keys(candidate: Candidate, way: dict[str, Any]) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lockgate.attacks.findings import Certainty, Severity, Weakness
     from lockgate.attacks.sandbox import Sandbox
 
-_SIGNATURE = re.compile(r"(eyJ[\w-]+\.[\w-]*\.)([\w-]{8})[\w-]+")
+_SIGNATURE = re.compile(r"(eyJ[\w-]+\.[\w-]*\.)[\w-]{8,}")
 MOST_ROUTES = 60
 """How many routes are attacked; of those with the same policies a few stand for all."""
 _ALIKE = 4
@@ -184,17 +184,26 @@ class Target:
             request=self._masked(text.replace("\r\n", "\n").rstrip()),
             response=self._masked(exchange.answer.text()),
             reached=self._masked(reached) or None,
-            curl=self._masked(curl, "$CREDENTIAL") if curl and request.source == ATTACKER else None,
+            curl=self._masked(curl, _quoted("CREDENTIAL"), _quoted("SIGNATURE"))
+            if curl and request.source == ATTACKER
+            else None,
         )
 
-    def _masked(self, text: str, mask: str = "[credential of the sandbox]") -> str:
+    def _masked(
+        self, text: str, mask: str = "[credential of the sandbox]", signature: str = "[signature]"
+    ) -> str:
         for app in self.sandbox.applications:
             for secret in (app.key, app.password, app.opaque):
                 text = text.replace(secret, mask)
         for secret in self.sandbox.secrets.values():
             text = text.replace(secret, "[secret of the sandbox]")
         text = re.sub(r"(Basic )[\w+/=]{8,}", rf"\1{mask}", text)
-        return _SIGNATURE.sub(r"\1\2…", text)
+        return _SIGNATURE.sub(lambda found: found[1] + signature, text)
+
+
+def _quoted(name: str) -> str:
+    """A variable of the shell within a word in single quotes."""
+    return f"'\"${name}\"'"
 
 
 def _chosen(candidate: Candidate, unjudged: list[str]) -> list[Route]:

@@ -192,7 +192,8 @@ def parse(said: bytes) -> Answer:
         fields = tuple(
             (name, value.strip()) for name, _, value in (line.partition(":") for line in lines[1:])
         )
-        body, said = _body(rest, {name.lower(): value for name, value in fields})
+        bare = 100 <= status < 200 or status in {204, 304}
+        body, said = (b"", rest) if bare else _body(rest, {name.lower(): value for name, value in fields})
         if not 100 <= status < 200:
             count += 1
             first = Answer(status, fields, body) if count == 1 else first

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -42,8 +43,8 @@ Sarif = Annotated[
 Html = Annotated[Path | None, typer.Option("--html", metavar="PATH", help="Write a page with all evidence.")]
 
 _STYLES = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan", "info": "dim"}
-_MOST_ROUTES = 6
-"""How many routes are printed below a weakness; the files of `--html`, `--sarif` and `--json` name all."""
+_MOST = 6
+"""How many of the same sort are printed."""
 
 
 def attack(
@@ -102,28 +103,42 @@ def _with_progress(file: Path, only: list[str] | None, within: float) -> AttackR
 
 def _show(report: AttackReport) -> None:
     """Weaknesses with their routes, the worst first, and what to write."""
-    groups: dict[tuple[str, str], list[Finding]] = {}
-    for finding in report.findings:
-        groups.setdefault((finding.severity, finding.code), []).append(finding)
-    for (severity, code), findings in groups.items():
+    for (severity, code), grouped in groupby(report.findings, lambda one: (one.severity, one.code)):
+        findings = list(grouped)
         first = findings[0]
-        head = Text(f"{severity:<8}  ", style=_STYLES[severity])
-        out.print(head + Text(first.title, style="bold") + Text(f"  {code}", style="dim"))
-        for finding in findings[:_MOST_ROUTES]:
-            out.print(f"          {finding.where}: {finding.detail}  ({finding.place})", markup=False)
-        if len(findings) > _MOST_ROUTES:
-            out.print(f"          and {len(findings) - _MOST_ROUTES} more routes")
-        out.print(
-            f"          {first.owasp} {OWASP[first.owasp]}, {first.certainty}", style="dim", markup=False
-        )
-        out.print(f"          remedy: {first.remedy}", markup=False)
+        head = Text(f"{severity:<9}", style=_STYLES[severity]) + Text(first.title, style="bold")
+        out.print(head + Text(f"  {code}", style="dim"))
+        alike: dict[str, list[Finding]] = {}
+        for finding in findings:
+            alike.setdefault(finding.detail, []).append(finding)
+        for detail, several in list(alike.items())[:_MOST]:
+            _line(detail)
+            for finding in several[:_MOST]:
+                _line(f"  {finding.where}  {finding.place}", style="dim")
+            _rest(len(several), "route")
+        _rest(len(alike), "case")
+        _line(f"{first.owasp} {OWASP[first.owasp]}, {first.certainty}", style="dim")
+        _line(f"remedy: {first.remedy}")
     for note in report.unjudged:
         err.print(Text("not judged: ", style="yellow") + Text(note))
-    sent = sum(report.attacks.values())
     counts = [
         f"{number} {severity}"
         for severity in SEVERITIES
         if (number := sum(finding.severity == severity for finding in report.findings))
     ]
-    last = f"{report.file}: {sent} requests to {report.routes} routes, "
-    out.print(last + (", ".join(counts) if counts else "no finding"), markup=False)
+    sent = f"{sum(report.attacks.values())} requests to {_many(report.routes, 'route')}"
+    out.print(Text(f"{report.file}: {sent}, {', '.join(counts) if counts else 'no finding'}"))
+
+
+def _line(text: str, style: str = "") -> None:
+    out.print(Text(f"{'':9}{text}", style=style))
+
+
+def _rest(count: int, word: str) -> None:
+    """How many more there are; the files of `--html`, `--sarif` and `--json` have all."""
+    if count > _MOST:
+        _line(f"  and {_many(count - _MOST, f'more {word}')}", style="dim")
+
+
+def _many(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"

@@ -11,7 +11,7 @@ from lockgate.attacks.family import Attack
 from lockgate.attacks.findings import Weakness
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from lockgate.attacks.candidate import Route
     from lockgate.attacks.findings import Finding
@@ -60,9 +60,18 @@ class Injection(Attack):
             for weakness, classes in ((UNGUARDED, [*PAYLOADS][:-1]), (SSRF, ["ssrf"])):
                 hits = [hit for name in classes for hit in _through(target, route, name)]
                 if hits:
-                    detail = f"reached the service: {', '.join(what for what, _ in hits)}"
+                    detail = f"reached the service: {_by_place(what for what, _ in hits)}"
                     lax = next((p for p in route.of("payload_guard") if not p.enforced), None)
                     yield target.finding(weakness, route, detail, hits, policy=lax)
+
+
+def _by_place(hits: Iterable[str]) -> str:
+    """Classes that got through in the same place, together."""
+    places: dict[str, list[str]] = {}
+    for hit in hits:
+        name, _, place = hit.partition(" in ")
+        places.setdefault(place, []).append(name)
+    return "; ".join(f"{', '.join(names)} in {place}" for place, names in places.items())
 
 
 def _through(target: Target, route: Route, name: str) -> Iterator[tuple[str, Exchange]]:
