@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from reference.attacks import attacks_page
 from reference.command import command_page
 from reference.configuration import configuration_page
 from reference.markdown import page
@@ -12,6 +13,7 @@ INDEX = """
 - [Policies](policies/index.md): the kinds, what they do, their settings and reasons
 - [Configuration](configuration.md): every object and field of a document
 - [Reasons](reasons.md): why a request was refused, and what the caller can do
+- [Attacks](attacks.md): what `lockgate attack` looks for, and what to write against it
 - [Command line](command-line.md)
 - [Python](python.md)
 """
@@ -23,6 +25,7 @@ def pages() -> dict[str, str]:
         "index.md": page("Reference", INDEX),
         "configuration.md": configuration_page(),
         "reasons.md": reasons_page(),
+        "attacks.md": attacks_page(),
         "command-line.md": command_page(),
         "python.md": python_page(),
         **policy_pages(),
