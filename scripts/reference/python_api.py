@@ -8,6 +8,7 @@ from typing import Any
 
 import lockgate
 from lockgate import models
+from lockgate.attacks import findings
 from pydantic import BaseModel
 
 from reference.markdown import fenced, page, table
@@ -27,7 +28,8 @@ def python_page() -> str:
             functions += [f"### `{name}`", *_callable(f"lockgate.{name}", thing)]
     parts = [
         (name, thing)
-        for name, thing in vars(models).items()
+        for module in (models, findings)
+        for name, thing in vars(module).items()
         if inspect.isclass(thing) and issubclass(thing, models.Model) and thing is not models.Model
     ]
     inner = [block for name, thing in parts if name not in lockgate.__all__ for block in _class(name, thing)]

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from lockgate.attacks.credentials import placed
 from lockgate.attacks.family import Attack
 from lockgate.attacks.findings import Weakness
+from lockgate.attacks.wire import ATTACKER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from lockgate.attacks.candidate import Policy, Route
     from lockgate.attacks.findings import Finding
@@ -76,9 +80,12 @@ IN_URL = Weakness(
 
 _KEY_PLACE = {"header": "X-Api-Key"}
 """Where keys are when a policy does not say."""
+_ADDRESSES = 40
+"""From how many addresses a policy is tried that applies to a share of callers."""
 _HEADER = re.compile(r"""request\.headers\[\s*['"]([^'"]+)['"]\s*\]""")
 _HAS_HEADER = re.compile(r"""['"]([\w-]+)['"]\s+in\s+request\.headers""")
 _QUERY = re.compile(r"""request\.query(?:\[\s*['"]([^'"]+)['"]\s*\]|\.(\w+))""")
+_METHOD = re.compile(r"""['"](GET|POST|PUT|PATCH|DELETE)['"]""")
 _TEXT = re.compile(r"""['"]([^'"]*)['"]""")
 
 
@@ -92,7 +99,7 @@ class Authentication(Attack):
     def run(self, target: Target) -> Iterator[Finding]:
         """Attack each route."""
         for route in target.routes:
-            anonymous = target.send(target.from_allowed(target.anonymous(route), route))
+            anonymous = _anonymous(target, route)
             if anonymous.reached:
                 yield self._open(target, route, anonymous)
             elif route.identifies:
@@ -129,6 +136,19 @@ class Authentication(Attack):
         )
         writes = not route.methods or set(route.methods) - {"GET", "HEAD", "OPTIONS"}
         return target.finding(ANONYMOUS, route, detail, what, severity="medium" if writes else "low")
+
+
+def _anonymous(target: Target, route: Route) -> Exchange:
+    """A request without credential; from several addresses when a policy applies to a share of them."""
+    base = target.from_allowed(target.anonymous(route), route)
+    exchange = target.send(base)
+    shared = any(policy.mode == "enforce" and not policy.enforced for policy in route.phase("identify"))
+    if shared and base.source == ATTACKER:
+        for number in range(1, _ADDRESSES):
+            if exchange.reached:
+                break
+            exchange = target.send(replace(base, source=f"127.66.7.{number}"))
+    return exchange
 
 
 def _bad_credentials(target: Target, route: Route) -> Iterator[Finding]:
@@ -183,17 +203,40 @@ def _misplaced(base: Request, place: dict[str, str], key: str) -> Iterator[tuple
 
 
 def _conditions(target: Target, route: Route) -> Iterator[Finding]:
-    """Try what the conditions of policies compare with."""
+    """Try what the conditions of policies compare fields and parameters with."""
     for policy in [*route.phase("identify"), *route.phase("authorize")]:
-        if policy.when is None or policy.mode != "enforce":
+        if policy.mode != "enforce" or not _switches(policy):
             continue
-        plain = target.send(_as_less(target, route, policy))
-        reached = None if plain.reached else _guess(target, route, policy)
-        if plain.reached:
-            reached = ("a request that the condition leaves out", plain)
-        if reached:
-            detail = f"`{policy.id}` applies when `{policy.when}`; {reached[0]} passed it"
-            yield target.finding(CONDITION, route, detail, [reached], policy=policy)
+        base = _as_less(target, route, policy)
+        usual = [base, *(base.by(method) for method in _METHOD.findall(policy.when or ""))]
+        sent = [target.send(request) for request in usual]
+        refused = next((exchange for exchange in sent if exchange.refused), None)
+        hit = _guess(target, policy, refused.request) if refused else None
+        if refused is None and policy.phase == "identify" and sent[0].reached:
+            hit = ("a request that the condition leaves out", sent[0])
+        if hit:
+            detail = f"`{policy.id}` applies when `{policy.when}`; {hit[0]} passed it"
+            first = [("the usual request is refused", refused)] if refused else []
+            yield target.finding(CONDITION, route, detail, [*first, hit], policy=policy)
+
+
+def _switches(policy: Policy) -> list[Callable[[Request, str], Request]]:
+    """What a caller can write that the condition of a policy looks at."""
+    when = policy.when or ""
+    headers = dict.fromkeys([*_HEADER.findall(when), *_HAS_HEADER.findall(when)])
+    queries = dict.fromkeys(name for pair in _QUERY.findall(when) for name in pair if name)
+    return [
+        *(partial(_with_header, name) for name in headers),
+        *(partial(_with_parameter, name) for name in queries),
+    ]
+
+
+def _with_header(name: str, request: Request, value: str) -> Request:
+    return request.having((name, value))
+
+
+def _with_parameter(name: str, request: Request, value: str) -> Request:
+    return request.query(f"{name}={quote(value)}")
 
 
 def _as_less(target: Target, route: Route, policy: Policy) -> Request:
@@ -204,18 +247,19 @@ def _as_less(target: Target, route: Route, policy: Policy) -> Request:
     return target.sandbox.issuance.give(base, route, target.sandbox.applications.bare) or base
 
 
-def _guess(target: Target, route: Route, policy: Policy) -> tuple[str, Exchange] | None:
-    when = policy.when or ""
-    base = _as_less(target, route, policy)
-    headers = dict.fromkeys([*_HEADER.findall(when), *_HAS_HEADER.findall(when)])
-    queries = dict.fromkeys(name for pair in _QUERY.findall(when) for name in pair if name)
-    values = dict.fromkeys([*_TEXT.findall(when), "", "true", "1", "sandbox"])
-    tries = [(f"`{name}: {value}`", base.having((name, value))) for name in headers for value in values]
-    tries += [(f"`?{name}={value}`", base.query(f"{name}={value}")) for name in queries for value in values]
-    for what, request in tries[:60]:
+def _guess(target: Target, policy: Policy, refused: Request) -> tuple[str, Exchange] | None:
+    """The first value of a field or parameter with which a refused request passes."""
+    values = dict.fromkeys([*_TEXT.findall(policy.when or ""), "", "true", "1", "sandbox"])
+    tries = [switch(refused, value) for switch in _switches(policy) for value in values]
+    for request in tries[:60]:
         exchange = target.send(request)
         if exchange.reached:
-            return what, exchange
+            added = [
+                f"`{name}: {value}`"
+                for name, value in request.headers
+                if (name, value) not in refused.headers
+            ]
+            return ", ".join(added) or f"`{request.target}`", exchange
     return None
 
 
