@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answer",
-    "Bench",
     "AttackReport",
+    "Bench",
     "CaseReport",
     "Check",
     "Difference",
