@@ -106,12 +106,13 @@ def test_attacks_end_when_their_time_is_over(document: Path) -> None:
 
 
 def test_a_route_that_no_good_request_reaches_is_named(document: Path) -> None:
-    policy = "  - { id: signed, kind: http_signature }\n"
-    text = DOCUMENT[: DOCUMENT.index("  - id: token")] + policy + DOCUMENT[DOCUMENT.index("apis:") :]
-    keys = "[{ id: shop, algorithm: hmac-sha256, secret: '${env:SHOP_KEY}' }]"
-    document.write_text(text + f"applications: {{ shop: {{ signature_keys: {keys} }} }}\n")
+    policies = (
+        "  - { id: key, kind: api_key }\n  - { id: sales, kind: require, claims: { department: sales } }\n"
+    )
+    text = DOCUMENT[: DOCUMENT.index("  - id: token")] + policies + DOCUMENT[DOCUMENT.index("apis:") :]
+    document.write_text(text)
     report = lockgate.attack(document, families=["injection"])
-    assert report.unjudged == ["orders/v1 * GET: the sandbox cannot make a credential for it"]
+    assert report.unjudged == ["orders/v1 * GET: a request that should pass got 403 (require.claim)"]
 
 
 def test_answers_are_read_as_they_come() -> None:

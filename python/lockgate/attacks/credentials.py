@@ -9,8 +9,11 @@ import secrets
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from lockgate import _engine
 from lockgate.attacks.keys import SigningKey, now
+from lockgate.attacks.signing import SignatureKey, Signer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +34,13 @@ class Application:
     plan: str | None
     key: str = field(default_factory=lambda: f"lg_{secrets.token_urlsafe(32)}")
     password: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+    signing: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
     opaque: str = field(default_factory=lambda: f"opaque-{secrets.token_urlsafe(24)}")
+
+    @property
+    def signature_key(self) -> SignatureKey:
+        """Its key for signatures over requests."""
+        return SignatureKey(self.name, self.signing)
 
     def entry(self, scopes: list[str], roles: list[str], fingerprint: str | None) -> dict[str, Any]:
         """What the sandbox's document says of it."""
@@ -39,6 +48,7 @@ class Application:
             "keys": [{"sha256": hashlib.sha256(self.key.encode()).hexdigest()}],
             "passwords": [{"username": self.name, "argon2": _engine.hash_password(self.password)}],
             "client_ids": [self.name],
+            "signature_keys": [self.signature_key.entry()],
         }
         entry |= {"scopes": scopes} if self.entitled and scopes else {}
         entry |= {"roles": roles} if self.entitled and roles else {}
@@ -120,8 +130,10 @@ class Applications:
 class Issuance:
     """Gives requests the credentials that a route asks for."""
 
-    def __init__(self, applications: Applications, keys: dict[str, SigningKey]) -> None:
+    def __init__(self, applications: Applications, keys: dict[str, SigningKey], scheme: str) -> None:
         self.applications = applications
+        self.scheme = scheme
+        """What listeners of the sandbox speak: `http` or `https`."""
         self.keys = keys
         """The sandbox's signing keys by algorithm."""
 
@@ -164,7 +176,7 @@ class Issuance:
                 return given
         return None
 
-    def by(self, request: Request, route: Route, way: dict[str, Any], app: Application) -> Request | None:
+    def by(self, request: Request, route: Route, way: dict[str, Any], app: Application) -> Request | None:  # noqa: PLR0911 - one for each kind
         """The request with a credential for one way to identify."""
         match way["kind"]:
             case "api_key":
@@ -176,6 +188,8 @@ class Issuance:
             case "basic_auth":
                 pair = base64.b64encode(f"{app.name}:{app.password}".encode()).decode()
                 return request.having(("Authorization", f"Basic {pair}"))
+            case "http_signature":
+                return replace(request, signer=Signer.of(app.signature_key, way, self.scheme))
             case "mtls" if app is self.applications.entitled[None][0]:
                 return _with_certificate(request)
             case _:

@@ -86,7 +86,9 @@ class Sandbox:
         }
         public = [key.jwk() for key in self.keys.values()]
         self.issuer = self._end.enter_context(Issuer(lambda: public, down=not self._issuers))
-        self.issuance = Issuance(self.applications, self.keys)
+        self._uses_certificates = any(way["kind"] == "mtls" for way in _ways(self.candidate))
+        scheme = "https" if self._uses_certificates else "http"
+        self.issuance = Issuance(self.applications, self.keys, scheme)
         self.tls: ssl.SSLContext | None = None
         self.tls_with_certificate: ssl.SSLContext | None = None
         self._introspection()
@@ -119,10 +121,9 @@ class Sandbox:
         names = [
             name for way in _ways(self.candidate) if way["kind"] == "mtls" for name in way.get("names", [])
         ]
-        uses_certificates = any(way["kind"] == "mtls" for way in _ways(self.candidate))
-        fingerprint = self._certificates(names) if uses_certificates else None
+        fingerprint = self._certificates(names) if self._uses_certificates else None
         for listener in document["listeners"].values():
-            self._listener(listener, tls=uses_certificates)
+            self._listener(listener, tls=self._uses_certificates)
         for name, upstream in document.get("upstreams", {}).items():
             for field in ("health", "tls", "http", "retries", "circuit", "slow_start"):
                 upstream.pop(field, None)
@@ -168,6 +169,8 @@ class Sandbox:
                 policy["limit"] = max(policy["limit"], 100)
             case "cache" if not self._caches:
                 policy["mode"] = "off"
+            case "http_signature" if "keys" in policy:
+                policy["keys"] += [app.signature_key.entry() for app in self.applications]
             case "jwt":
                 self._jwt(policy)
             case "oauth2_introspection":

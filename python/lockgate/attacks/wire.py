@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import ssl
 
+    from lockgate.attacks.signing import Signer
+
 MOST_BYTES = 4 * 1024 * 1024
 """The most that is read of an answer."""
 ATTACKER = "127.66.6.6"
@@ -30,11 +32,17 @@ class Request:
     """The loopback address to call from."""
     certificate: bool = False
     """Whether to show the sandbox's client certificate."""
+    signer: Signer | None = None
+    """Who signs it when it is sent."""
+
+    def fields(self) -> list[tuple[str, str]]:
+        """Its fields as they are sent."""
+        return [*self.headers, *(self.signer.fields(self) if self.signer else [])]
 
     def __bytes__(self) -> bytes:
         if self.raw is not None:
             return self.raw
-        headers = list(self.headers)
+        headers = self.fields()
         names = {name.lower() for name, _ in headers}
         if self.body and not names & {"content-length", "transfer-encoding"}:
             headers.append(("Content-Length", str(len(self.body))))
@@ -73,7 +81,7 @@ class Request:
 
     def curl(self) -> str | None:
         """A line of curl that sends it to `$GATEWAY`, when it can."""
-        if self.raw is not None or len(self.body) > 2_000:
+        if self.raw is not None or self.signer or len(self.body) > 2_000:
             return None
         parts = ["curl", "--path-as-is", "-i", "-X", self.method]
         for name, value in self.headers:

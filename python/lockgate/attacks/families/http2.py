@@ -113,7 +113,7 @@ def _ask(target: Target, request: Request, changes: list[tuple[str, str]]) -> Ex
     host = next((value for name, value in request.headers if name.lower() == "host"), "sandbox.test")
     usual = {":method": request.method, ":path": request.target, ":scheme": "http", ":authority": host}
     pseudo = [(name, dict(changes).get(name, value)) for name, value in usual.items()]
-    fields = [(name.lower(), value) for name, value in request.headers if name.lower() != "host"]
+    fields = [(name.lower(), value) for name, value in request.fields() if name.lower() != "host"]
     fields += [(name, value) for name, value in changes if name not in usual]
     unchecked = H2Configuration(
         client_side=True,
