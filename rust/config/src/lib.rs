@@ -13,6 +13,7 @@
 //! assert_eq!(problems[0].to_string(), "gateway.yaml:2:1: unknown field `listners`; did you mean `listeners`?");
 //! ```
 
+mod base;
 mod canonical;
 mod decode;
 mod document;
@@ -24,6 +25,7 @@ mod quantity;
 mod secret;
 mod yaml;
 
+pub use base::{Base, Files, MAX_FILES_BYTES};
 pub use canonical::{RevisionId, canonical_json, sha256_hex};
 pub use decode::{Each, Entries, Entry, Raw, Spanned, decode};
 pub use document::*;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::base::Base;
 use crate::canonical::{RevisionId, canonical_json};
 use crate::decode::decode;
 use crate::document::Document;
@@ -63,8 +64,8 @@ pub struct Loaded {
     pub canonical: String,
     /// The SHA-256 of the canonical form.
     pub id: RevisionId,
-    /// The folder that references start from.
-    pub base: PathBuf,
+    /// Where the files that it refers to come from.
+    pub base: Base,
     /// All files that were read, so that a change of any can be noticed.
     pub files: Vec<PathBuf>,
 }
@@ -105,7 +106,7 @@ pub fn load_document(source: &Source) -> Result<Loaded, Vec<Problem>> {
                 document,
                 canonical,
                 id,
-                base,
+                base: Base::folder(base),
                 files: reader.files,
             })
         }

@@ -1,5 +1,4 @@
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 
 use lockgate_config::{Document, Mode, OnError, PolicyEntry, Problem, Secret};
@@ -115,7 +114,7 @@ pub struct Compiling<'a> {
     /// The whole document.
     pub document: &'a Document,
     /// The folder that files are relative to.
-    pub base: &'a Path,
+    pub base: &'a lockgate_config::Base,
     /// Whether secrets may be read.
     pub secrets: Secrets,
     /// Who may call.
@@ -137,7 +136,7 @@ impl Compiling<'_> {
     /// A problem at `span` when the file cannot be read or is larger than 16 MiB.
     pub fn read_file(&self, name: &lockgate_config::Spanned<String>) -> Result<Vec<u8>, Problem> {
         const MOST: u64 = 16 * 1024 * 1024;
-        lockgate_config::read_file(&self.base.join(&name.value), MOST).map_err(|error| {
+        self.base.read(&name.value, MOST).map_err(|error| {
             Problem::new(
                 &name.span,
                 format!("the file `{}` cannot be read: {error}", name.value),
@@ -157,7 +156,7 @@ impl Compiling<'_> {
         match self.secrets {
             Secrets::Skip => Ok(None),
             Secrets::Read => secret
-                .read(self.base)
+                .read(self.base.path())
                 .map(Some)
                 .map_err(|error| Problem::new(span, format!("the secret `{secret}`: {error}"))),
         }

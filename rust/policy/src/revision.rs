@@ -5,13 +5,12 @@ mod scopes;
 mod targets;
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use http::Method;
 use http::header::HeaderMap;
 use lockgate_config::{
-    Api, Document, Entry, Loaded, MAX_ROUTES, Mode, PolicyEntry, Problem, RecordBody, RevisionId,
+    Api, Base, Document, Entry, Loaded, MAX_ROUTES, Mode, PolicyEntry, Problem, RecordBody, RevisionId,
     Route as RouteEntry, Span, Unlisted, Version,
 };
 
@@ -35,8 +34,8 @@ pub struct Revision {
     pub id: RevisionId,
     /// The document.
     pub document: Document,
-    /// The folder that files are relative to.
-    pub base: PathBuf,
+    /// Where files come from.
+    pub base: Base,
     /// All routes.
     pub routes: Vec<Route>,
     /// Requests to routes.
@@ -152,7 +151,7 @@ type Scope = Vec<Arc<BoundPolicy>>;
 
 struct Build<'a> {
     document: &'a Document,
-    base: &'a Path,
+    base: &'a Base,
     secrets: Secrets,
     directory: &'a Directory,
     problems: Vec<Problem>,

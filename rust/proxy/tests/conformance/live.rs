@@ -63,7 +63,7 @@ pub fn run(suite: &Suite, case: &Case, now: Timestamp) -> Vec<Came> {
     let source = Source::Text {
         name: case.name.clone(),
         text: around.document(&suite.gateway.loaded.canonical),
-        base: suite.gateway.loaded.base.clone(),
+        base: suite.gateway.loaded.base.path().to_owned(),
     };
     let clock = Clock::by_hand(case.at.unwrap_or(now));
     let started = Node::start_at(source, clock.clone());
