@@ -18,6 +18,8 @@ class Reloaded(Model):
 
     applied: bool
     id: str
+    generation: int | None = None
+    reason: str | None = None
     problems: list[str]
 
 
@@ -33,13 +35,16 @@ class AdminClient:
         self.address = address.removeprefix("http://").rstrip("/")
         self.timeout = timeout
 
-    def reload(self) -> Reloaded:
+    def reload(self, *, again: bool = False) -> Reloaded:
         """Read the document again.
+
+        Args:
+            again: Serve it even when it was taken back before.
 
         Raises:
             AdminError: No gateway answers.
         """
-        return Reloaded.model_validate_json(self._ask("POST", "/reload", also=422))
+        return Reloaded.model_validate_json(self._ask("POST", "/reload?again" if again else "/reload", also=422))
 
     def stats(self) -> dict[str, Any]:
         """Counts since the start.

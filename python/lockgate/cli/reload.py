@@ -13,18 +13,23 @@ from lockgate.cli.output import err, fail, out
 def reload(
     *,
     admin: Annotated[str, typer.Option(help="The admin listener of the gateway.")] = "127.0.0.1:9901",
+    again: Annotated[
+        bool, typer.Option("--again", help="Serve it even when it was taken back before.")
+    ] = False,
 ) -> None:
     """Ask a running gateway to read its document again.
 
-    Exit code 1: the document has errors, and the old one serves on; 2: no gateway answers.
+    Exit code 1: it is refused, for the reason that is printed, and what was served serves on; 2: no gateway answers.
     """
     try:
-        answer = AdminClient(admin).reload()
+        answer = AdminClient(admin).reload(again=again)
     except AdminError as error:
         fail(str(error))
     for problem in answer.problems:
         err.print(problem, markup=False)
+    generation = f" as generation {answer.generation}" if answer.generation else ""
     if not answer.applied:
-        err.print(f"the document has errors; revision {answer.id[:12]} serves on", style="red")
+        why = "the document has errors" if answer.reason == "document.errors" else f"refused ({answer.reason})"
+        err.print(f"{why}; revision {answer.id[:12]} serves on{generation}", style="red")
         raise typer.Exit(1)
-    out.print(f"revision {answer.id[:12]} is served")
+    out.print(f"revision {answer.id[:12]} is served{generation}")

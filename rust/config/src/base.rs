@@ -91,10 +91,7 @@ impl Base {
     /// The files that were read so far, or that the bundle holds.
     pub fn files(&self) -> Files {
         match &self.files {
-            From::Folder(noted) => noted
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .clone(),
+            From::Folder(noted) => noted.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             From::Bundle(files) => Files::clone(files),
         }
     }

@@ -23,4 +23,4 @@ pub use nack::Nack;
 pub use sealed::{seal, unseal};
 pub use signing::{KeyError, PublicKey, SigningKey};
 pub use starts::{MAX_STARTS, START_WINDOW_SECONDS};
-pub use store::{Opened, Store, StoreError, Target};
+pub use store::{Listing, Opened, Store, StoreError, Target};

@@ -58,6 +58,9 @@ pub enum Nack {
     /// Two publishers took the same number.
     #[error("generation {0} is another revision already; two publishers took the same number")]
     Taken(u64),
+    /// The node went back while this one was being tried.
+    #[error("the node went back to an older generation while this one was being tried")]
+    Overtaken,
     /// It was served and taken back.
     #[error("revision {id} was taken back: {why}")]
     TakenBack {
@@ -91,6 +94,7 @@ impl Nack {
             Self::Signature => "bundle.signature",
             Self::Older { .. } => "generation.older",
             Self::Taken(_) => "generation.taken",
+            Self::Overtaken => "generation.overtaken",
             Self::TakenBack { .. } => "generation.taken_back",
             Self::Document(_) => "document.errors",
             Self::Taster(_) => "taster.died",
@@ -116,6 +120,7 @@ impl Nack {
             Self::Older { .. } | Self::Taken(_) => {
                 "build it again with a higher `--generation`; to go back, use `lockgate rollback`"
             }
+            Self::Overtaken => "reload again, when it shall be served all the same",
             Self::TakenBack { .. } => {
                 "change the document, or ask for the same one with `lockgate reload --again`"
             }

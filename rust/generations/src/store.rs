@@ -5,6 +5,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use serde::Serialize;
 
 use crate::bundle::{Bundle, MAX_BUNDLE_BYTES};
 use crate::disk::{Disk, RealDisk, write_whole};
@@ -74,6 +75,19 @@ impl std::str::FromStr for Target {
     }
 }
 
+/// The generations of a node, for people.
+#[derive(Debug, Clone, Serialize)]
+pub struct Listing {
+    /// What is served.
+    pub current: Option<u64>,
+    /// What was proven last.
+    pub last_good: Option<u64>,
+    /// What was served before.
+    pub before: Option<u64>,
+    /// All that is kept, newest first.
+    pub kept: Vec<Kept>,
+}
+
 /// A store that was opened, with what a person should hear.
 #[derive(Debug)]
 pub struct Opened {
@@ -124,6 +138,26 @@ impl Store {
         let mut opened = Self::with_disk(folder, Box::new(RealDisk), now)?;
         opened.store._lock = Some(lock);
         Ok(opened)
+    }
+
+    /// What the state folder `state` holds, for people. Takes no lock: a node may run.
+    ///
+    /// # Errors
+    /// A newer Lockgate wrote it.
+    pub fn look(state: &Path) -> Result<Listing, StoreError> {
+        let journal = match journal::find(&RealDisk, &state.join("generations")) {
+            Found::Newer(version) => return Err(StoreError::Newer(version)),
+            Found::Whole(journal, ..) => *journal,
+            Found::Nothing | Found::Damaged => Journal::default(),
+        };
+        let mut kept = journal.kept;
+        kept.sort_by_key(|kept| std::cmp::Reverse(kept.generation));
+        Ok(Listing {
+            current: journal.current,
+            last_good: journal.last_good,
+            before: journal.before,
+            kept,
+        })
     }
 
     /// Opens a store on a disk of one's choice, without a lock.
@@ -207,26 +241,29 @@ impl Store {
             .retain(|kept| kept.stage != Stage::Candidate);
     }
 
+    /// Whether a bundle comes in its turn.
+    ///
+    /// # Errors
+    /// A newer one was seen, or another one with its number.
+    pub fn admits(&self, bundle: &Bundle) -> Result<(), Nack> {
+        let (generation, newest) = (bundle.generation(), self.journal.newest);
+        match self.kept(generation) {
+            Some(kept) if generation == newest && kept.id == bundle.id() => Ok(()),
+            Some(_) if generation == newest => Err(Nack::Taken(generation)),
+            _ if generation <= newest => Err(Nack::Older { generation, newest }),
+            _ => Ok(()),
+        }
+    }
+
     /// Keeps a bundle as the candidate. `folder` is where its secrets are read.
     ///
     /// # Errors
     /// A newer one was seen, or the disk does not take it.
     pub fn propose(&mut self, bundle: &Bundle, folder: &Path, now: Timestamp) -> Result<(), Nack> {
+        self.admits(bundle)?;
         let generation = bundle.generation();
-        if generation == self.journal.newest
-            && let Some(kept) = self.kept(generation)
-        {
-            return if kept.id == bundle.id() {
-                Ok(())
-            } else {
-                Err(Nack::Taken(generation))
-            };
-        }
-        if generation <= self.journal.newest {
-            return Err(Nack::Older {
-                generation,
-                newest: self.journal.newest,
-            });
+        if self.kept(generation).is_some() {
+            return Ok(());
         }
         let full = |error: std::io::Error| Nack::Disk(error.to_string());
         let folder =
@@ -326,6 +363,24 @@ impl Store {
             return Err(missing(&format!("generation {found} is served already")));
         }
         Ok(found)
+    }
+
+    /// What to try, in order, to get to `target`: when the last good one is damaged, the next best.
+    ///
+    /// # Errors
+    /// There is nothing to go back to.
+    pub fn targets(&self, target: Target) -> Result<Vec<u64>, StoreError> {
+        let first = self.find(target)?;
+        let mut targets = vec![first];
+        if target == Target::LastGood {
+            let others = self.list().into_iter().filter(|kept| {
+                kept.stage != Stage::TakenBack
+                    && kept.generation != first
+                    && self.journal.current != Some(kept.generation)
+            });
+            targets.extend(others.map(|kept| kept.generation));
+        }
+        Ok(targets)
     }
 
     /// Serves an older generation from now on, and remembers why the current one was taken back.

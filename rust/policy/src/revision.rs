@@ -10,8 +10,8 @@ use std::sync::Arc;
 use http::Method;
 use http::header::HeaderMap;
 use lockgate_config::{
-    Api, Base, Document, Entry, Loaded, MAX_ROUTES, Mode, PolicyEntry, Problem, RecordBody, RevisionId,
-    Route as RouteEntry, Span, Unlisted, Version,
+    Api, Base, Document, Entry, Loaded, MAX_ROUTES, Mode, PolicyEntry, Problem, RecordBody,
+    RevisionId, Route as RouteEntry, Span, Unlisted, Version,
 };
 
 use crate::chain::Chain;
@@ -41,7 +41,7 @@ pub struct Revision {
     /// Requests to routes.
     pub router: Router,
     /// Who may call.
-    pub directory: Directory,
+    pub directory: Arc<Directory>,
 }
 
 impl Revision {
@@ -51,7 +51,7 @@ impl Revision {
     /// Every problem found.
     pub fn compile(loaded: Loaded, secrets: Secrets) -> Result<(Self, Vec<Problem>), Vec<Problem>> {
         let mut problems = Vec::new();
-        let directory = Directory::compile(&loaded.document, &mut problems);
+        let directory = Arc::new(Directory::compile(&loaded.document, &mut problems));
         let mut build = Build {
             document: &loaded.document,
             base: &loaded.base,

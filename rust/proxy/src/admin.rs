@@ -15,9 +15,10 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
+use crate::control;
 use crate::core::Shared;
 use crate::metrics;
-use crate::node::Reloader;
+use crate::reload::Reloader;
 use crate::state::State;
 
 /// Connections at a time.
@@ -50,9 +51,20 @@ pub fn run(
                 return false;
             }
         };
+        let orders = match reloader.state().map(control::bind).transpose() {
+            Ok(orders) => orders,
+            Err(error) => {
+                let _ = ready.send(Err(error));
+                return false;
+            }
+        };
         let _ = ready.send(Ok(()));
         if let Some(state) = state {
             tokio::spawn(save_forever(state, shared.clone()));
+        }
+        tokio::spawn(tend_forever(shared.clone(), reloader.clone()));
+        if let Some(socket) = orders {
+            tokio::spawn(control::listen(socket, shared.clone(), reloader.clone()));
         }
         let places = Arc::new(Semaphore::new(MOST));
         loop {
@@ -92,6 +104,15 @@ async fn save_forever(state: State, shared: Arc<Shared>) {
     }
 }
 
+/// Looks after the generation that is on trial.
+async fn tend_forever(shared: Arc<Shared>, reloader: Arc<Reloader>) {
+    loop {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let (shared, reloader) = (shared.clone(), reloader.clone());
+        let _ = tokio::task::spawn_blocking(move || reloader.tend(&shared)).await;
+    }
+}
+
 async fn answer(
     request: &Request<Incoming>,
     shared: Arc<Shared>,
@@ -120,8 +141,15 @@ async fn answer(
         }
         (&Method::GET, "/stats.json") => json(StatusCode::OK, &metrics::stats(&shared)),
         (&Method::POST, "/reload") => {
+            let again = match request.uri().query() {
+                None => false,
+                Some("again") => true,
+                Some(_) => {
+                    return text(StatusCode::BAD_REQUEST, "write /reload or /reload?again\n");
+                }
+            };
             // Compiling takes a while; health is still answered meanwhile.
-            let applied = tokio::task::spawn_blocking(move || reloader.apply(&shared)).await;
+            let applied = tokio::task::spawn_blocking(move || reloader.apply(&shared, again)).await;
             match applied {
                 Ok(applied) => {
                     let status = if applied.applied {
@@ -133,7 +161,13 @@ async fn answer(
                         applied.problems.iter().map(ToString::to_string).collect();
                     json(
                         status,
-                        &serde_json::json!({ "applied": applied.applied, "id": applied.id, "problems": problems }),
+                        &serde_json::json!({
+                            "applied": applied.applied,
+                            "id": applied.id,
+                            "generation": applied.generation,
+                            "reason": applied.reason,
+                            "problems": problems,
+                        }),
                     )
                 }
                 Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "the reload broke off\n"),

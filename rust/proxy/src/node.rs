@@ -1,5 +1,6 @@
 //! A node: one document served on all cores, replaced without a pause.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
@@ -7,21 +8,23 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use lockgate_config::{Document, Listener, Problem, Source, load_document};
+use lockgate_generations::{Bundle, Nack, StoreError};
 use lockgate_policy::{Revision, Secrets};
-use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::access_log::AccessLog;
 use crate::admin;
-use crate::clock::Clock;
+use crate::candidate::Candidate;
 use crate::core::{Core, Generation, Shared};
+use crate::faults;
 use crate::listen::tls::{check_certificates, server_config};
 use crate::listen::{Accepting, bind};
 use crate::record::Recording;
+use crate::reload::{Applied, Options, Reloader};
 use crate::state::State;
-use crate::upstream::{Building, Forbidden, check_forever, upstreams};
+use crate::upstream::{Building, Forbidden, Upstreams, check_forever, upstreams};
 
 /// Why a node does not start.
 #[derive(Debug, thiserror::Error)]
@@ -39,29 +42,12 @@ pub enum StartError {
         /// Why.
         error: std::io::Error,
     },
+    /// The generations on disk cannot be used.
+    #[error(transparent)]
+    State(#[from] StoreError),
     /// A thread cannot be started.
     #[error("a thread of the node cannot start: {0}")]
     Thread(std::io::Error),
-}
-
-/// What a reload did.
-#[derive(Debug)]
-pub struct Applied {
-    /// Whether the document is now served; the old one serves on when it is not.
-    pub applied: bool,
-    /// The id of what is served now.
-    pub id: String,
-    /// Problems and warnings of the document.
-    pub problems: Vec<Problem>,
-}
-
-/// What reads the document, and puts a new generation in the place of the old one.
-#[derive(Debug)]
-pub struct Reloader {
-    source: Source,
-    cores: usize,
-    /// One reload at a time: a later one must not be overtaken by an earlier one (F15).
-    turn: Mutex<()>,
 }
 
 /// A listener that takes connections.
@@ -95,8 +81,30 @@ pub struct Node {
 /// # Errors
 /// Every problem found.
 pub fn check(source: &Source) -> Result<(Revision, Vec<Problem>), Vec<Problem>> {
-    let (revision, warnings) = Revision::check(source)?;
-    let mut problems = addresses(&revision.document, source);
+    let (revision, warnings, _) = check_all(source)?;
+    Ok((revision, warnings))
+}
+
+/// Checks a document, and packs it with all files that it refers to. Secrets, and the private keys of certificates, stay references.
+///
+/// # Errors
+/// Every problem found.
+pub fn pack(
+    source: &Source,
+    generation: u64,
+    base: Option<String>,
+    now: jiff::Timestamp,
+) -> Result<(Bundle, Vec<Problem>), Vec<Problem>> {
+    let (revision, warnings, canonical) = check_all(source)?;
+    let bundle = Bundle::new(canonical, &revision.base.files(), generation, base, now);
+    Ok((bundle, warnings))
+}
+
+fn check_all(source: &Source) -> Result<(Revision, Vec<Problem>, String), Vec<Problem>> {
+    let loaded = load_document(source)?;
+    let canonical = loaded.canonical.clone();
+    let (revision, warnings) = Revision::compile(loaded, Secrets::Skip)?;
+    let mut problems = addresses(&revision.document, &source.name());
     let building = Building {
         document: &revision.document,
         base: &revision.base,
@@ -108,18 +116,18 @@ pub fn check(source: &Source) -> Result<(Revision, Vec<Problem>), Vec<Problem>> 
         problems.extend(check_certificates(listener, &revision.base).err());
     }
     if problems.is_empty() {
-        Ok((revision, warnings))
+        Ok((revision, warnings, canonical))
     } else {
         Err(problems)
     }
 }
 
 /// What is wrong with where a node shall listen.
-fn addresses(document: &Document, source: &Source) -> Vec<Problem> {
+fn addresses(document: &Document, name: &str) -> Vec<Problem> {
     let mut problems = Vec::new();
     if document.listeners.is_empty() {
         problems.push(
-            Problem::in_file(source.name(), "there is no listener")
+            Problem::in_file(name, "there is no listener")
                 .help("add one, such as `listeners: { public: { bind: \"127.0.0.1:8080\" } }`"),
         );
     }
@@ -127,38 +135,29 @@ fn addresses(document: &Document, source: &Source) -> Vec<Problem> {
     if !admin.ip().is_loopback() {
         let message = format!("the admin listener at {admin} could be reached from outside");
         problems.push(
-            Problem::in_file(source.name(), message)
+            Problem::in_file(name, message)
                 .help("write a loopback address, such as `admin: { bind: \"127.0.0.1:9901\" }`"),
         );
     }
     problems
 }
 
-/// A problem of a whole document, under the name that the person knows it by.
-fn in_source(source: &Source, mut problem: Problem) -> Problem {
-    if problem.line == 0 {
-        problem.file = source.name();
-    }
-    problem
+/// A document compiled, with nothing opened or written yet.
+pub struct Parts {
+    pub revision: Revision,
+    pub warnings: Vec<Problem>,
+    pub canonical: String,
+    upstreams: Upstreams,
+    tls: HashMap<Arc<str>, Arc<rustls::ServerConfig>>,
 }
 
-fn compile(
-    source: &Source,
-    cores: usize,
-    previous: Option<&Generation>,
-) -> Result<(Generation, Vec<Problem>), Vec<Problem>> {
-    let (revision, warnings) = Revision::compile(load_document(source)?, Secrets::Read)?;
-    build(revision, source, cores, previous).map(|generation| (generation, warnings))
-}
-
-fn build(
-    revision: Revision,
-    source: &Source,
-    cores: usize,
-    previous: Option<&Generation>,
-) -> Result<Generation, Vec<Problem>> {
+/// Compiles a candidate, secrets included.
+pub fn parts(candidate: &Candidate, previous: Option<&Generation>) -> Result<Parts, Vec<Problem>> {
+    let loaded = candidate.load()?;
+    let canonical = loaded.canonical.clone();
+    let (revision, warnings) = Revision::compile(loaded, Secrets::Read)?;
     let document = &revision.document;
-    let mut problems = addresses(document, source);
+    let mut problems = addresses(document, &candidate.name());
     let building = Building {
         document,
         base: &revision.base,
@@ -168,7 +167,7 @@ fn build(
     let services = upstreams(&building)
         .map_err(|mut found| problems.append(&mut found))
         .ok();
-    let mut tls = std::collections::HashMap::new();
+    let mut tls = HashMap::new();
     for entry in &document.listeners {
         match server_config(entry, &revision.base) {
             Ok(None) => {}
@@ -179,62 +178,81 @@ fn build(
     if !problems.is_empty() {
         return Err(problems);
     }
-    let named = |problem| vec![in_source(source, problem)];
-    let known = previous.and_then(|generation| generation.recording.as_ref());
-    let recording = Recording::open(&revision, cores, known).map_err(named)?;
-    let known = previous.and_then(|generation| generation.access_log.as_ref());
-    let access_log = AccessLog::open(document, &revision.base, known).map_err(named)?;
-    Ok(Generation {
-        id: Arc::from(revision.id.to_string()),
+    Ok(Parts {
         upstreams: services.unwrap_or_default(),
-        tls,
-        recording,
-        access_log,
         revision,
+        warnings,
+        canonical,
+        tls,
     })
 }
 
-impl Reloader {
-    /// Compiles the document again and serves it, or keeps the old one. Requests that have begun end as they began.
-    pub fn apply(&self, shared: &Shared) -> Applied {
-        let _turn = self.turn.lock();
-        let current = shared.generation();
-        match fenced(|| compile(&self.source, self.cores, Some(&current))) {
-            Ok((next, mut problems)) => {
-                let needs = needs_a_start(&current.revision.document, &next.revision.document);
-                problems.extend(needs.map(|problem| in_source(&self.source, problem)));
-                let id = next.id.to_string();
-                shared.current.store(Arc::new(next));
-                Applied {
-                    applied: true,
-                    id,
-                    problems,
-                }
-            }
-            Err(problems) => Applied {
-                applied: false,
-                id: current.id.to_string(),
-                problems,
-            },
-        }
-    }
+/// What can be served, with the warnings and the canonical form of its document.
+pub struct Compiled {
+    pub generation: Generation,
+    pub warnings: Vec<Problem>,
+    pub canonical: String,
+}
+
+/// Compiles a candidate and opens what it writes to.
+pub fn compile(
+    candidate: &Candidate,
+    cores: Option<usize>,
+    previous: Option<&Generation>,
+) -> Result<Compiled, Vec<Problem>> {
+    let Parts {
+        revision,
+        warnings,
+        canonical,
+        upstreams,
+        tls,
+    } = parts(candidate, previous)?;
+    let cores = cores.unwrap_or_else(|| count_cores(&revision.document));
+    let named = |problem| vec![candidate.named(problem)];
+    let known = previous.and_then(|generation| generation.recording.as_ref());
+    let recording = Recording::open(&revision, cores, known).map_err(named)?;
+    let known = previous.and_then(|generation| generation.access_log.as_ref());
+    let access_log = AccessLog::open(&revision.document, &revision.base, known).map_err(named)?;
+    let generation = Generation {
+        id: Arc::from(revision.id.to_string()),
+        cores,
+        directory: revision.directory.clone(),
+        upstreams,
+        tls,
+        recording,
+        access_log,
+        revision: Arc::new(revision),
+    };
+    Ok(Compiled {
+        generation,
+        warnings,
+        canonical,
+    })
+}
+
+fn count_cores(document: &Document) -> usize {
+    document
+        .node
+        .cores
+        .or_else(|| std::thread::available_parallelism().ok())
+        .map_or(1, usize::from)
 }
 
 /// What a reading gives; a fault of this program within it costs the change, not the gateway (F9).
-fn fenced<T>(read: impl FnOnce() -> Result<T, Vec<Problem>>) -> Result<T, Vec<Problem>> {
+pub fn fenced<T>(read: impl FnOnce() -> Result<T, Nack>) -> Result<T, Nack> {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(read)).unwrap_or_else(|_| {
         let problem = Problem::in_file(
             "document",
             "reading it broke off: a fault of Lockgate itself",
         );
-        Err(vec![problem.help(
+        Err(Nack::Document(vec![problem.help(
             "report it with the document; the lines above on standard error say where it was",
-        )])
+        )]))
     })
 }
 
 /// What of a change takes effect at the next start only. Certificates are read again; addresses and bounds are not.
-fn needs_a_start(old: &Document, new: &Document) -> Option<Problem> {
+pub fn needs_a_start(old: &Document, new: &Document) -> Option<Problem> {
     let bound = |document: &Document| {
         let listeners: Vec<Value> = document
             .listeners
@@ -267,24 +285,23 @@ impl Node {
     /// # Errors
     /// Problems of the document, an address that cannot be bound.
     pub fn start(source: Source) -> Result<(Self, Vec<Problem>), StartError> {
-        Self::start_at(source, Clock::system())
+        Self::start_with(source, Options::default())
     }
 
-    /// The same, by another clock than the system's.
+    /// The same, with what is asked of the process and not of the document.
     ///
     /// # Errors
-    /// Problems of the document, an address that cannot be bound.
-    pub fn start_at(source: Source, clock: Clock) -> Result<(Self, Vec<Problem>), StartError> {
-        let loaded = load_document(&source).map_err(StartError::Document)?;
-        let (revision, mut warnings) =
-            Revision::compile(loaded, Secrets::Read).map_err(StartError::Document)?;
-        let document = &revision.document;
-        let cores = document
-            .node
-            .cores
-            .or_else(|| std::thread::available_parallelism().ok())
-            .map_or(1, usize::from);
-        let generation = build(revision, &source, cores, None).map_err(StartError::Document)?;
+    /// Problems of the document when no generation can serve in its place, an address that cannot be bound, a state folder that
+    /// cannot be used.
+    pub fn start_with(
+        source: Source,
+        options: Options,
+    ) -> Result<(Self, Vec<Problem>), StartError> {
+        faults::count();
+        let clock = options.clock.clone();
+        let opened = Reloader::open(source, options)?;
+        let (reloader, generation, mut warnings) = opened;
+        let cores = reloader.cores();
         let (sockets, listeners) = bind_all(&generation.revision.document, cores)?;
         let (admin_socket, admin_address) = bind_admin(&generation.revision.document)?;
         let forbidden = Forbidden {
@@ -292,20 +309,22 @@ impl Node {
         };
         let shared = Arc::new(Shared::new(generation, cores, forbidden, clock));
         let now = shared.clock.now();
-        let (state, said) = State::open(&shared.generation().revision, &shared.counters, now)
-            .map_err(|problem| StartError::Document(vec![in_source(&source, problem)]))?;
-        warnings.extend(said.into_iter().map(|problem| in_source(&source, problem)));
-        let reloader = Arc::new(Reloader {
-            source,
-            cores,
-            turn: Mutex::default(),
-        });
+        let named = |problem| reloader.named(problem);
+        let (state, said) = State::open(
+            &shared.generation().revision,
+            reloader.state(),
+            &shared.counters,
+            now,
+        )
+        .map_err(|problem| StartError::Document(vec![named(problem)]))?;
+        warnings.extend(said.into_iter().map(named));
+        let reloader = Arc::new(reloader);
         let (stop, stopped) = watch::channel(None);
         let mut threads = Vec::new();
         for (index, sockets) in sockets.into_iter().enumerate() {
             let core = Core::new(index, shared.clone());
             let stopped = stopped.clone();
-            threads.push(spawn(&format!("lockgate-{index}"), move |ready| {
+            threads.push(spawn(&format!("{}{index}", faults::CORE), move |ready| {
                 run_core(core, sockets, stopped, ready)
             })?);
         }
@@ -337,7 +356,12 @@ impl Node {
 
     /// Compiles the document again and serves it, or keeps the old one. Requests that have begun end as they began.
     pub fn apply(&self) -> Applied {
-        self.reloader.apply(&self.shared)
+        self.reloader.apply(&self.shared, false)
+    }
+
+    /// What the node did by itself since the last call, a sentence each.
+    pub fn notices(&self) -> Vec<String> {
+        self.reloader.notices()
     }
 
     /// The listeners, in the order of the document.
@@ -369,6 +393,7 @@ impl Node {
         if let Some(state) = &self.state {
             let _ = state.save(&self.shared.counters);
         }
+        self.reloader.end();
         drained.into_iter().all(|drained| drained)
     }
 }
@@ -502,7 +527,8 @@ mod tests {
 
     #[test]
     fn a_fault_while_a_document_is_read_is_a_problem_of_the_change_alone() {
-        let problems = fenced::<()>(|| panic!("planted")).unwrap_err();
+        let nack = fenced::<()>(|| panic!("planted")).unwrap_err();
+        let problems = nack.problems("gateway.yaml");
         assert_eq!(problems.len(), 1);
         assert!(problems[0].message.contains("a fault of Lockgate itself"));
         assert_eq!(fenced(|| Ok(7)), Ok(7));

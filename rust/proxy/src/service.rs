@@ -310,7 +310,7 @@ impl Exchange<'_> {
         Env {
             now,
             facts,
-            directory: &self.generation.revision.directory,
+            directory: &self.generation.directory,
             counters: &self.core.shared.counters,
         }
     }

@@ -38,8 +38,7 @@ fn parsed(
     text: std::io::Result<Vec<u8>>,
     name: &str,
 ) -> Result<Vec<CertificateDer<'static>>, String> {
-    let text =
-        text.map_err(|error| format!("the certificate `{name}` cannot be read: {error}"))?;
+    let text = text.map_err(|error| format!("the certificate `{name}` cannot be read: {error}"))?;
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     match chain {
         Ok(chain) if chain.is_empty() => Err(format!(

@@ -7,7 +7,7 @@ use std::time::Duration;
 use lockgate_cases::{Came, CameForwarded, CameVerdict, Case, Step, Suite};
 use lockgate_config::Source;
 use lockgate_policy::{ExplainAnswer, Timestamp};
-use lockgate_proxy::{Clock, Node};
+use lockgate_proxy::{Clock, Node, Options};
 use lockgate_recording::{Decision, Event, Reader};
 use lockgate_testkit::{Answer, Authority, Issued, Message};
 
@@ -66,7 +66,13 @@ pub fn run(suite: &Suite, case: &Case, now: Timestamp) -> Vec<Came> {
         base: suite.gateway.loaded.base.path().to_owned(),
     };
     let clock = Clock::by_hand(case.at.unwrap_or(now));
-    let started = Node::start_at(source, clock.clone());
+    let started = Node::start_with(
+        source,
+        Options {
+            clock: clock.clone(),
+            ..Options::default()
+        },
+    );
     let (node, _) = started.unwrap_or_else(|error| panic!("{}: {error:?}", case.name));
     let run = Run {
         node: &node,
