@@ -44,7 +44,9 @@ class AdminClient:
         Raises:
             AdminError: No gateway answers.
         """
-        return Reloaded.model_validate_json(self._ask("POST", "/reload?again" if again else "/reload", also=422))
+        return Reloaded.model_validate_json(
+            self._ask("POST", "/reload?again" if again else "/reload", also=422)
+        )
 
     def stats(self) -> dict[str, Any]:
         """Counts since the start.

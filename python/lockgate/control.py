@@ -27,6 +27,13 @@ class WentBack(Model):
     problems: list[str] = []
 
 
+class Revoked(Model):
+    """What is refused for ever; `known` says whether the directory that is served has it, when a node could look."""
+
+    revoked: dict[str, str]
+    known: bool | None
+
+
 class Kept(Model):
     """A generation that a node keeps."""
 
@@ -91,9 +98,44 @@ class State:
             raise ControlError(str(error)) from error
         return WentBack(**done, running=False)
 
+    def revoke(self, what: str) -> Revoked:
+        """Refuse an application, or the key or certificate with this SHA-256, at once and for ever.
+
+        Args:
+            what: The id of an application, or 64 hexadecimal digits.
+
+        Raises:
+            ControlError: There is no such application, the disk does not take it, or a node runs and does not answer.
+        """
+        self._must_be_one()
+        answer = self._order({"do": "revoke", "what": what})
+        if answer is not None:
+            return Revoked.model_validate(answer)
+        try:
+            return Revoked.model_validate_json(_engine.revoke(self.folder, what))
+        except ValueError as error:
+            raise ControlError(str(error)) from error
+
+    def publish(self, path: str | os.PathLike[str]) -> int:
+        """Serve with the directory of a file at once; gives its sequence.
+
+        Raises:
+            ControlError: It comes late, has errors, the disk does not take it, or a node runs and does not answer.
+        """
+        self._must_be_one()
+        answer = self._order({"do": "publish", "path": str(Path(path).resolve())})
+        if answer is not None:
+            return int(answer["sequence"])
+        try:
+            return _engine.publish_directory(self.folder, path)
+        except ValueError as error:
+            raise ControlError(str(error)) from error
+
     def _must_be_one(self) -> None:
         if not (self.folder / "generations").is_dir():
-            message = f"`{self.folder}` is no state folder; name the one that `lockgate run --state` was given"
+            message = (
+                f"`{self.folder}` is no state folder; name the one that `lockgate run --state` was given"
+            )
             raise ControlError(message)
 
     def _order(self, order: dict[str, Any]) -> dict[str, Any] | None:

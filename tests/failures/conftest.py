@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
     with Service() as service:

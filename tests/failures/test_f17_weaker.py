@@ -8,6 +8,7 @@ import httpx
 import lockgate
 import pytest
 from load import Load
+from services import Service
 from sites import KEY
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lockgate.cli import cases, documents, keys, recording, reload, revision, run, state
+from lockgate.cli import cases, directory, documents, keys, recording, reload, revision, run, state
 
 app = typer.Typer(
     name="lockgate",
@@ -46,6 +46,7 @@ app.command()(run.run)
 app.command()(reload.reload)
 app.command()(state.rollback)
 app.command()(state.generations)
+app.add_typer(directory.app, name="directory")
 app.add_typer(keys.app, name="keys")
 app.add_typer(revision.app, name="revision")
 app.add_typer(recording.app, name="recording")

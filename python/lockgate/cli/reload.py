@@ -29,7 +29,9 @@ def reload(
         err.print(problem, markup=False)
     generation = f" as generation {answer.generation}" if answer.generation else ""
     if not answer.applied:
-        why = "the document has errors" if answer.reason == "document.errors" else f"refused ({answer.reason})"
+        why = (
+            "the document has errors" if answer.reason == "document.errors" else f"refused ({answer.reason})"
+        )
         err.print(f"{why}; revision {answer.id[:12]} serves on{generation}", style="red")
         raise typer.Exit(1)
     out.print(f"revision {answer.id[:12]} is served{generation}")

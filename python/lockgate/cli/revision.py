@@ -29,7 +29,8 @@ def build(
         Path, typer.Option("--output", "-o", metavar="BUNDLE", help="Where it goes.", show_default=False)
     ],
     generation: Annotated[
-        int, typer.Option(help="Its number: higher than that of every bundle before.", min=1, show_default=False)
+        int,
+        typer.Option(help="Its number: higher than that of every bundle before.", min=1, show_default=False),
     ],
     key: Annotated[
         Path | None, typer.Option(metavar="PRIVATE_KEY", help="Sign it with this key.", show_default=False)

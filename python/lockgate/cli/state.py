@@ -13,7 +13,9 @@ from lockgate.control import State as StateFolder
 
 State = Annotated[
     Path | None,
-    typer.Option(metavar="FOLDER", envvar="LOCKGATE_STATE", help="The folder for what must survive a restart."),
+    typer.Option(
+        metavar="FOLDER", envvar="LOCKGATE_STATE", help="The folder for what must survive a restart."
+    ),
 ]
 _STAGES = {"candidate": "candidate", "applied": "on trial", "baked": "proven", "taken_back": "taken back"}
 
@@ -25,7 +27,7 @@ def generations(
 ) -> None:
     """List the generations that a node keeps, whether it runs or not. Exit code 2: it is no state folder."""
     try:
-        found = _folder(state).generations()
+        found = folder_of(state).generations()
     except ControlError as error:
         fail(str(error))
     if as_json:
@@ -65,7 +67,7 @@ def rollback(
 
     Exit code 1: there is none to go back to, or the node refuses; 2: it is no state folder.
     """
-    folder = _folder(state)
+    folder = folder_of(state)
     try:
         folder.generations()
     except ControlError as error:
@@ -80,7 +82,10 @@ def rollback(
     out.print(f"generation {went.generation} {when}: revision {went.id[:12]}")
 
 
-def _folder(state: Path | None) -> StateFolder:
+def folder_of(state: Path | None) -> StateFolder:
+    """The state folder that the options name."""
     if state is None:
-        fail("say which node: `--state FOLDER`, or set LOCKGATE_STATE to the folder that `lockgate run` was given")
+        fail(
+            "say which node: `--state FOLDER`, or set LOCKGATE_STATE to the folder that `lockgate run` was given"
+        )
     return StateFolder(state)

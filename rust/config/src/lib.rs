@@ -16,6 +16,7 @@
 mod base;
 mod canonical;
 mod decode;
+mod directory;
 mod document;
 mod file;
 mod load;
@@ -28,6 +29,7 @@ mod yaml;
 pub use base::{Base, Files, MAX_FILES_BYTES};
 pub use canonical::{RevisionId, canonical_json, sha256_hex};
 pub use decode::{Each, Entries, Entry, Raw, Spanned, decode};
+pub use directory::{DirectoryChange, DirectoryDocument, load_directory, read_applications};
 pub use document::*;
 pub use file::read_file;
 pub use load::{Loaded, Source, load, load_document};

@@ -10,6 +10,7 @@
 mod bundle;
 mod disk;
 mod journal;
+mod members;
 mod nack;
 mod sealed;
 mod signing;
@@ -19,6 +20,7 @@ mod store;
 pub use bundle::{BUNDLE_VERSION, Bundle, MAX_BUNDLE_BYTES, is_bundle};
 pub use disk::{Disk, RealDisk, write_whole};
 pub use journal::{Kept, Refused, Stage};
+pub use members::{Members, Revocation, Revokes};
 pub use nack::Nack;
 pub use sealed::{seal, unseal};
 pub use signing::{KeyError, PublicKey, SigningKey};

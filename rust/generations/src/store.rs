@@ -37,6 +37,14 @@ pub enum StoreError {
         "the state folder was written by a newer Lockgate (version {0} of its journal); update this one"
     )]
     Newer(u64),
+    /// Revocations were lost.
+    #[error("{floor} {} served with and {found} are left on disk: serving without the others would revive what was revoked; restore `directory.a` or `directory.b` of the state folder, or begin a new state folder and revoke again", if *.floor == 1 { "revocation was" } else { "revocations were" })]
+    BelowFloor {
+        /// How many are left.
+        found: u64,
+        /// How many there were.
+        floor: u64,
+    },
     /// There is no such generation.
     #[error("there is no generation to go back to: {0}")]
     NoTarget(String),

@@ -1,9 +1,9 @@
 //! The directory: applications and the hashes of their credentials.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use lockgate_config::{Document, Problem, Spanned};
+use lockgate_config::{Document, Entries, Problem, Spanned};
 use sha2::{Digest, Sha256};
 
 use crate::env::Timestamp;
@@ -19,6 +19,16 @@ pub struct Directory {
     certificates: HashMap<[u8; 32], Arc<Application>>,
     names: HashMap<String, Arc<Application>>,
     clients: HashMap<String, Arc<Application>>,
+    revoked_certificates: HashSet<[u8; 32]>,
+}
+
+/// What was revoked. It stays revoked whatever revision or directory comes or comes back (H17).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Revoked {
+    /// SHA-256 of API keys and certificates.
+    pub hashes: HashSet<[u8; 32]>,
+    /// Applications, with all that they identify themselves with.
+    pub applications: HashSet<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -43,15 +53,24 @@ pub enum KeyLookup {
 impl Directory {
     /// Builds the directory of a document.
     pub fn compile(document: &Document, problems: &mut Vec<Problem>) -> Self {
+        Self::of(&document.applications, &Revoked::default(), problems)
+    }
+
+    /// Builds the directory of these applications, without what was revoked.
+    pub fn of(
+        applications: &Entries<lockgate_config::Application>,
+        revoked: &Revoked,
+        problems: &mut Vec<Problem>,
+    ) -> Self {
         let mut directory = Self::default();
-        for entry in &document.applications {
+        for entry in applications {
             let settings = &entry.value;
             let application = Arc::new(Application {
                 id: Arc::from(entry.id.as_str()),
                 plan: settings.plan.as_deref().map(Arc::from),
                 scopes: settings.scopes.clone().into(),
                 roles: settings.roles.clone().into(),
-                suspended: settings.suspended,
+                suspended: settings.suspended || revoked.applications.contains(&entry.id),
             });
             directory
                 .applications
@@ -89,6 +108,14 @@ impl Directory {
                 }
             }
         }
+        // A revoked certificate must not pass by a name that it bears either.
+        directory
+            .keys
+            .retain(|hash, _| !revoked.hashes.contains(hash));
+        directory
+            .certificates
+            .retain(|hash, _| !revoked.hashes.contains(hash));
+        directory.revoked_certificates = revoked.hashes.clone();
         directory
     }
 
@@ -210,6 +237,9 @@ impl Directory {
         &self,
         certificate: &crate::request::ClientCertificate,
     ) -> Option<&Arc<Application>> {
+        if self.revoked_certificates.contains(&certificate.sha256) {
+            return None;
+        }
         self.certificates.get(&certificate.sha256).or_else(|| {
             certificate
                 .names
@@ -228,6 +258,16 @@ impl Directory {
     /// An application by id.
     pub fn application(&self, id: &str) -> Option<&Arc<Application>> {
         self.applications.get(id)
+    }
+
+    /// The ids of all applications.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.applications.keys().map(|id| &**id)
+    }
+
+    /// Whether an application has an API key, or a certificate, with this SHA-256.
+    pub fn has_hash(&self, hash: &[u8; 32]) -> bool {
+        self.keys.contains_key(hash) || self.certificates.contains_key(hash)
     }
 
     /// How many applications there are.
@@ -250,7 +290,7 @@ fn taken(value: &Spanned<String>, what: &str) -> Problem {
 }
 
 /// A SHA-256 as 64 hexadecimal digits.
-pub(crate) fn read_hash(text: &str) -> Option<[u8; 32]> {
+pub fn read_hash(text: &str) -> Option<[u8; 32]> {
     // The parser of numbers takes a sign before the digits.
     if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;

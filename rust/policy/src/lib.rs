@@ -54,7 +54,7 @@ pub use counters::{
     CalendarWindow, CounterKey, Counters, Permit, Run, SavedQuota, SavedUse, Usage, Window,
 };
 pub use diff::{Difference, diff};
-pub use directory::{Directory, KeyLookup, read_time};
+pub use directory::{Directory, KeyLookup, Revoked, read_hash, read_time};
 pub use endpoint::{ClientCredentials, Endpoint, is_private};
 pub use env::{Env, Timestamp};
 pub use explain::{

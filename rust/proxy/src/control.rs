@@ -16,6 +16,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 
 use crate::core::Shared;
+use crate::members;
 use crate::reload::Reloader;
 
 /// The name of the socket in the state folder.
@@ -32,6 +33,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 enum Order {
     /// Serve an older generation again.
     Rollback { to: String, why: String },
+    /// Refuse an application, or the key or certificate with this SHA-256, for ever.
+    Revoke { what: String },
+    /// Serve with another directory.
+    Publish { path: std::path::PathBuf },
 }
 
 /// Takes the socket. Only the owner of this process and root are heard.
@@ -104,6 +109,26 @@ fn obey(line: &str, shared: &Shared, reloader: &Reloader) -> Value {
                 }),
                 Err(why) => refused(&why),
             }
+        }
+        Ok(Order::Revoke { what }) => {
+            let revoked = reloader.change_members(shared, |history, current, now| {
+                let revokes = members::named(&what, Some(&current.directory))?;
+                let known = members::knows(&current.directory, &revokes);
+                let kept = history
+                    .ask_members(|members, store| members.revoke(store, revokes.clone(), now));
+                kept.map_err(|error| error.to_string())?;
+                Ok(json!({ "done": true, "revoked": revokes, "known": known }))
+            });
+            revoked.unwrap_or_else(|why| refused(&why))
+        }
+        Ok(Order::Publish { path }) => {
+            let published = reloader.change_members(shared, |history, current, _| {
+                let own = &current.revision.document.applications;
+                let sequence =
+                    history.ask_members(|members, _| members::publish(members, &path, own))?;
+                Ok(json!({ "done": true, "sequence": sequence }))
+            });
+            published.unwrap_or_else(|why| refused(&why))
         }
         Err(error) => refused(&format!("this order is not understood: {error}")),
     }

@@ -1,9 +1,12 @@
 //! The generations of a node that runs: what it serves is kept, proven, or taken back.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lockgate_generations::{Bundle, Kept, Nack, Stage, Store};
+use lockgate_config::{Application, Entries, Problem, read_applications};
+use lockgate_generations::{Bundle, Kept, Members, Nack, Revocation, Revokes, Stage, Store};
+use lockgate_policy::{Directory, Revision, Revoked, read_hash};
 use parking_lot::Mutex;
 
 use crate::faults;
@@ -65,16 +68,18 @@ pub struct History {
     /// The state folder.
     pub folder: PathBuf,
     store: Mutex<Store>,
+    members: Mutex<Members>,
     bake: Bake,
     trial: Mutex<Option<Began>>,
 }
 
 impl History {
     /// The history of the state folder.
-    pub fn new(folder: PathBuf, store: Store, bake: Bake) -> Self {
+    pub fn new(folder: PathBuf, store: Store, members: Members, bake: Bake) -> Self {
         Self {
             folder,
             store: Mutex::new(store),
+            members: Mutex::new(members),
             bake,
             trial: Mutex::new(None),
         }
@@ -83,6 +88,39 @@ impl History {
     /// Asks the store something.
     pub fn ask<T>(&self, ask: impl FnOnce(&mut Store) -> T) -> T {
         ask(&mut self.store.lock())
+    }
+
+    /// Asks who may call, or changes it.
+    pub fn ask_members<T>(&self, ask: impl FnOnce(&mut Members, &mut Store) -> T) -> T {
+        ask(&mut self.members.lock(), &mut self.store.lock())
+    }
+
+    /// Who may call with a revision: what was published apart from it, or its own applications, without what was revoked. Gives a
+    /// warning when its own applications do not count.
+    ///
+    /// # Errors
+    /// Problems of what was published.
+    pub fn directory(
+        &self,
+        revision: &Revision,
+    ) -> Result<(Arc<Directory>, Option<Problem>), Vec<Problem>> {
+        let members = self.members.lock();
+        let published = members.applications();
+        if published.is_none() && members.revoked().is_empty() {
+            return Ok((revision.directory.clone(), None));
+        }
+        let own = &revision.document.applications;
+        let directory = apart(published, own, members.revoked())?;
+        let warning = published.filter(|_| !own.is_empty()).map(|_| {
+            let message = format!(
+                "`applications` of the document do not count: the directory was published apart (sequence {})",
+                members.sequence()
+            );
+            Problem::in_file("document", message)
+                .help("take them out of the document")
+                .warning()
+        });
+        Ok((Arc::new(directory), warning))
     }
 
     /// What is served, as the disk knows it.
@@ -174,6 +212,33 @@ impl History {
         *self.trial.lock() = None;
         Ok(store.last_good())
     }
+}
+
+/// Applications that were published, or else those of the document, without what was revoked.
+///
+/// # Errors
+/// Problems of what was published.
+pub fn apart(
+    published: Option<&serde_json::Map<String, serde_json::Value>>,
+    own: &Entries<Application>,
+    revocations: &[Revocation],
+) -> Result<Directory, Vec<Problem>> {
+    let mut revoked = Revoked::default();
+    for revocation in revocations {
+        match &revocation.revokes {
+            Revokes::Hash(digits) => revoked.hashes.extend(read_hash(digits)),
+            Revokes::Application(id) => drop(revoked.applications.insert(id.clone())),
+        }
+    }
+    let read = published
+        .map(|applications| read_applications("directory", applications))
+        .transpose()?;
+    let mut problems = Vec::new();
+    let directory = Directory::of(read.as_ref().unwrap_or(own), &revoked, &mut problems);
+    if problems.iter().any(Problem::is_error) {
+        return Err(problems);
+    }
+    Ok(directory)
 }
 
 #[cfg(test)]

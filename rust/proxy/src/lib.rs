@@ -19,6 +19,7 @@ mod forward;
 mod history;
 mod hygiene;
 mod listen;
+mod members;
 mod metrics;
 mod node;
 mod record;
@@ -35,6 +36,7 @@ mod upstream;
 
 pub use clock::Clock;
 pub use history::Bake;
+pub use members::{publish_on_disk, revoke_on_disk};
 pub use node::{Listening, Node, StartError, check, pack};
 pub use reload::{Applied, Options};
 pub use taster::{Tasted, Taster, taste};

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
 use lockgate_config::{Problem, Source};
-use lockgate_generations::{Kept, Nack, PublicKey, Store, StoreError, Target};
-use parking_lot::Mutex;
+use lockgate_generations::{Kept, Members, Nack, PublicKey, Store, StoreError, Target};
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::candidate::Candidate;
 use crate::clock::Clock;
@@ -64,6 +64,13 @@ pub struct Reloader {
     notices: Mutex<VecDeque<String>>,
 }
 
+/// A candidate that passed, and the turn that it must be served within.
+struct Prepared<'a> {
+    compiled: Compiled,
+    generation: Option<u64>,
+    _turn: MutexGuard<'a, u64>,
+}
+
 impl Reloader {
     /// Opens the state, and finds what serves first: the document, or what served before when the document is refused.
     ///
@@ -98,7 +105,8 @@ impl Reloader {
                 .into_iter()
                 .chain(looped)
                 .for_each(|said| reloader.say(said));
-            reloader.history = Some(History::new(folder, store, options.bake));
+            let members = Members::open(&folder, store.revocations())?;
+            reloader.history = Some(History::new(folder, store, members, options.bake));
         }
         let (generation, warnings) = reloader.first()?;
         // Each core has a lane of the recording.
@@ -114,7 +122,14 @@ impl Reloader {
         let current = self.history.as_ref().and_then(History::current);
         let taster = current.as_ref().and(self.taster.as_ref());
         let nack = match fenced(|| self.prepare(taster, None, None, false)) {
-            Ok((compiled, _)) => return Ok((compiled.generation, compiled.warnings)),
+            Ok(prepared) => {
+                let Compiled {
+                    generation,
+                    warnings,
+                    ..
+                } = prepared.compiled;
+                return Ok((generation, warnings));
+            }
             Err(nack) => nack,
         };
         let mut problems = nack.problems(&self.source.name());
@@ -155,7 +170,7 @@ impl Reloader {
         previous: Option<&Generation>,
         went_back: Option<u64>,
         again: bool,
-    ) -> Result<(Compiled, Option<u64>), Nack> {
+    ) -> Result<Prepared<'_>, Nack> {
         let candidate = Candidate::read(&self.source, self.trust.as_ref())?;
         if let (Candidate::Bundle { bundle, .. }, Some(history)) = (&candidate, &self.history) {
             history.ask(|store| store.admits(bundle))?;
@@ -170,11 +185,18 @@ impl Reloader {
             return Err(nack);
         }
         let cores = previous.map(|_| self.cores);
-        let compiled = compile(&candidate, cores, previous).map_err(Nack::Document)?;
-        let base = &compiled.generation.revision.base;
+        let mut compiled = compile(&candidate, cores, previous).map_err(Nack::Document)?;
+        let revision = compiled.generation.revision.clone();
+        let base = &revision.base;
+        let canonical = std::mem::take(&mut compiled.canonical);
         let build = |generation, from| {
-            let canonical = compiled.canonical.clone();
-            candidate.bundle(canonical, &base.files(), generation, from, self.now())
+            candidate.bundle(
+                canonical.clone(),
+                &base.files(),
+                generation,
+                from,
+                self.now(),
+            )
         };
         if tasted.is_some_and(|id| build(0, None).id() != id) {
             let problem = Problem::in_file(
@@ -189,6 +211,7 @@ impl Reloader {
         if went_back.is_some_and(|before| *turn != before) {
             return Err(Nack::Overtaken);
         }
+        self.admit(&mut compiled)?;
         let generation = match &self.history {
             Some(history) => {
                 let numbered = matches!(candidate, Candidate::Bundle { .. });
@@ -196,7 +219,26 @@ impl Reloader {
             }
             None => None,
         };
-        Ok((compiled, generation))
+        Ok(Prepared {
+            compiled,
+            generation,
+            _turn: turn,
+        })
+    }
+
+    /// Puts who may call beside the document: what was published apart from it, without what was revoked.
+    fn admit(&self, compiled: &mut Compiled) -> Result<(), Nack> {
+        let Some(history) = &self.history else {
+            return Ok(());
+        };
+        let (directory, warning) = history
+            .directory(&compiled.generation.revision)
+            .map_err(Nack::Document)?;
+        compiled.generation.directory = directory;
+        compiled
+            .warnings
+            .extend(warning.map(|problem| self.named(problem)));
+        Ok(())
     }
 
     /// Compiles the document again and serves it, or keeps the old one. Requests that have begun end as they began. What was taken
@@ -210,12 +252,13 @@ impl Reloader {
             self.prepare(taster, Some(&current), Some(went_back), again)
         });
         match prepared {
-            Ok((compiled, generation)) => {
+            Ok(prepared) => {
+                let generation = prepared.generation;
                 let Compiled {
                     generation: next,
                     warnings: mut problems,
                     ..
-                } = compiled;
+                } = prepared.compiled;
                 let needs = needs_a_start(&current.revision.document, &next.revision.document);
                 problems.extend(needs.map(|problem| self.named(problem)));
                 let id = next.id.to_string();
@@ -300,13 +343,35 @@ impl Reloader {
         let cores = previous.map(|_| self.cores);
         fenced(|| {
             let candidate = Candidate::of(bundle, name.clone(), folder, self.trust.as_ref())?;
-            compile(&candidate, cores, previous).map_err(Nack::Document)
+            let mut compiled = compile(&candidate, cores, previous).map_err(Nack::Document)?;
+            self.admit(&mut compiled)?;
+            Ok(compiled)
         })
-        .map_err(|nack| {
-            let said = nack.problems(&name);
-            let said: Vec<String> = said.iter().map(ToString::to_string).collect();
-            unservable(said.join("; "))
-        })
+        .map_err(|nack| unservable(one_line(&nack.problems(&name))))
+    }
+
+    /// Changes who may call, at once and without a new generation.
+    ///
+    /// # Errors
+    /// Nothing is kept apart, the change is refused, or the disk does not take it.
+    pub fn change_members<T>(
+        &self,
+        shared: &Shared,
+        change: impl FnOnce(&History, &Generation, jiff::Timestamp) -> Result<T, String>,
+    ) -> Result<T, String> {
+        let history = self.history.as_ref().ok_or_else(|| {
+            "this node keeps nothing apart; start it with `--state FOLDER`".to_owned()
+        })?;
+        let _turn = self.turn.lock();
+        let current = shared.generation();
+        let changed = change(history, &current, self.now())?;
+        let (directory, _) = history
+            .directory(&current.revision)
+            .map_err(|problems| one_line(&problems))?;
+        let mut next = Generation::clone(&current);
+        next.directory = directory;
+        shared.current.store(next.into());
+        Ok(changed)
     }
 
     /// Looks after the generation that is on trial: proves it, or goes back by itself.
@@ -395,6 +460,12 @@ impl Reloader {
     fn now(&self) -> jiff::Timestamp {
         jiff::Timestamp::try_from(self.clock.system_time()).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
     }
+}
+
+/// Problems in one line.
+pub fn one_line(problems: &[Problem]) -> String {
+    let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    lines.join("; ")
 }
 
 /// The state folder that the document names. One that cannot be read names none.

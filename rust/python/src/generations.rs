@@ -107,6 +107,22 @@ fn roll_back(py: Python<'_>, state: PathBuf, to: &str, why: &str) -> PyResult<St
         .map_err(|error| error::store(&error))
 }
 
+/// Revokes in the state folder of a node that does not run; JSON with `revoked`. Raises `ValueError`.
+#[pyfunction]
+fn revoke(py: Python<'_>, state: PathBuf, what: &str) -> PyResult<String> {
+    let revoked = py
+        .detach(|| lockgate_proxy::revoke_on_disk(&state, what, now()))
+        .map_err(PyValueError::new_err)?;
+    Ok(json!({ "revoked": revoked, "known": null }).to_string())
+}
+
+/// Publishes a directory in the state folder of a node that does not run; its sequence. Raises `ValueError`.
+#[pyfunction]
+fn publish_directory(py: Python<'_>, state: PathBuf, path: PathBuf) -> PyResult<u64> {
+    py.detach(|| lockgate_proxy::publish_on_disk(&state, &path, now()))
+        .map_err(PyValueError::new_err)
+}
+
 /// A new Ed25519 key: the private and the public half, PEM.
 #[pyfunction]
 fn new_signing_key() -> PyResult<(String, String)> {
@@ -187,6 +203,8 @@ pub fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(taste, module)?)?;
     module.add_function(wrap_pyfunction!(generations, module)?)?;
     module.add_function(wrap_pyfunction!(roll_back, module)?)?;
+    module.add_function(wrap_pyfunction!(revoke, module)?)?;
+    module.add_function(wrap_pyfunction!(publish_directory, module)?)?;
     module.add_function(wrap_pyfunction!(new_signing_key, module)?)?;
     module.add_function(wrap_pyfunction!(build_bundle, module)?)?;
     module.add_function(wrap_pyfunction!(verify_bundle, module)?)
