@@ -1,4 +1,4 @@
-"""Orders to a node through its state folder. No network and no port takes part: what may write there is obeyed."""
+"""Orders to a node through its state folder, without network and port: who may write there is obeyed."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class WentBack(Model):
     generation: int
     id: str
     running: bool
-    problems: list[str] = []
+    problems: tuple[str, ...] = ()
 
 
 class Revoked(Model):
-    """What is refused for ever; `known` says whether the directory that is served has it, when a node could look."""
+    """What is refused for ever; `known` says whether the served directory has it, when a node could look."""
 
     revoked: dict[str, str]
     known: bool | None
@@ -105,7 +105,7 @@ class State:
             what: The id of an application, or 64 hexadecimal digits.
 
         Raises:
-            ControlError: There is no such application, the disk does not take it, or a node runs and does not answer.
+            ControlError: There is no such application, the disk is full, or the node does not answer.
         """
         self._must_be_one()
         answer = self._order({"do": "revoke", "what": what})
@@ -120,7 +120,7 @@ class State:
         """Serve with the directory of a file at once; gives its sequence.
 
         Raises:
-            ControlError: It comes late, has errors, the disk does not take it, or a node runs and does not answer.
+            ControlError: It comes late, has errors, the disk does not take it, or the node does not answer.
         """
         self._must_be_one()
         answer = self._order({"do": "publish", "path": str(Path(path).resolve())})
@@ -146,8 +146,8 @@ class State:
             return None
         except OSError as error:
             message = (
-                f"the node does not answer within {self.timeout:g} s ({error}); end its process and ask again: "
-                "its next start then serves what you asked for"
+                f"the node does not answer within {self.timeout:g} s ({error}); end its process and ask "
+                "again: its next start serves what you asked for"
             )
             raise ControlError(message) from error
         answer: dict[str, Any] = json.loads(line)
@@ -156,7 +156,7 @@ class State:
         return answer
 
     def _ask(self, line: str) -> str:
-        # A path of a socket has at most 108 bytes (unix(7)); through the open folder it is short wherever that stands.
+        # A path of a socket has at most 108 bytes (unix(7)); through the open folder it is short.
         folder = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             with socket.socket(socket.AF_UNIX) as connection:

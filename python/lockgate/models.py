@@ -213,7 +213,7 @@ class CaseReport(Model):
 
 
 class Applied(Model):
-    """What a reload did; when it was not applied, what was served serves on, and `reason` is a stable code."""
+    """What a reload did; when it was refused, what was served serves on, and `reason` is a stable code."""
 
     applied: bool
     id: str

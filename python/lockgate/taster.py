@@ -1,6 +1,6 @@
 """The taster: a short-lived child of a node that tries a candidate before the node does.
 
-A candidate that makes it break off, loop or eat memory ends this process, and the node that waits for it serves on.
+A candidate that makes it break off, loop or eat memory ends this process; the node that waits serves on.
 """
 
 from __future__ import annotations

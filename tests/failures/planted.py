@@ -1,4 +1,4 @@
-"""A taster with planted faults: each shows with one combination of fields only, as latent faults do (Fastly 2021)."""
+"""A taster with planted faults: each shows with one value only, as latent faults do (Fastly 2021)."""
 
 from __future__ import annotations
 

@@ -11,6 +11,8 @@ from load import Load
 from sites import KEY
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from failures.conftest import Report, Timed
     from sites import Site
 
@@ -19,7 +21,7 @@ def changed(text: str, **fields: object) -> str:
     return json.dumps({**json.loads(text), **fields}, sort_keys=True, separators=(",", ":"))
 
 
-SKEWS = {
+SKEWS: dict[str, Callable[[str], str]] = {
     "bundle.version": lambda text: changed(text, lockgate_bundle=2, fields_of_version_2=[1] * 21),
     "bundle.fields": lambda text: changed(text, one_field_more=True),
     "bundle.content": lambda text: changed(text, document='{"lockgate":2}'),

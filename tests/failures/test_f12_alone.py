@@ -1,4 +1,4 @@
-"""F12: a restart when nothing else is alive, and the newest revision is bad (Kong #14373, Envoy Gateway #9198)."""
+"""F12: a restart with nothing else alive, the newest revision bad (Kong #14373, Envoy Gateway #9198)."""
 
 from __future__ import annotations
 

@@ -19,8 +19,13 @@ if TYPE_CHECKING:
 TOKENS = """  - id: key
     kind: any_of
     of:
-      - {{ id: token, kind: jwt, issuer: "https://id.example.com", audience: a, jwks: jwks.json, algorithms: [ES256] }}
-      - {{ id: known, kind: api_key }}
+      - id: token
+        kind: jwt
+        issuer: "https://id.example.com"
+        audience: a
+        jwks: jwks.json
+        algorithms: [ES256]
+      - { id: known, kind: api_key }
 """
 BREAKS = {
     "a file that policies need is gone": lambda site: (site.document.parent / "jwks.json").unlink(),
@@ -45,9 +50,7 @@ def test_what_cannot_be_loaded_leaves_the_last_good_one_whole(
 ) -> None:
     (site.document.parent / "jwks.json").write_text(jwks())
     site.write("first")
-    site.document.write_text(
-        site.document.read_text().replace("  - { id: key, kind: api_key }\n", TOKENS.format())
-    )
+    site.document.write_text(site.document.read_text().replace("  - { id: key, kind: api_key }\n", TOKENS))
     gateway = lockgate.Gateway(site.document, state=site.state)
     BREAKS[what](site)
     with recovery():
@@ -73,7 +76,7 @@ def test_a_dependency_that_is_down_follows_the_policy_both_ways(
 ) -> None:
     monkeypatch.setenv("INTROSPECTION_SECRET", "s3cret")
     policy = (
-        "{ id: token, kind: oauth2_introspection, endpoint: 'http://127.0.0.1:1/introspect', client_id: gateway, "
+        "{ id: token, kind: oauth2_introspection, endpoint: 'http://127.0.0.1:1/i', client_id: gateway, "
         f"client_secret: '${{env:INTROSPECTION_SECRET}}', allow_private: true, on_error: {on_error} }}"
     )
     with Service() as service:

@@ -1,4 +1,4 @@
-"""H17: revisions are signed, a node refuses a tampered one, and a rollback never revives what was revoked (Kong #9090)."""
+"""H17: a node refuses a tampered revision, and no rollback revives what was revoked (Kong #9090)."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_a_directory_changes_who_may_call_without_a_new_generation(site: Site, r
         assert "would refuse everybody" in run("directory", "apply", empty, "--state", site.state).stderr
         twice = directory(
             site,
-            f"sequence: 5\nset: {{ a: {{ keys: [{{ sha256: {HASH} }}] }}, b: {{ keys: [{{ sha256: nothing }}] }} }}",
+            f"sequence: 5\nset: {{ till: {{ keys: [{{ sha256: {HASH} }}] }} }}",
         )
         refused = run("directory", "apply", twice, "--state", site.state)
         assert "this key belongs to two applications" in refused.stderr
@@ -204,7 +204,10 @@ def test_a_bundle_carries_the_files_that_it_needs(site: Site) -> None:
     key = json.loads(ECAlgorithm.to_jwk(ec.generate_private_key(ec.SECP256R1()).public_key()))
     jwks = site.document.with_name("jwks.json")
     jwks.write_text(json.dumps({"keys": [key | {"kid": "1", "alg": "ES256"}]}))
-    token = "{ id: token, kind: jwt, issuer: 'https://id.example', audience: a, jwks: jwks.json, algorithms: [ES256] }"
+    token = (
+        "{ id: token, kind: jwt, issuer: 'https://id.example', audience: a, jwks: jwks.json, "
+        "algorithms: [ES256] }"
+    )
     either = f"{{ id: who, kind: any_of, of: [{{ id: key, kind: api_key }}, {token}] }}"
     site.document.write_text(site.text("first").replace("{ id: key, kind: api_key }", either))
     built = json.loads(_engine.build_bundle(site.document, 1, None, None))
@@ -228,8 +231,8 @@ def test_a_bundle_carries_no_secrets(site: Site, run: Run, monkeypatch: pytest.M
         '{ id: b, algorithm: hmac-sha256, secret: "${file:secret.txt}" }], keys:',
     )
     text = text.replace(
-        "  - { id: key, kind: api_key }",
-        "  - { id: who, kind: any_of, of: [{ id: key, kind: api_key }, { id: signed, kind: http_signature }] }",
+        "{ id: key, kind: api_key }",
+        "{ id: who, kind: any_of, of: [{ id: key, kind: api_key }, { id: signed, kind: http_signature }] }",
     )
     site.document.write_text(text)
     bundle = site.folder / "bundle.json"

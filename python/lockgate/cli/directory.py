@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - typer reads it
 from typing import Annotated
 
 import typer
@@ -57,7 +57,7 @@ def apply(
     *,
     state: State = None,
 ) -> None:
-    """Serve with the applications of a directory document at once, in the place of those of the gateway document.
+    """Serve with the applications of a directory document at once, instead of those of the gateway document.
 
     Exit code 1: it comes late, has errors, or the node refuses; 2: no state folder was named.
     """

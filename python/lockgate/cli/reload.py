@@ -19,7 +19,8 @@ def reload(
 ) -> None:
     """Ask a running gateway to read its document again.
 
-    Exit code 1: it is refused, for the reason that is printed, and what was served serves on; 2: no gateway answers.
+    Exit code 1: it is refused for the reason that is printed, and what was served serves on; 2: no gateway
+    answers.
     """
     try:
         answer = AdminClient(admin).reload(again=again)

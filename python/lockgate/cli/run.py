@@ -39,8 +39,8 @@ def run(
 
     With a state folder, what is served is kept there: when FILE is refused, the last good generation serves.
 
-    Exit code 1: FILE is refused, and nothing can serve in its place; 2: an address is taken, or the state folder
-    cannot be used; 3: requests were cut off by the drain.
+    Exit code 1: FILE is refused, and nothing can serve in its place; 2: an address is taken, or the state
+    folder cannot be used; 3: requests were cut off by the drain.
     """
     options = [f"--drain={drain}", f"--bake={bake}", f"--bake-requests={bake_requests}"]
     options += [] if watch else ["--no-watch"]

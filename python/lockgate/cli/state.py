@@ -61,9 +61,10 @@ def rollback(
     ] = "a person went back",
     state: State = None,
 ) -> None:
-    """Serve an older generation again. Needs the node's disk and nothing else: no network, no document, no listener.
+    """Serve an older generation again. Needs the node's disk and nothing else: no network, no document.
 
-    When the node does not run, its next start serves it. From the last good one, it goes back to the one before.
+    When the node does not run, its next start serves it. From the last good one, it goes back to the one
+    before.
 
     Exit code 1: there is none to go back to, or the node refuses; 2: it is no state folder.
     """
@@ -86,6 +87,6 @@ def folder_of(state: Path | None) -> StateFolder:
     """The state folder that the options name."""
     if state is None:
         fail(
-            "say which node: `--state FOLDER`, or set LOCKGATE_STATE to the folder that `lockgate run` was given"
+            "say which node: `--state FOLDER`, or set LOCKGATE_STATE to the folder of `lockgate run --state`"
         )
     return StateFolder(state)
