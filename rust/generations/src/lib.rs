@@ -9,6 +9,7 @@
 
 mod bundle;
 mod disk;
+mod error;
 mod journal;
 mod members;
 mod nack;
@@ -16,13 +17,16 @@ mod sealed;
 mod signing;
 mod starts;
 mod store;
+mod target;
 
 pub use bundle::{BUNDLE_VERSION, Bundle, MAX_BUNDLE_BYTES, is_bundle};
 pub use disk::{Disk, RealDisk, write_whole};
+pub use error::StoreError;
 pub use journal::{Kept, Refused, Stage};
 pub use members::{Members, Revocation, Revokes};
 pub use nack::Nack;
 pub use sealed::{seal, unseal};
 pub use signing::{KeyError, PublicKey, SigningKey};
 pub use starts::{MAX_STARTS, START_WINDOW_SECONDS};
-pub use store::{Listing, Opened, Store, StoreError, Target};
+pub use store::{Listing, Opened, Store};
+pub use target::Target;

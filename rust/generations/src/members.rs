@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::disk::{Disk, RealDisk, write_whole};
+use crate::error::StoreError;
 use crate::sealed::{seal, unseal};
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 
 /// Two copies of the whole, written one after the other: what was revoked must not hang on one bit.
 const COPIES: [&str; 2] = ["directory.a", "directory.b"];
