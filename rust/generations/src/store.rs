@@ -5,7 +5,6 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use serde::Serialize;
 
 use crate::bundle::{Bundle, MAX_BUNDLE_BYTES};
 use crate::disk::{Disk, RealDisk, write_whole};
@@ -19,19 +18,6 @@ use crate::target::Target;
 /// How many revisions that were taken back are remembered.
 const MAX_REFUSED: usize = 64;
 const PREFIX: &str = "generation-";
-
-/// The generations of a node, for people.
-#[derive(Debug, Clone, Serialize)]
-pub struct Listing {
-    /// What is served.
-    pub current: Option<u64>,
-    /// What was proven last.
-    pub last_good: Option<u64>,
-    /// What was served before.
-    pub before: Option<u64>,
-    /// All that is kept, newest first.
-    pub kept: Vec<Kept>,
-}
 
 /// A store that was opened, with what a person should hear.
 #[derive(Debug)]
@@ -83,26 +69,6 @@ impl Store {
         let mut opened = Self::with_disk(folder, Box::new(RealDisk), now)?;
         opened.store._lock = Some(lock);
         Ok(opened)
-    }
-
-    /// What the state folder `state` holds, for people. Takes no lock: a node may run.
-    ///
-    /// # Errors
-    /// A newer Lockgate wrote it.
-    pub fn look(state: &Path) -> Result<Listing, StoreError> {
-        let journal = match journal::find(&RealDisk, &state.join("generations")) {
-            Found::Newer(version) => return Err(StoreError::Newer(version)),
-            Found::Whole(journal, ..) => *journal,
-            Found::Nothing | Found::Damaged => Journal::default(),
-        };
-        let mut kept = journal.kept;
-        kept.sort_by_key(|kept| std::cmp::Reverse(kept.generation));
-        Ok(Listing {
-            current: journal.current,
-            last_good: journal.last_good,
-            before: journal.before,
-            kept,
-        })
     }
 
     /// Opens a store on a disk of one's choice, without a lock.

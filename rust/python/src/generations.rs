@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lockgate_config::{Source, read_file};
 use lockgate_generations::{
-    Bundle, MAX_BUNDLE_BYTES, Nack, Opened, PublicKey, SigningKey, Store, Target,
+    Bundle, Listing, MAX_BUNDLE_BYTES, Nack, Opened, PublicKey, SigningKey, Store, Target,
 };
 use lockgate_proxy::{Bake, Options, Taster};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
@@ -72,7 +72,7 @@ fn taste(py: Python<'_>, asked: &str) -> PyResult<String> {
 /// What a state folder keeps, as JSON. Raises `OSError`.
 #[pyfunction]
 fn generations(state: PathBuf) -> PyResult<String> {
-    let found = Store::look(&state).map_err(|error| error::store(&error))?;
+    let found = Listing::read(&state).map_err(|error| error::store(&error))?;
     serde_json::to_string(&found).map_err(|error| PyRuntimeError::new_err(error.to_string()))
 }
 
