@@ -79,7 +79,7 @@ impl Fact {
 }
 
 /// The facts known so far for one request.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Facts(Vec<(FactRequest, Fact)>);
 
 impl Facts {
