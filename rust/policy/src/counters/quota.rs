@@ -95,8 +95,7 @@ impl Counters {
         match &self.view {
             View::Own => self.take_until_here((policy, caller), limit, span, now, |_, _| {}),
             View::Noting(counters, noted) => {
-                let note =
-                    |used, reset| View::note(noted, Sort::Calendar, noted_key, used, reset);
+                let note = |used, reset| View::note(noted, Sort::Calendar, noted_key, used, reset);
                 counters.take_until_here((policy, caller), limit, span, now, note)
             }
             View::Aside(noted, beside) => {

@@ -5,9 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use lockgate_policy::{
-    Counters, Env, Need, Outcome, Progress, RequestView, Step,
-};
+use lockgate_policy::{Counters, Env, Need, Outcome, Progress, RequestView, Step};
 use lockgate_rollout::{Arms, Caller, Exposure, HardStop, Moment, PairedDifference};
 use parking_lot::Mutex;
 
@@ -61,14 +59,19 @@ pub struct Found {
 }
 
 impl Found {
-    /// What is new for the guard: differences, and what was judged since the last look.
-    pub fn take(&mut self) -> (Vec<PairedDifference>, Exposure) {
+    /// Differences that the guard has not seen.
+    pub fn take_fresh(&mut self) -> Vec<PairedDifference> {
+        std::mem::take(&mut self.fresh)
+    }
+
+    /// What was judged since the last look.
+    pub fn take_exposure(&mut self) -> Exposure {
         #[expect(clippy::cast_precision_loss, reason = "a count of requests")]
         let exposure = Exposure {
             requests: std::mem::take(&mut self.requests) as f64,
             callers: std::mem::take(&mut self.callers).len() as f64,
         };
-        (std::mem::take(&mut self.fresh), exposure)
+        exposure
     }
 }
 
@@ -216,11 +219,7 @@ impl Asking {
 }
 
 /// What a revision decided, with what is shown of it.
-pub fn decided(
-    outcome: &Outcome,
-    route: &lockgate_policy::Route,
-    progress: &Progress,
-) -> Decided {
+pub fn decided(outcome: &Outcome, route: &lockgate_policy::Route, progress: &Progress) -> Decided {
     let ruling = Ruling::of(outcome);
     let identity = progress.identity.as_ref();
     Decided {

@@ -1,8 +1,8 @@
 //! Asking the other revision beside the one that serves: off the request path, within a budget, and never waited for.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -162,7 +162,9 @@ impl Beside {
     /// Hands over a request, unless the budget is spent or too many wait. It is made only when there is room for it.
     pub fn ask(&self, job: impl FnOnce() -> Box<Job>) {
         let budget = &self.budget;
-        let shed = || drop(budget.shed.fetch_add(1, Ordering::Relaxed));
+        let shed = || {
+            budget.shed.fetch_add(1, Ordering::Relaxed);
+        };
         if budget.credit.load(Ordering::Relaxed) <= 0
             || budget.bytes.load(Ordering::Relaxed) > MOST_BYTES
         {
@@ -171,8 +173,7 @@ impl Beside {
         let job = job();
         let bytes = job.body.bytes();
         budget.bytes.fetch_add(bytes, Ordering::Relaxed);
-        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) =
-            self.queue.try_send(job)
+        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = self.queue.try_send(job)
         {
             budget.bytes.fetch_sub(bytes, Ordering::Relaxed);
             shed();

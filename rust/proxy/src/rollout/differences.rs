@@ -271,7 +271,11 @@ mod tests {
             (&forward, &refuse, Some(Change::NewlyRefused)),
             (&refuse, &respond, Some(Change::NewlyAllowed)),
             (&forward, &respond, Some(Change::Other)),
-            (&refuse, &decided("refuse", Some("e.f")), Some(Change::Other)),
+            (
+                &refuse,
+                &decided("refuse", Some("e.f")),
+                Some(Change::Other),
+            ),
         ] {
             assert_eq!(change(base.ruling, candidate.ruling), expected);
         }

@@ -104,9 +104,8 @@ mod tests {
     #[test]
     fn only_named_applications_and_so_many_decisions_are_approved() {
         let expected = expected(&["batch"], 2);
-        let approves = |application, before| {
-            expected.approves(Change::NewlyRefused, application, before)
-        };
+        let approves =
+            |application, before| expected.approves(Change::NewlyRefused, application, before);
         assert!(approves(Some("batch"), 0) && approves(Some("batch"), 1));
         assert!(!approves(Some("batch"), 2) && !approves(Some("shop"), 0) && !approves(None, 0));
         assert!(!expected.approves(Change::NewlyAllowed, Some("batch"), 0));

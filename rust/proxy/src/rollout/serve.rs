@@ -35,9 +35,8 @@ impl<'a> Exchange<'a> {
         body: &mut RequestBody,
         seen: &mut Observation,
     ) -> (Self, Found<'a>) {
-        let watch = |arm, application| {
-            Watch::new(trial, self.core.index, self.id, (arm, application))
-        };
+        let watch =
+            |arm, application| Watch::new(trial, self.core.index, self.id, (arm, application));
         if !trial.divides() {
             let arm = if trial.is_candidate(self.generation) {
                 Arm::Canary
@@ -71,7 +70,10 @@ impl<'a> Exchange<'a> {
         if application.is_none() && trial.arms.has_excluded() {
             // A credential that only the candidate accepts may still be an excluded application's.
             let known = match &mut judged_by {
-                Ok(judged) => by.judge(judged, body, Until::Identified).await.map(|()| judged),
+                Ok(judged) => by
+                    .judge(judged, body, Until::Identified)
+                    .await
+                    .map(|()| judged),
                 Err(_) => return self.canary(by, judged_by, seen, watch(Arm::Canary, None)),
             };
             let is_excluded = known.is_ok_and(|judged| {
@@ -134,7 +136,13 @@ impl<'a> Exchange<'a> {
                 RequestBody::Begun(known, ..) => Known::TooLarge(*known),
                 RequestBody::Read(bytes) => Known::Read(bytes.clone()),
             };
-            self.job(trial, (judged.arrived, judged.client), known, served, Some(judged))
+            self.job(
+                trial,
+                (judged.arrived, judged.client),
+                known,
+                served,
+                Some(judged),
+            )
         });
     }
 
@@ -192,7 +200,9 @@ impl<'a> Exchange<'a> {
             client,
             certificate: self.connection.certificate.clone(),
             body,
-            facts: judged.map(|judged| judged.facts.clone()).unwrap_or_default(),
+            facts: judged
+                .map(|judged| judged.facts.clone())
+                .unwrap_or_default(),
             noted: self.counters.noted(),
             other: trial.other(self.generation).clone(),
             is_candidate: !trial.is_candidate(self.generation),

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use lockgate_rollout::{
-    Arm, BadEvent, Cap, Caller, EventId, Exposure, HardStop, Metric, Moment, Share,
+    Arm, BadEvent, Caller, Cap, EventId, Exposure, HardStop, Metric, Moment, Share,
 };
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -30,7 +30,8 @@ impl Default for Latencies {
 
 impl Latencies {
     fn add(&mut self, micros: u64) {
-        let bits = micros.max(STEPS as u64).ilog2() as usize;
+        let micros = micros.max(STEPS as u64);
+        let bits = micros.ilog2() as usize;
         let step = (micros >> bits.saturating_sub(3)) as usize % STEPS;
         if let Some(count) = self.0.get_mut(bits * STEPS + step) {
             *count += 1;
@@ -78,10 +79,12 @@ pub struct Traffic {
 }
 
 impl Traffic {
-    fn absorb(&mut self, other: Self) {
+    /// Adds what was reported of the same arm.
+    pub fn absorb(&mut self, other: &Self) {
         self.requests += other.requests;
         self.latencies.absorb(&other.latencies);
-        self.callers.extend(other.callers);
+        let room = MOST_CALLERS.saturating_sub(self.callers.len());
+        self.callers.extend(other.callers.iter().take(room));
     }
 
     /// As the guard takes it.
@@ -107,8 +110,8 @@ pub struct Report {
 impl Report {
     fn absorb(&mut self, other: Self) {
         self.bad.extend(other.bad);
-        self.canary.absorb(other.canary);
-        self.control.absorb(other.control);
+        self.canary.absorb(&other.canary);
+        self.control.absorb(&other.control);
     }
 }
 
@@ -214,7 +217,10 @@ mod tests {
             (0..100).for_each(|_| latencies.add(micros));
             let found = latencies.quantile(0.99).unwrap_or_default();
             assert!(found >= micros, "{found} for {micros}");
-            assert!(found <= (micros.max(8) * 9).div_ceil(8) + 1, "{found} for {micros}");
+            assert!(
+                found <= (micros.max(8) * 9).div_ceil(8) + 1,
+                "{found} for {micros}"
+            );
         }
         assert_eq!(Latencies::default().quantile(0.99), None);
     }
@@ -229,15 +235,21 @@ mod tests {
             arm: Arm::Canary,
             metric: Metric::ServerError,
         };
-        let mut add = |name: &str| {
+        let add = |name: &str| {
             let event = bad(name);
             tracks.add(0, (Arm::Canary, event.caller), 1, Some(event));
         };
         (0..2 * MOST_BAD).for_each(|_| add("loud"));
         add("quiet");
         let (report, stops) = tracks.take();
-        assert_eq!((report.bad.len(), report.canary.requests), (MOST_BAD + 1, 8_193));
-        assert_eq!(report.bad.last().map(|event| event.caller), Some(Caller::named("quiet")));
+        assert_eq!(
+            (report.bad.len(), report.canary.requests),
+            (MOST_BAD + 1, 8_193)
+        );
+        assert_eq!(
+            report.bad.last().map(|event| event.caller),
+            Some(Caller::named("quiet"))
+        );
         assert!(stops.is_empty() && tracks.take().0.bad.is_empty());
     }
 }

@@ -93,8 +93,8 @@ impl Trial {
         let Serving::Some { share, ceiling } = &self.serving else {
             return false;
         };
-        let is_wanted = !self.tracks.is_tripped()
-            && self.arms.arm(*share, application, client) == Arm::Canary;
+        let is_wanted =
+            !self.tracks.is_tripped() && self.arms.arm(*share, application, client) == Arm::Canary;
         let now = moment(at);
         self.tracks.admits(core, now, ceiling.at(now), is_wanted)
     }
