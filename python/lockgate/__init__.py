@@ -16,18 +16,25 @@ if TYPE_CHECKING:
     from lockgate.guard import Guard
     from lockgate.models import CaseReport, Check, Difference, Event, GuardVerdict, Problem, Trace
     from lockgate.recording import Recording
+    from lockgate.rollout import Allowance, Expectation, Rollout, RolloutPlan, RolloutStatus, Step
 
 __all__ = [
+    "Allowance",
     "CaseReport",
     "Check",
     "Difference",
     "Event",
+    "Expectation",
     "Gateway",
     "Guard",
     "GuardVerdict",
     "Problem",
     "ProblemsError",
     "Recording",
+    "Rollout",
+    "RolloutPlan",
+    "RolloutStatus",
+    "Step",
     "Trace",
     "check",
     "diff",
@@ -44,6 +51,12 @@ _HOMES = {
     "Guard": "guard",
     "Recording": "recording",
     "test": "cases",
+    "Allowance": "rollout",
+    "Expectation": "rollout",
+    "Rollout": "rollout",
+    "RolloutPlan": "rollout",
+    "RolloutStatus": "rollout",
+    "Step": "rollout",
 }
 """Where a name lives; what is not listed is a model."""
 

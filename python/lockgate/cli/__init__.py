@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lockgate.cli import cases, documents, keys, recording, reload, run
+from lockgate.cli import cases, documents, keys, recording, reload, rollout, run
 
 app = typer.Typer(
     name="lockgate",
@@ -46,6 +46,7 @@ app.command()(run.run)
 app.command()(reload.reload)
 app.add_typer(keys.app, name="keys")
 app.add_typer(recording.app, name="recording")
+app.add_typer(rollout.app, name="rollout")
 
 
 def main() -> None:
