@@ -104,16 +104,26 @@ impl Asking {
         else {
             return;
         };
-        while let Some(job) = self.jobs.next() {
-            let before = thread_time();
-            runtime.block_on(self.ask(job));
-            let spent = thread_time().saturating_sub(before);
-            self.jobs.budget().spend(spent);
-            self.found.lock().spent += spent;
+        let budget = self.jobs.budget();
+        while let Some(jobs) = self.jobs.next() {
+            let mut before = thread_time();
+            for job in jobs {
+                // What was handed over while there was a budget may have waited for one that took all of it.
+                if !budget.is_left() {
+                    budget.shed_one();
+                    continue;
+                }
+                runtime.block_on(self.ask(job));
+                let now = thread_time();
+                let spent = now.saturating_sub(before);
+                before = now;
+                budget.spend(spent);
+                self.found.lock().spent += spent;
+            }
         }
     }
 
-    async fn ask(&self, job: Box<Job>) {
+    async fn ask(&self, job: Job) {
         let answer = self.decide(&job).await;
         let application = job.served.application.as_deref();
         let caller = self.arms.caller(application, job.client);

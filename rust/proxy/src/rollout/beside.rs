@@ -1,22 +1,24 @@
 //! Asking the other revision beside the one that serves: off the request path, within a budget, and never waited for.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
 use lockgate_policy::{Body, ClientCertificate, Facts, Noted, Timestamp};
+use parking_lot::Mutex;
 use rustix::time::{ClockId, clock_gettime};
 
 use super::differences::Decided;
 use crate::core::{Generation, RequestId};
 
 /// Requests that wait.
-const MOST: usize = 256;
+const MOST: usize = 1_024;
 /// Bytes of their bodies.
 const MOST_BYTES: usize = 16 << 20;
+/// How often the thread that asks looks whether there is something to do.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// What a node may have saved up: a pause of traffic buys no burst.
 const MOST_CREDIT: Duration = Duration::from_millis(200);
 
@@ -123,72 +125,81 @@ impl Budget {
         self.credit.fetch_sub(nanos(time), Ordering::Relaxed);
     }
 
+    /// Whether anything is left.
+    pub fn is_left(&self) -> bool {
+        self.credit.load(Ordering::Relaxed) > 0
+    }
+
+    /// Counts a request that nobody is asked about.
+    pub fn shed_one(&self) {
+        self.shed.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Requests so far that nobody was asked about.
     pub fn shed(&self) -> u64 {
         self.shed.load(Ordering::Relaxed)
     }
 }
 
+type Waiting = Mutex<Vec<Job>>;
+
 /// The way of requests to whoever asks.
 #[derive(Debug, Clone)]
 pub struct Beside {
-    queue: SyncSender<Box<Job>>,
+    waiting: Arc<Waiting>,
     /// What it may cost.
     pub budget: Arc<Budget>,
 }
 
 /// Where the requests come out; ends when nobody can send any more.
 pub struct Jobs {
-    queue: Receiver<Box<Job>>,
+    waiting: Weak<Waiting>,
     budget: Arc<Budget>,
 }
 
 impl Beside {
     /// A way, and its end.
     pub fn new() -> (Self, Jobs) {
-        let (sender, receiver) = sync_channel(MOST);
+        let waiting = Arc::<Waiting>::default();
         let budget = Arc::<Budget>::default();
-        let beside = Self {
-            queue: sender,
+        let jobs = Jobs {
+            waiting: Arc::downgrade(&waiting),
             budget: budget.clone(),
         };
-        let jobs = Jobs {
-            queue: receiver,
-            budget,
-        };
-        (beside, jobs)
+        (Self { waiting, budget }, jobs)
     }
 
-    /// Hands over a request, unless the budget is spent or too many wait. It is made only when there is room for it.
-    pub fn ask(&self, job: impl FnOnce() -> Box<Job>) {
+    /// Hands over a request, unless the budget is spent or too many wait. It is made only when there is room for it, and wakes
+    /// nobody: that would cost more than all the rest.
+    pub fn ask(&self, job: impl FnOnce() -> Job) {
         let budget = &self.budget;
-        let shed = || {
-            budget.shed.fetch_add(1, Ordering::Relaxed);
-        };
-        if budget.credit.load(Ordering::Relaxed) <= 0
-            || budget.bytes.load(Ordering::Relaxed) > MOST_BYTES
-        {
-            return shed();
+        if !budget.is_left() || budget.bytes.load(Ordering::Relaxed) > MOST_BYTES {
+            return budget.shed_one();
+        }
+        if self.waiting.lock().len() >= MOST {
+            return budget.shed_one();
         }
         let job = job();
-        let bytes = job.body.bytes();
-        budget.bytes.fetch_add(bytes, Ordering::Relaxed);
-        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = self.queue.try_send(job)
-        {
-            budget.bytes.fetch_sub(bytes, Ordering::Relaxed);
-            shed();
-        }
+        budget.bytes.fetch_add(job.body.bytes(), Ordering::Relaxed);
+        self.waiting.lock().push(job);
     }
 }
 
 impl Jobs {
-    /// The next request; waits for it.
-    pub fn next(&self) -> Option<Box<Job>> {
-        let job = self.queue.recv().ok()?;
-        self.budget
-            .bytes
-            .fetch_sub(job.body.bytes(), Ordering::Relaxed);
-        Some(job)
+    /// The requests that wait; waits for one, and gives nothing once nobody can send any more.
+    pub fn next(&self) -> Option<Vec<Job>> {
+        loop {
+            let jobs = std::mem::take(&mut *self.waiting.upgrade()?.lock());
+            if jobs.is_empty() {
+                std::thread::sleep(LOOK_EVERY);
+                continue;
+            }
+            for job in &jobs {
+                let bytes = job.body.bytes();
+                self.budget.bytes.fetch_sub(bytes, Ordering::Relaxed);
+            }
+            return Some(jobs);
+        }
     }
 
     /// What asking may cost.

@@ -184,13 +184,13 @@ impl<'a> Exchange<'a> {
         body: Known,
         served: Decided,
         judged: Option<&Judged<'_>>,
-    ) -> Box<Job> {
+    ) -> Job {
         let (mut head, ()) = Request::new(()).into_parts();
         head.method = self.head.method.clone();
         head.uri = self.head.uri.clone();
         head.version = self.head.version;
         head.headers = HeaderMap::clone(&self.head.headers);
-        Box::new(Job {
+        Job {
             id: self.id.clone(),
             at: self.at,
             head,
@@ -207,6 +207,6 @@ impl<'a> Exchange<'a> {
             other: trial.other(self.generation).clone(),
             is_candidate: !trial.is_candidate(self.generation),
             served,
-        })
+        }
     }
 }
