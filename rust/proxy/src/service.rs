@@ -27,7 +27,7 @@ use crate::hygiene::{Caller, REQUEST_ID};
 use crate::listen::Connection;
 use crate::record::Observation;
 use crate::request::{self, Arrived};
-use crate::rollout::Trial;
+use crate::rollout::{Head, Trial};
 use crate::trace::Trace;
 use crate::upgrade;
 use crate::upstream::Service;
@@ -54,6 +54,7 @@ pub async fn serve(
         .map(|_| Arc::new(Counters::noting(core.shared.counters.clone())));
     let (mut head, body) = request.into_parts();
     let upgrade = head.extensions.remove::<OnUpgrade>();
+    let head = Head::of(head, trial.is_some());
     let mut seen = Observation::begin(&core, &generation, &head, &id, (since, at));
     seen.event.listener = connection.listener.clone();
     seen.event.scheme = connection.scheme.into();
@@ -67,6 +68,7 @@ pub async fn serve(
         trace: &trace,
         since,
         at,
+        shared_head: head.shared(),
         counters: noting.as_ref().unwrap_or(&core.shared.counters),
         trial: trial.as_ref(),
     };
@@ -102,6 +104,8 @@ pub(crate) struct Exchange<'a> {
     pub since: Instant,
     /// The time that policies see.
     pub at: Timestamp,
+    /// The same head, where the other revision of a rollout may be asked about it.
+    pub shared_head: Option<&'a Arc<Parts>>,
     /// Where policies count.
     pub counters: &'a Arc<Counters>,
     /// The rollout that runs.

@@ -97,7 +97,7 @@ impl Asking {
     /// Runs; this thread gives way to those that serve.
     pub fn run(self) {
         // Of this thread alone on Linux. A system that does not want it loses nothing but that.
-        let _ = rustix::process::nice(10);
+        let _ = rustix::process::nice(19);
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -174,7 +174,7 @@ impl Asking {
     async fn decide(&self, job: &Job) -> Result<Decided, Unjudged> {
         let revision = &job.other.revision;
         let head = &job.head;
-        let found = fenced(|| revision.route(&job.host, &job.path, &head.method, &head.headers))?;
+        let found = fenced(|| revision.route(job.host(), job.path(), &head.method, &head.headers))?;
         let route = match found {
             Ok(route) => route,
             Err(refusal) => {
@@ -188,12 +188,12 @@ impl Asking {
         };
         let counters = Arc::new(Counters::aside(job.noted.clone(), self.counters.clone()));
         let (mut facts, mut progress) = (job.facts.clone(), Progress::default());
-        let variables = route.template.variables(&job.path);
+        let variables = route.template.variables(job.path());
         let view = RequestView {
             method: &head.method,
             scheme: job.scheme,
-            host: &job.host,
-            path: &job.path,
+            host: job.host(),
+            path: job.path(),
             query: head.uri.query(),
             version: head.version,
             headers: &head.headers,

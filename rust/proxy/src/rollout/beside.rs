@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
+use http::uri::Authority;
 use lockgate_policy::{Body, ClientCertificate, Facts, Noted, Timestamp};
 use parking_lot::Mutex;
 use rustix::time::{ClockId, clock_gettime};
@@ -30,13 +31,13 @@ pub struct Job {
     /// When it arrived.
     pub at: Timestamp,
     /// Its head.
-    pub head: Parts,
+    pub head: Arc<Parts>,
     /// `http` or `https`.
     pub scheme: &'static str,
     /// The host that it asked for.
-    pub host: String,
-    /// Its canonical path.
-    pub path: String,
+    pub authority: Option<Authority>,
+    /// Its canonical path, where that is not the one that was sent.
+    pub path: Option<String>,
     /// Who sent it.
     pub client: std::net::IpAddr,
     /// The certificate of its connection.
@@ -53,6 +54,18 @@ pub struct Job {
     pub is_candidate: bool,
     /// What the one that serves decided.
     pub served: Decided,
+}
+
+impl Job {
+    /// The host without its port; empty when there is none.
+    pub fn host(&self) -> &str {
+        self.authority.as_ref().map_or("", Authority::host)
+    }
+
+    /// The canonical path.
+    pub fn path(&self) -> &str {
+        self.path.as_deref().unwrap_or_else(|| self.head.uri.path())
+    }
 }
 
 /// What is known of a body.

@@ -15,6 +15,7 @@ mod asking;
 mod beside;
 mod differences;
 mod expected;
+mod head;
 mod journey;
 mod reload;
 mod serve;
@@ -32,6 +33,7 @@ use serde_json::Value;
 
 pub use admin::answer;
 pub use asked::{Asked, NotBegun};
+pub use head::Head;
 pub use journey::Begun;
 use journey::Journey;
 pub use reload::{Reload, reload};

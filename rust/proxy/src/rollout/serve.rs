@@ -4,12 +4,12 @@
 //! changes nothing; it goes on with what it found when the caller is not in the canary. One that is in it is judged by the candidate
 //! from the beginning, credentials included.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use http::HeaderMap;
-use http::Request;
+use http::request::Parts;
 use hyper::body::Body as _;
 use lockgate_policy::{Outcome, Refusal, gateway_reasons as reasons};
 use lockgate_rollout::{Arm, HardStop};
@@ -124,7 +124,9 @@ impl<'a> Exchange<'a> {
 
     /// Has the other revision asked about a request that was decided.
     pub(crate) fn ask_beside(&self, judged: &Judged<'_>, body: &RequestBody, outcome: &Outcome) {
-        let Some(trial) = self.trial else { return };
+        let Some((trial, head)) = self.trial.zip(self.shared_head) else {
+            return;
+        };
         if !self.is_paired(trial) {
             return;
         }
@@ -137,7 +139,7 @@ impl<'a> Exchange<'a> {
                 RequestBody::Read(bytes) => Known::Read(bytes.clone()),
             };
             self.job(
-                trial,
+                (trial, head),
                 (judged.arrived, judged.client),
                 known,
                 served,
@@ -153,7 +155,9 @@ impl<'a> Exchange<'a> {
         body: &RequestBody,
         refusal: &Refusal,
     ) {
-        let Some(trial) = self.trial else { return };
+        let Some((trial, head)) = self.trial.zip(self.shared_head) else {
+            return;
+        };
         if !self.is_paired(trial) {
             return;
         }
@@ -168,7 +172,7 @@ impl<'a> Exchange<'a> {
                 RequestBody::Absent => Known::Absent,
                 _ => Known::Unread(None),
             };
-            self.job(trial, asked, known, served, None)
+            self.job((trial, head), asked, known, served, None)
         });
     }
 
@@ -179,24 +183,22 @@ impl<'a> Exchange<'a> {
 
     fn job(
         &self,
-        trial: &Trial,
+        (trial, head): (&Trial, &Arc<Parts>),
         (arrived, client): (&Arrived<'_>, IpAddr),
         body: Known,
         served: Decided,
         judged: Option<&Judged<'_>>,
     ) -> Job {
-        let (mut head, ()) = Request::new(()).into_parts();
-        head.method = self.head.method.clone();
-        head.uri = self.head.uri.clone();
-        head.version = self.head.version;
-        head.headers = HeaderMap::clone(&self.head.headers);
         Job {
             id: self.id.clone(),
             at: self.at,
-            head,
+            head: head.clone(),
             scheme: self.connection.scheme,
-            host: arrived.host().to_owned(),
-            path: arrived.path.clone().into_owned(),
+            authority: arrived.authority.clone(),
+            path: match &arrived.path {
+                Cow::Borrowed(_) => None,
+                Cow::Owned(path) => Some(path.clone()),
+            },
             client,
             certificate: self.connection.certificate.clone(),
             body,
