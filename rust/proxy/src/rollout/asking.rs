@@ -97,7 +97,7 @@ impl Asking {
     /// Runs; this thread gives way to those that serve.
     pub fn run(self) {
         // Of this thread alone on Linux. A system that does not want it loses nothing but that.
-        let _ = rustix::process::nice(19);
+        let _ = rustix::process::nice(10);
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
