@@ -43,9 +43,7 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=5, help="how many turns with, and how many without")
     parser.add_argument("--routes", type=int, default=609, help="routes of the document")
     options = parser.parse_args()
-    print(
-        f"{options.turns} turns of {options.seconds} s each, medians; Python {sys.version.split()[0]}"
-    )
+    print(f"{options.turns} turns of {options.seconds} s each, medians; Python {sys.version.split()[0]}")
     with tempfile.TemporaryDirectory() as name:
         turns = list(measure(Path(name), options.seconds, options.turns, options.routes))
     print("                requests/s  CPU us/request  p50 ms  p99 ms")

@@ -388,7 +388,7 @@ class Rollout:
 
     def wait(
         self,
-        until: Callable[[RolloutStatus], bool] = lambda status: not status.running,
+        until: Callable[[RolloutStatus], bool] | None = None,
         *,
         seconds: float = 3_600.0,
     ) -> RolloutStatus:
@@ -397,10 +397,11 @@ class Rollout:
         Raises:
             TimeoutError: It does not hold within so many seconds.
         """
-        end = time.monotonic() + seconds
-        while not until(status := self.status()):
+        end, status = time.monotonic() + seconds, self.status()
+        while not (until(status) if until else not status.running):
             if time.monotonic() > end:
                 message = f"after {seconds:g} s the rollout is in `{status.stage}`: {status.why}"
                 raise TimeoutError(message)
             time.sleep(0.05)
+            status = self.status()
         return status
