@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from lockgate.recording import Recording
     from lockgate.replays import Replay, replay
     from lockgate.testing import Answer, Bench
+    from lockgate.rollout import Allowance, Expectation, Rollout, RolloutPlan, RolloutStatus, Step
 
 __all__ = [
+    "Allowance",
     "Answer",
     "AttackReport",
     "Bench",
@@ -29,6 +31,7 @@ __all__ = [
     "Check",
     "Difference",
     "Event",
+    "Expectation",
     "Finding",
     "Gateway",
     "Guard",
@@ -37,6 +40,10 @@ __all__ = [
     "ProblemsError",
     "Recording",
     "Replay",
+    "Rollout",
+    "RolloutPlan",
+    "RolloutStatus",
+    "Step",
     "Trace",
     "attack",
     "check",
@@ -62,6 +69,12 @@ _HOMES = {
     "test": "cases",
     "Answer": "testing",
     "Bench": "testing",
+    "Allowance": "rollout",
+    "Expectation": "rollout",
+    "Rollout": "rollout",
+    "RolloutPlan": "rollout",
+    "RolloutStatus": "rollout",
+    "Step": "rollout",
 }
 """Where a name lives; what is not listed is a model."""
 

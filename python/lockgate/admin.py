@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
-from typing import Any
+from typing import Any, Literal
 
 from lockgate.models import Model
 
@@ -21,6 +21,13 @@ class Reloaded(Model):
     problems: list[str]
 
 
+class RolloutAnswer(Model):
+    """A rollout with the problems of its candidate; `lockgate.rollout.RolloutStatus` reads it."""
+
+    rollout: dict[str, Any] | None
+    problems: list[str]
+
+
 class AdminClient:
     """Talks to the admin listener.
 
@@ -33,13 +40,39 @@ class AdminClient:
         self.address = address.removeprefix("http://").rstrip("/")
         self.timeout = timeout
 
-    def reload(self) -> Reloaded:
-        """Read the document again.
+    def reload(self, *, force: bool = False) -> Reloaded:
+        """Read the document again; `force` ends a rollout that is in the way.
 
         Raises:
             AdminError: No gateway answers.
         """
-        return Reloaded.model_validate_json(self._ask("POST", "/reload", also=422))
+        path = "/reload?force" if force else "/reload"
+        return Reloaded.model_validate_json(self._ask("POST", path, also=422))
+
+    def begin_rollout(self, asked: str) -> RolloutAnswer:
+        """Begin a rollout, from what `lockgate.rollout.asked` gives; nothing begins when it has errors.
+
+        Raises:
+            AdminError: No gateway answers, or it says no.
+        """
+        return RolloutAnswer.model_validate_json(self._ask("POST", "/rollout", also=422, body=asked))
+
+    def rollout(self) -> dict[str, Any] | None:
+        """The rollout that runs, else the last one.
+
+        Raises:
+            AdminError: No gateway answers.
+        """
+        return RolloutAnswer.model_validate_json(self._ask("GET", "/rollout.json")).rollout
+
+    def command_rollout(self, command: Literal["promote", "pause", "resume", "abort"]) -> dict[str, Any]:
+        """Follow a command; gives the rollout after it.
+
+        Raises:
+            AdminError: No gateway answers, or it says no.
+        """
+        answer = RolloutAnswer.model_validate_json(self._ask("POST", f"/rollout/{command}"))
+        return answer.rollout or {}
 
     def stats(self) -> dict[str, Any]:
         """Counts since the start.
@@ -50,14 +83,14 @@ class AdminClient:
         stats: dict[str, Any] = json.loads(self._ask("GET", "/stats.json"))
         return stats
 
-    def _ask(self, method: str, path: str, also: int = 200) -> str:
+    def _ask(self, method: str, path: str, *, also: int = 200, body: str | None = None) -> str:
         try:
             connection = http.client.HTTPConnection(self.address, timeout=self.timeout)
         except http.client.InvalidURL:
             message = f"`{self.address}` is not an address; write one such as `127.0.0.1:9901`"
             raise AdminError(message) from None
         try:
-            connection.request(method, path)
+            connection.request(method, path, body=body)
             answer = connection.getresponse()
             text = answer.read().decode()
         except (OSError, http.client.HTTPException) as error:

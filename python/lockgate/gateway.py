@@ -11,8 +11,11 @@ from lockgate import _engine
 from lockgate.models import Applied, Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from os import PathLike
     from pathlib import Path
+
+    from lockgate.rollout import Expectation, Rollout, RolloutPlan
 
 _PROBLEMS = TypeAdapter(list[Problem])
 
@@ -62,6 +65,44 @@ class Gateway:
     def files(self) -> list[Path]:
         """The files that the document consists of and refers to, as the last reading found them."""
         return self._node.files()
+
+    def rollout(
+        self,
+        candidate: str | PathLike[str],
+        *,
+        plan: RolloutPlan | None = None,
+        chosen: Iterable[str] = (),
+        excluded: Iterable[str] = (),
+        expect: Expectation | None = None,
+        reason: str = "",
+    ) -> Rollout:
+        """Begin the rollout of another document.
+
+        Args:
+            candidate: The document.
+            plan: The steps; 1, 5, 25 and 50 % by default.
+            chosen: Applications that are in the canary from the first step on.
+            excluded: Applications that get the candidate only once it is live.
+            expect: Decisions that the change means to make differently.
+            reason: Why, for those who look later.
+
+        Raises:
+            ProblemsError: The candidate has errors.
+            ValueError: Something makes no sense, or another rollout runs.
+        """
+        # A node that rolls nothing out does not need these models.
+        from lockgate.rollout import Rollout, asked  # noqa: PLC0415
+
+        body = asked(candidate, plan=plan, chosen=chosen, excluded=excluded, expect=expect, reason=reason)
+        self._node.begin_rollout(body)
+        return Rollout(self._node)
+
+    @property
+    def last_rollout(self) -> Rollout | None:
+        """The rollout that runs, else the last one, whoever began it."""
+        from lockgate.rollout import Rollout  # noqa: PLC0415 - as above
+
+        return Rollout(self._node) if self._node.rollout() else None
 
     def stats(self) -> dict[str, Any]:
         """Counts since the start: requests, answers by class, refusals by code."""

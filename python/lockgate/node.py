@@ -97,7 +97,7 @@ def _report(applied: dict[str, Any]) -> None:
     if applied["applied"]:
         _say(f"revision {revision} is served")
     else:
-        _complain(f"the document has errors; revision {revision} serves on", _RED)
+        _complain(f"nothing was reloaded; revision {revision} serves on", _RED)
 
 
 def _stop_at_eof() -> None:

@@ -162,7 +162,8 @@ def _rows(text: str) -> Iterator[tuple[str, list[str]]]:
 def test_names_in_tables_exist(guide: Path) -> None:
     schema = json.loads(_engine.document_schema())
     metrics = (ROOT / "rust/proxy/src/metrics.rs").read_text()
-    admin = (ROOT / "rust/proxy/src/admin.rs").read_text()
+    places = ("rust/proxy/src/admin.rs", "rust/proxy/src/rollout/admin.rs")
+    admin = "".join((ROOT / place).read_text() for place in places)
     balance = {value["const"] for value in schema["$defs"]["Balance"]["oneOf"]}
     shared = schema["$defs"]["Policy"]["oneOf"][0]["properties"]
     for heading, names in _rows(guide.read_text()):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lockgate.cli import attack, cases, documents, keys, recording, reload, replay, run
+from lockgate.cli import attack, cases, documents, keys, recording, reload, replay, rollout, run
 
 app = typer.Typer(
     name="lockgate",
@@ -48,6 +48,7 @@ app.command()(run.run)
 app.command()(reload.reload)
 app.add_typer(keys.app, name="keys")
 app.add_typer(recording.app, name="recording")
+app.add_typer(rollout.app, name="rollout")
 
 
 def main() -> None:

@@ -180,6 +180,27 @@ impl Chain {
         progress.next += 1;
     }
 
+    /// Advances only until it is known who calls: gives nothing once every policy that identifies has spoken, and
+    /// [`Chain::advance`] goes on from there.
+    pub fn identify(
+        &self,
+        request: &RequestView<'_>,
+        route: &str,
+        progress: &mut Progress,
+        env: &mut Env<'_>,
+    ) -> Option<Step> {
+        while let Some(bound) = self.policies.get(progress.next) {
+            if !bound.policy.opens() && bound.kind.phase > Phase::Identify {
+                return None;
+            }
+            match evaluate(bound, request, route, progress, env) {
+                Turn::Next => progress.next += 1,
+                Turn::Stop(step) => return Some(step),
+            }
+        }
+        None
+    }
+
     /// Shows an answer, without its body, to the policies that see answers. Gives the most bytes of the body that one of them
     /// needs, when one does; [`Chain::judge_body`] then goes on.
     ///

@@ -2,6 +2,7 @@
 //!
 //! Sharded by key; a shard is locked for the few instructions of one update (see `docs/decisions/0003`).
 
+mod notes;
 mod quota;
 mod sliding;
 
@@ -14,6 +15,8 @@ use smallvec::SmallVec;
 
 use crate::env::Timestamp;
 
+pub use notes::Noted;
+use notes::{Sort, View};
 pub use quota::{CalendarWindow, SavedQuota, SavedUse, Spent};
 pub use sliding::{Log, Run, Window};
 
@@ -72,6 +75,7 @@ pub struct Counters {
     quotas: Shards<Spent>,
     in_flight: Vec<Mutex<HashMap<CounterKey, u64>>>,
     hasher: RandomState,
+    view: View,
 }
 
 impl Default for Counters {
@@ -81,6 +85,7 @@ impl Default for Counters {
             quotas: (0..SHARDS).map(|_| Mutex::default()).collect(),
             in_flight: (0..SHARDS).map(|_| Mutex::default()).collect(),
             hasher: RandomState::new(),
+            view: View::Own,
         }
     }
 }
@@ -127,6 +132,25 @@ impl Counters {
         windows: &[Window],
         now: Timestamp,
     ) -> SmallVec<[Usage; 2]> {
+        match &self.view {
+            View::Own => self.take_here((policy, caller), windows, now, |_, _, _| {}),
+            View::Noting(counters, noted) => {
+                let note = |key, used, reset| View::note(noted, Sort::Sliding, key, used, reset);
+                counters.take_here((policy, caller), windows, now, note)
+            }
+            View::Aside(noted, beside) => {
+                View::take_aside(noted, beside, (policy, caller), windows, now)
+            }
+        }
+    }
+
+    fn take_here(
+        &self,
+        (policy, caller): (u64, u64),
+        windows: &[Window],
+        now: Timestamp,
+        note: impl Fn(CounterKey, u64, u64),
+    ) -> SmallVec<[Usage; 2]> {
         let key = |window: &Window| CounterKey {
             policy,
             caller,
@@ -138,7 +162,9 @@ impl Counters {
         let mut shard = shard.lock();
         let looks = windows.iter().map(|window| {
             let log = shard.entry(key(window), now, Log::has_ended, Log::default)?;
-            Some(log.look(*window, now))
+            let usage = log.look(*window, now);
+            note(key(window), log.used(), usage.reset_after);
+            Some(usage)
         });
         let Some(mut usage) = looks.collect::<Option<SmallVec<[Usage; 2]>>>() else {
             return SmallVec::new();
@@ -156,8 +182,25 @@ impl Counters {
 
     /// Holds one of `limit` places until the permit is dropped.
     pub fn hold(self: &Arc<Self>, key: CounterKey, limit: u64) -> Option<Permit> {
+        match &self.view {
+            View::Own => self.hold_here(key, limit, |_| {}),
+            View::Noting(counters, noted) => counters.hold_here(key, limit, |held| {
+                View::note(noted, Sort::InFlight, key, held, 0);
+            }),
+            View::Aside(noted, beside) => View::hold_aside(noted, beside, key, limit)
+                .unwrap_or_else(|| beside.hold(key, limit)),
+        }
+    }
+
+    fn hold_here(
+        self: &Arc<Self>,
+        key: CounterKey,
+        limit: u64,
+        note: impl Fn(u64),
+    ) -> Option<Permit> {
         let mut shard = self.shard(&self.in_flight, key.policy, key.caller)?.lock();
         let held = shard.entry(key).or_default();
+        note(*held);
         if *held >= limit {
             return None;
         }

@@ -122,6 +122,15 @@ impl Facts {
         }
     }
 
+    /// The same facts for another revision to judge by. What policies find out about credentials stays here.
+    #[must_use]
+    pub fn alone(&self) -> Self {
+        Self {
+            known: self.known.clone(),
+            credentials: Credentials::Forgotten,
+        }
+    }
+
     /// The fact, when it is known.
     pub fn get(&self, request: &FactRequest) -> Option<&Fact> {
         self.known

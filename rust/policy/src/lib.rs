@@ -53,7 +53,7 @@ pub use catalogue::{KINDS, catalogue, document_schema, kind, reasons};
 pub use chain::{Chain, Outcome, Progress, Step, VerdictRecord, Word};
 pub use condition::Condition;
 pub use counters::{
-    CalendarWindow, CounterKey, Counters, Permit, Run, SavedQuota, SavedUse, Usage, Window,
+    CalendarWindow, CounterKey, Counters, Noted, Permit, Run, SavedQuota, SavedUse, Usage, Window,
 };
 pub use diff::{Difference, diff};
 pub use directory::{Directory, KeyLookup, User, read_time};

@@ -18,6 +18,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::core::Shared;
 use crate::metrics;
 use crate::node::Reloader;
+use crate::rollout;
 use crate::state::State;
 
 /// Connections at a time.
@@ -51,6 +52,7 @@ pub fn run(
             }
         };
         let _ = ready.send(Ok(()));
+        tokio::spawn(rollout::drive(shared.clone()));
         if let Some(state) = state {
             tokio::spawn(save_forever(state, shared.clone()));
         }
@@ -69,7 +71,7 @@ pub fn run(
             tokio::spawn(async move {
                 let service = service_fn(move |request| {
                     let (shared, reloader) = (shared.clone(), reloader.clone());
-                    async move { Ok::<_, Infallible>(answer(&request, shared, reloader).await) }
+                    async move { Ok::<_, Infallible>(answer(request, shared, reloader).await) }
                 });
                 let _ = hyper::server::conn::http1::Builder::new()
                     .timer(TokioTimer::new())
@@ -93,17 +95,21 @@ async fn save_forever(state: State, shared: Arc<Shared>) {
 }
 
 async fn answer(
-    request: &Request<Incoming>,
+    request: Request<Incoming>,
     shared: Arc<Shared>,
     reloader: Arc<Reloader>,
 ) -> Response<Full<Bytes>> {
     // A page in a browser on this machine could otherwise ask for anything here (DNS rebinding, cross-site requests).
-    if request.headers().contains_key(ORIGIN) || !asks_for_this_machine(request) {
+    if request.headers().contains_key(ORIGIN) || !asks_for_this_machine(&request) {
         return text(
             StatusCode::FORBIDDEN,
             "the admin listener answers programs on this machine\n",
         );
     }
+    let request = match rollout::answer(request, &shared, &reloader).await {
+        Ok(answer) => return answer,
+        Err(request) => request,
+    };
     match (request.method(), request.uri().path()) {
         (&Method::GET, "/healthz") => text(StatusCode::OK, "alive\n"),
         (&Method::GET, "/ready") if shared.draining.load(Ordering::Relaxed) => {
@@ -120,8 +126,16 @@ async fn answer(
         }
         (&Method::GET, "/stats.json") => json(StatusCode::OK, &metrics::stats(&shared)),
         (&Method::POST, "/reload") => {
+            let ends_rollout = match request.uri().query() {
+                None => false,
+                Some("force") => true,
+                Some(_) => {
+                    return text(StatusCode::BAD_REQUEST, "write /reload or /reload?force\n");
+                }
+            };
             // Compiling takes a while; health is still answered meanwhile.
-            let applied = tokio::task::spawn_blocking(move || reloader.apply(&shared)).await;
+            let reload = move || reloader.apply(&shared, ends_rollout);
+            let applied = tokio::task::spawn_blocking(reload).await;
             match applied {
                 Ok(applied) => {
                     let status = if applied.applied {
@@ -164,7 +178,7 @@ async fn answer(
         ),
         _ => text(
             StatusCode::NOT_FOUND,
-            "GET /healthz, /ready, /metrics or /stats.json, or POST /reload or /purge\n",
+            "GET /healthz, /ready, /metrics, /stats.json or /rollout.json, or POST /reload, /purge or /rollout\n",
         ),
     }
 }
@@ -187,7 +201,7 @@ fn asks_for_this_machine(request: &Request<Incoming>) -> bool {
             .is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
 }
 
-fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+pub(crate) fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(body.into()));
     *response.status_mut() = status;
     response.headers_mut().insert(
@@ -197,7 +211,7 @@ fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
     response
 }
 
-fn json(status: StatusCode, body: &serde_json::Value) -> Response<Full<Bytes>> {
+pub(crate) fn json(status: StatusCode, body: &serde_json::Value) -> Response<Full<Bytes>> {
     let mut response = text(status, body.to_string());
     response
         .headers_mut()

@@ -17,8 +17,9 @@ use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::facts::Facts;
 use crate::record::Recording;
+use crate::rollout::Rollouts;
 use crate::timers::Timers;
-use crate::upstream::{Forbidden, Pools, Upstreams};
+use crate::upstream::{Forbidden, Pools, Service, Upstreams};
 
 /// What serves requests at one time.
 #[derive(Debug)]
@@ -67,6 +68,8 @@ pub struct Shared {
     pub facts: Facts,
     /// Answers that are kept.
     pub cache: Arc<Cache>,
+    /// The rollout of a candidate.
+    pub rollouts: Rollouts,
     /// Counts of each core.
     tallies: Vec<Mutex<Tally>>,
 }
@@ -93,6 +96,7 @@ impl Shared {
             facts: Facts::new(forbidden, clock.clone()),
             cache: Arc::new(Cache::new(clock.clone())),
             clock,
+            rollouts: Rollouts::default(),
             tallies: (0..cores).map(|_| Mutex::default()).collect(),
         }
     }
@@ -100,6 +104,24 @@ impl Shared {
     /// The generation that serves a request from its start to its end.
     pub fn generation(&self) -> Arc<Generation> {
         self.current.load_full()
+    }
+
+    /// All services that requests may be sent to: those of the generation, and of the other one of a rollout.
+    pub fn services(&self) -> Vec<Arc<Service>> {
+        let trial = self.rollouts.trial();
+        let generations = match trial {
+            Some(trial) => vec![trial.base.clone(), trial.candidate.clone()],
+            None => vec![self.generation()],
+        };
+        let services = generations
+            .iter()
+            .flat_map(|generation| generation.upstreams.values().cloned());
+        services.collect()
+    }
+
+    /// How many cores serve.
+    pub fn cores(&self) -> usize {
+        self.tallies.len()
     }
 
     /// The counts of all cores.

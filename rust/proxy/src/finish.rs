@@ -67,7 +67,8 @@ impl Exchange<'_> {
         let view = self.view(judged.arrived, judged.client, &variables, Body::Absent);
         let mut env = self.env(judged.now, &judged.facts);
         let chain = &judged.route.chain;
-        chain.judge_response(&view, &shown(head), &mut judged.progress, &mut env)
+        let progress = &mut judged.progress;
+        self.fenced(|| chain.judge_response(&view, &shown(head), progress, &mut env))?
     }
 
     /// Gives the body when a policy replaced it. `None` is one that policies cannot look at.
@@ -82,7 +83,8 @@ impl Exchange<'_> {
         let mut env = self.env(judged.now, &judged.facts);
         let chain = &judged.route.chain;
         let answer = (&shown(head), body);
-        chain.judge_body(&view, answer, &mut judged.progress, &mut env)
+        let progress = &mut judged.progress;
+        self.fenced(|| chain.judge_body(&view, answer, progress, &mut env))?
     }
 }
 

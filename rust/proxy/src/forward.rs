@@ -42,6 +42,17 @@ pub enum RequestBody {
     Read(Bytes),
 }
 
+impl RequestBody {
+    /// A body of which nothing was read.
+    pub fn of(body: Incoming) -> Self {
+        if hyper::body::Body::is_end_stream(&body) {
+            Self::Absent
+        } else {
+            Self::Stream(body)
+        }
+    }
+}
+
 /// A request that may be forwarded.
 pub struct Allowed<'a> {
     /// Its head as it arrived.

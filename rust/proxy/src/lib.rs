@@ -19,6 +19,7 @@ mod metrics;
 mod node;
 mod record;
 mod request;
+mod rollout;
 mod service;
 mod state;
 mod timers;
@@ -29,3 +30,4 @@ mod upstream;
 
 pub use clock::Clock;
 pub use node::{Applied, Listening, Node, StartError, check};
+pub use rollout::{Asked, NotBegun, Unfollowed};

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use lockgate_config::{Document, Files, Listener, Loaded, Problem, Source, load_document};
 use lockgate_policy::{Revision, Secrets};
+use lockgate_rollout::Command;
 use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -20,6 +21,7 @@ use crate::core::{Core, Generation, Shared};
 use crate::listen::tls::{check_certificates, server_config};
 use crate::listen::{Accepting, bind};
 use crate::record::Recording;
+use crate::rollout::{self, Asked, NotBegun, Reload, Unfollowed};
 use crate::state::State;
 use crate::upstream::{Building, Forbidden, check_forever, upstreams};
 
@@ -63,7 +65,7 @@ pub struct Reloader {
     /// The files that the last reading that came as far noted, whether or not it is served.
     files: Mutex<Files>,
     /// One reload at a time: a later one must not be overtaken by an earlier one (F15).
-    turn: Mutex<()>,
+    pub(crate) turn: Mutex<()>,
 }
 
 /// A listener that takes connections.
@@ -198,33 +200,49 @@ fn build(
 }
 
 impl Reloader {
-    /// Compiles the document again and serves it, or keeps the old one. Requests that have begun end as they began.
-    pub fn apply(&self, shared: &Shared) -> Applied {
+    /// Compiles the document again and serves it, or keeps the old one. Requests that have begun end as they began. A rollout that
+    /// runs is in the way, unless it shall be ended.
+    pub fn apply(&self, shared: &Shared, ends_rollout: bool) -> Applied {
         let _turn = self.turn.lock();
         let current = shared.generation();
-        let read = || {
-            let loaded = load_document(&self.source)?;
-            *self.files.lock() = loaded.files.clone();
-            compile(loaded, &self.source, self.cores, Some(&current))
+        let kept = |problems| Applied {
+            applied: false,
+            id: current.id.to_string(),
+            problems,
         };
-        match fenced(read) {
-            Ok((next, mut problems)) => {
-                let needs = needs_a_start(&current.revision.document, &next.revision.document);
-                problems.extend(needs.map(|problem| in_source(&self.source, problem)));
-                let id = next.id.to_string();
-                shared.current.store(Arc::new(next));
-                Applied {
-                    applied: true,
-                    id,
-                    problems,
-                }
-            }
-            Err(problems) => Applied {
-                applied: false,
-                id: current.id.to_string(),
-                problems,
-            },
+        let (next, problems) = match self.compile(&self.source, &current) {
+            Ok(compiled) => compiled,
+            Err(problems) => return kept(problems),
+        };
+        let id = next.id.to_string();
+        match rollout::reload(shared, &next.id, ends_rollout) {
+            Ok(Reload::Serve) => shared.current.store(Arc::new(next)),
+            Ok(Reload::Nothing) => {}
+            Err(problem) => return kept(vec![in_source(&self.source, problem)]),
         }
+        Applied {
+            applied: true,
+            id,
+            problems,
+        }
+    }
+
+    /// What a document is beside the one that serves, with warnings.
+    pub(crate) fn compile(
+        &self,
+        source: &Source,
+        current: &Generation,
+    ) -> Result<(Generation, Vec<Problem>), Vec<Problem>> {
+        let (next, mut problems) = fenced(|| {
+            let loaded = load_document(source)?;
+            if std::ptr::eq(source, &self.source) {
+                *self.files.lock() = loaded.files.clone();
+            }
+            compile(loaded, source, self.cores, Some(current))
+        })?;
+        let needs = needs_a_start(&current.revision.document, &next.revision.document);
+        problems.extend(needs.map(|problem| in_source(source, problem)));
+        Ok((next, problems))
     }
 }
 
@@ -356,7 +374,28 @@ impl Node {
 
     /// Compiles the document again and serves it, or keeps the old one. Requests that have begun end as they began.
     pub fn apply(&self) -> Applied {
-        self.reloader.apply(&self.shared)
+        self.reloader.apply(&self.shared, false)
+    }
+
+    /// Begins the rollout of another document, as `POST /rollout` does; gives its warnings.
+    ///
+    /// # Errors
+    /// Why it does not begin.
+    pub fn begin_rollout(&self, asked: Asked) -> Result<Vec<Problem>, NotBegun> {
+        self.reloader.begin_rollout(&self.shared, asked)
+    }
+
+    /// Follows a command about the rollout that runs.
+    ///
+    /// # Errors
+    /// Why it cannot be followed.
+    pub fn command_rollout(&self, command: Command) -> Result<(), Unfollowed> {
+        self.shared.rollouts.command(&self.shared, command)
+    }
+
+    /// The rollout that runs, else the last one, as `GET /rollout.json` gives it.
+    pub fn rollout(&self) -> Option<Value> {
+        self.shared.rollouts.status(&self.shared)
     }
 
     /// The listeners, in the order of the document.
@@ -380,6 +419,11 @@ impl Node {
         crate::metrics::stats(&self.shared)
     }
 
+    #[cfg(test)]
+    pub(crate) fn parts(&self) -> (&Arc<Shared>, &Reloader) {
+        (&self.shared, &self.reloader)
+    }
+
     /// Accepts no more connections, lets requests end, and says whether all of them did within `drain`.
     pub fn stop(self, drain: Duration) -> bool {
         self.shared.draining.store(true, Ordering::Relaxed);
@@ -389,6 +433,7 @@ impl Node {
             .into_iter()
             .map(|thread| thread.join().unwrap_or(false))
             .collect();
+        self.shared.rollouts.close();
         let _ = self.stop_admin.send(true);
         let _ = self.admin_thread.join();
         if let Some(state) = &self.state {
@@ -511,13 +556,9 @@ fn run_core(
 async fn sweep(core: Arc<Core>) {
     loop {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        let generation = core.shared.generation();
-        core.pools.sweep(|target| {
-            generation
-                .upstreams
-                .values()
-                .any(|service| service.has_target(target))
-        });
+        let services = core.shared.services();
+        core.pools
+            .sweep(|target| services.iter().any(|service| service.has_target(target)));
     }
 }
 

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 
 use crate::body::Arrival;
 use crate::core::{Core, Generation, RequestId};
+use crate::rollout::Watch;
 
 /// The recording that a node writes, with a lane for each core.
 pub struct Recording {
@@ -205,6 +206,8 @@ pub struct Observation {
     pub event: Box<Event>,
     /// How far the request's body has come.
     pub arrival: Option<Arc<Arrival>>,
+    /// Who wants to know how it fared, while a rollout runs.
+    pub watch: Option<Watch>,
     since: Instant,
     core: Arc<Core>,
     generation: Arc<Generation>,
@@ -251,6 +254,7 @@ impl Observation {
         Box::new(Self {
             event,
             arrival: None,
+            watch: None,
             since,
             core: core.clone(),
             generation: generation.clone(),
@@ -286,6 +290,13 @@ impl Observation {
         }
     }
 
+    /// Tells a rollout how the request fared, once.
+    pub fn report(&mut self) {
+        if let Some(watch) = self.watch.take() {
+            watch.ended(&self.event, self.since.elapsed());
+        }
+    }
+
     /// What policies said.
     pub fn judged(&mut self, chain: &Chain, verdicts: &[VerdictRecord]) {
         self.event.verdicts = verdicts
@@ -307,6 +318,7 @@ impl Observation {
 
 impl Drop for Observation {
     fn drop(&mut self) {
+        self.report();
         let event = &mut *self.event;
         event.latency_us = u64::try_from(self.since.elapsed().as_micros()).unwrap_or(u64::MAX);
         if let Some(arrival) = &self.arrival {

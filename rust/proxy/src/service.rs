@@ -11,7 +11,7 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use lockgate_policy::{
-    Body, Env, Facts, Form, Need, Outcome, Progress, Refusal, Reply, RequestView, Route,
+    Body, Counters, Env, Facts, Form, Need, Outcome, Progress, Refusal, Reply, RequestView, Route,
     RouteTarget, Step, Timestamp, gateway_reasons as reasons, problem_response,
 };
 use lockgate_recording::{Decision, Text};
@@ -27,6 +27,7 @@ use crate::hygiene::{Caller, REQUEST_ID};
 use crate::listen::Connection;
 use crate::record::Observation;
 use crate::request::{self, Arrived};
+use crate::rollout::{Head, Trial};
 use crate::trace::Trace;
 use crate::upgrade;
 use crate::upstream::Service;
@@ -42,22 +43,35 @@ pub async fn serve(
 ) -> Result<Response<Observed>, Infallible> {
     let (since, at) = (Instant::now(), core.shared.clock.now());
     let id = core.request_id();
-    let generation = core.shared.generation();
+    let trial = core.shared.rollouts.trial();
+    let generation = match &trial {
+        Some(trial) => trial.live().clone(),
+        None => core.shared.generation(),
+    };
+    // What a rollout asks both revisions about must be counted once, and known to both.
+    let noting = trial
+        .as_ref()
+        .map(|_| Arc::new(Counters::noting(core.shared.counters.clone())));
     let (mut head, body) = request.into_parts();
     let upgrade = head.extensions.remove::<OnUpgrade>();
+    let head = Head::of(head, trial.is_some());
     let mut seen = Observation::begin(&core, &generation, &head, &id, (since, at));
     seen.event.listener = connection.listener.clone();
     seen.event.scheme = connection.scheme.into();
     seen.event.has_body = !body.is_end_stream();
+    let trace = Trace::of(&head.headers, &id);
     let exchange = Exchange {
         core: &core,
         generation: &generation,
         connection: &connection,
         head: &head,
         id: &id,
-        trace: Trace::of(&head.headers, &id),
+        trace: &trace,
         since,
         at,
+        shared_head: head.shared(),
+        counters: noting.as_ref().unwrap_or(&core.shared.counters),
+        trial: trial.as_ref(),
     };
     let malformed = connection.next_is_malformed();
     let mut answer = match malformed {
@@ -77,21 +91,38 @@ pub async fn serve(
     connection.answer(answer.status() == StatusCode::SWITCHING_PROTOCOLS);
     seen.event.status = answer.status().as_u16();
     if seen.keeps_text() {
-        seen.event.trace_id = Some(Text::from(exchange.trace.id()));
+        seen.event.trace_id = Some(Text::from(trace.id()));
     }
+    seen.report();
     Ok(answer.map(|body| Observed::new(body, seen)))
 }
 
+#[derive(Clone, Copy)]
 pub(crate) struct Exchange<'a> {
     pub core: &'a Arc<Core>,
     pub generation: &'a Generation,
     pub connection: &'a Connection,
     pub head: &'a Parts,
     pub id: &'a RequestId,
-    pub trace: Trace,
+    pub trace: &'a Trace,
     pub since: Instant,
     /// The time that policies see.
     pub at: Timestamp,
+    /// The same head, where the other revision of a rollout may be asked about it.
+    pub shared_head: Option<&'a Arc<Parts>>,
+    /// Where policies count.
+    pub counters: &'a Arc<Counters>,
+    /// The rollout that runs.
+    pub trial: Option<&'a Arc<Trial>>,
+}
+
+/// How far a request is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Until {
+    /// It is known who calls.
+    Identified,
+    /// It is decided.
+    Decided,
 }
 
 /// A request with its route, as far as policies have seen it.
@@ -102,9 +133,19 @@ pub(crate) struct Judged<'a> {
     pub now: Timestamp,
     pub facts: Facts,
     pub progress: Progress,
+    /// What was decided, once it is.
+    pub outcome: Option<Outcome>,
 }
 
-impl Exchange<'_> {
+impl Judged<'_> {
+    /// The application that calls, when there is one and it is known.
+    pub(crate) fn application(&self) -> Option<Arc<str>> {
+        let application = self.progress.identity.as_ref()?.application.as_ref()?;
+        Some(application.id.clone())
+    }
+}
+
+impl<'a> Exchange<'a> {
     async fn answer(
         &self,
         body: Incoming,
@@ -125,19 +166,37 @@ impl Exchange<'_> {
             seen.event.host = Text::from(arrived.host());
             seen.event.path = Text::from(&*arrived.path);
         }
-        let found = self.generation.revision.route(
-            arrived.host(),
-            &arrived.path,
-            &self.head.method,
-            &self.head.headers,
-        );
-        let route = match found {
-            Ok(route) => route,
-            Err(refusal) => return self.refuse_unrouted(&refusal, Some(&arrived), client, seen),
+        let mut body = RequestBody::of(body);
+        let asked = (&arrived, client);
+        let found = self.find(asked);
+        let (by, found) = match self.trial {
+            None => (*self, found),
+            Some(trial) => self.choose(trial, found, asked, &mut body, seen).await,
         };
-        seen.routed(route);
-        let mut judged = Judged {
-            arrived: &arrived,
+        match found {
+            Ok(judged) => by.answer_judged(judged, body, upgrade, seen).await,
+            Err(refusal) => {
+                by.ask_beside_unrouted(asked, &body, &refusal);
+                by.refuse_unrouted(&refusal, Some(&arrived), client, seen)
+            }
+        }
+    }
+
+    /// The route of a request, about which nothing is known yet.
+    pub(crate) fn find<'b>(
+        &self,
+        (arrived, client): (&'b Arrived<'b>, IpAddr),
+    ) -> Result<Judged<'b>, Box<Refusal>>
+    where
+        'a: 'b,
+    {
+        let revision = &self.generation.revision;
+        let head = self.head;
+        let route = self.fenced(|| {
+            revision.route(arrived.host(), &arrived.path, &head.method, &head.headers)
+        })??;
+        Ok(Judged {
+            arrived,
             route,
             client,
             now: self.at,
@@ -146,14 +205,25 @@ impl Exchange<'_> {
                 None => Facts::default(),
             },
             progress: Progress::default(),
-        };
+            outcome: None,
+        })
+    }
+
+    async fn answer_judged(
+        &self,
+        mut judged: Judged<'_>,
+        body: RequestBody,
+        upgrade: Option<OnUpgrade>,
+        seen: &mut Observation,
+    ) -> Response<AnyBody> {
+        seen.routed(judged.route);
         let decided = self.decide(&mut judged, body, upgrade, seen).await;
         if let Some(identity) = &judged.progress.identity {
             seen.identified(identity);
         }
         seen.found_out(&judged.facts, self.connection.certificate.as_ref());
         if seen.keeps_text() {
-            seen.judged(&route.chain, &judged.progress.verdicts);
+            seen.judged(&judged.route.chain, &judged.progress.verdicts);
         }
         let mut answer = match decided {
             Ok(answer) => answer,
@@ -198,16 +268,13 @@ impl Exchange<'_> {
     async fn decide(
         &self,
         judged: &mut Judged<'_>,
-        body: Incoming,
+        mut body: RequestBody,
         upgrade: Option<OnUpgrade>,
         seen: &mut Observation,
     ) -> Result<Response<AnyBody>, Box<Refusal>> {
-        let mut body = if body.is_end_stream() {
-            RequestBody::Absent
-        } else {
-            RequestBody::Stream(body)
-        };
-        let outcome = self.judge(judged, &mut body).await?;
+        self.judge(judged, &mut body, Until::Decided).await?;
+        let outcome = judged.outcome.take().unwrap_or(Outcome::Forward);
+        self.ask_beside(judged, &body, &outcome);
         if let RequestBody::Read(bytes) = &body {
             seen.event.bytes_in = bytes.len() as u64;
             if let Some(record) = &judged.route.record_body {
@@ -226,12 +293,15 @@ impl Exchange<'_> {
     }
 
     /// Advances through the policies, and gets what they need on the way.
-    async fn judge(
+    pub(crate) async fn judge(
         &self,
         judged: &mut Judged<'_>,
         body: &mut RequestBody,
-    ) -> Result<Outcome, Box<Refusal>> {
-        if let Some(record) = &judged.route.record_body
+        until: Until,
+    ) -> Result<(), Box<Refusal>> {
+        if until == Until::Decided
+            && judged.outcome.is_none()
+            && let Some(record) = &judged.route.record_body
             && let RequestBody::Stream(stream) = &*body
             && stream
                 .size_hint()
@@ -242,7 +312,7 @@ impl Exchange<'_> {
             self.read_body(body, record.up_to.as_usize(), bounds)
                 .await?;
         }
-        loop {
+        while judged.outcome.is_none() {
             let step = {
                 let known = match &*body {
                     RequestBody::Absent => Body::Absent,
@@ -257,14 +327,19 @@ impl Exchange<'_> {
                     now,
                     facts,
                     progress,
+                    ..
                 } = &mut *judged;
                 let variables = route.template.variables(&arrived.path);
                 let view = self.view(arrived, *client, &variables, known);
                 let mut env = self.env(*now, facts);
-                route.advance(&view, progress, &mut env)
+                self.fenced(|| match until {
+                    Until::Identified => route.chain.identify(&view, &route.id, progress, &mut env),
+                    Until::Decided => Some(route.advance(&view, progress, &mut env)),
+                })?
             };
+            let Some(step) = step else { break };
             match step {
-                Step::Decided(outcome) => return Ok(outcome),
+                Step::Decided(outcome) => judged.outcome = Some(outcome),
                 Step::Need(Need::Fact(wanted)) => {
                     let fact = self.core.shared.facts.get(&wanted).await;
                     judged.facts.put(wanted, fact);
@@ -275,6 +350,7 @@ impl Exchange<'_> {
                 }
             }
         }
+        Ok(())
     }
 
     /// What a body may take, as far as policies have said.
@@ -313,13 +389,13 @@ impl Exchange<'_> {
         Ok(())
     }
 
-    pub(crate) fn view<'a>(
-        &'a self,
-        arrived: &'a Arrived<'a>,
+    pub(crate) fn view<'b>(
+        &'b self,
+        arrived: &'b Arrived<'b>,
         client: IpAddr,
-        variables: &'a [(&'a str, &'a str)],
-        body: Body<'a>,
-    ) -> RequestView<'a> {
+        variables: &'b [(&'b str, &'b str)],
+        body: Body<'b>,
+    ) -> RequestView<'b> {
         RequestView {
             host: arrived.host(),
             path: &arrived.path,
@@ -347,12 +423,12 @@ impl Exchange<'_> {
         }
     }
 
-    pub(crate) fn env<'a>(&'a self, now: Timestamp, facts: &'a Facts) -> Env<'a> {
+    pub(crate) fn env<'b>(&'b self, now: Timestamp, facts: &'b Facts) -> Env<'b> {
         Env {
             now,
             facts,
             directory: &self.generation.revision.directory,
-            counters: &self.core.shared.counters,
+            counters: self.counters,
         }
     }
 
@@ -461,7 +537,7 @@ impl Exchange<'_> {
                 scheme: self.connection.scheme,
                 application: application.as_ref().map(|application| &*application.id),
                 request_id: self.id,
-                trace: &self.trace,
+                trace: self.trace,
                 via: &self.core.shared.via,
             },
             bounds: Bounds::pauses(self.connection.body_idle),

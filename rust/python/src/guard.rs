@@ -27,7 +27,7 @@ struct Start {
 pub struct Guard(Mutex<lockgate_rollout::Guard>);
 
 /// A word of a closed set.
-fn word<T: DeserializeOwned>(what: &str, text: &str) -> PyResult<T> {
+pub fn word<T: DeserializeOwned>(what: &str, text: &str) -> PyResult<T> {
     serde_json::from_value(text.into()).map_err(|error| {
         let error = error.to_string();
         let words = error.split_once("expected ").map_or("", |(_, words)| words);

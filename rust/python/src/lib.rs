@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lockgate_config::{Problem, Source, sha256_hex};
 use lockgate_policy::{ExplainRequest, Revision, Timestamp};
+use lockgate_proxy::{Asked, NotBegun};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use serde_json::{Value, json};
@@ -184,6 +185,31 @@ impl Node {
     /// The files that the document consists of and refers to, as the last reading found them.
     fn files(&self) -> PyResult<Vec<PathBuf>> {
         self.with(lockgate_proxy::Node::files)
+    }
+
+    /// Begins the rollout of another document, from the JSON that the admin listener takes. Gives its warnings as a JSON list. Raises
+    /// `ProblemsError` for a candidate with errors, `ValueError` for what makes no sense or comes at the wrong time.
+    fn begin_rollout(&self, py: Python<'_>, asked: &str) -> PyResult<String> {
+        let asked: Asked = serde_json::from_str(asked)
+            .map_err(|error| PyValueError::new_err(error.to_string()))?;
+        let begun = py.detach(|| self.with(|node| node.begin_rollout(asked)))?;
+        match begun {
+            Ok(warnings) => Ok(error::problems_json(&warnings).to_string()),
+            Err(NotBegun::Problems(found)) => Err(error::problems(&found)),
+            Err(error) => Err(PyValueError::new_err(error.to_string())),
+        }
+    }
+
+    /// Follows a command: `start`, `promote`, `pause` or `abort`. Raises `ValueError` when it cannot be followed.
+    fn command_rollout(&self, py: Python<'_>, command: &str) -> PyResult<()> {
+        let command = guard::word("command", command)?;
+        py.detach(|| self.with(|node| node.command_rollout(command)))?
+            .map_err(|error| PyValueError::new_err(error.to_string()))
+    }
+
+    /// The rollout that runs, else the last one, as JSON; nothing before the first.
+    fn rollout(&self) -> PyResult<Option<String>> {
+        self.with(|node| node.rollout().map(|rollout| rollout.to_string()))
     }
 
     /// Counts since the start as JSON.

@@ -161,6 +161,18 @@ impl Arms {
         })
     }
 
+    /// Whether an application gets the candidate only once it is live.
+    #[must_use]
+    pub fn excludes(&self, application: &str) -> bool {
+        self.excluded.contains(application)
+    }
+
+    /// Whether some application does.
+    #[must_use]
+    pub fn has_excluded(&self) -> bool {
+        !self.excluded.is_empty()
+    }
+
     /// The caller of a request: its application, else its address; of IPv6 the /64 network, which one caller usually has as a whole.
     #[must_use]
     pub fn caller(&self, application: Option<&str>, client: IpAddr) -> Caller {

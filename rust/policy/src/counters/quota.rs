@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::sliding::{Log, Run, Window};
-use super::{CounterKey, Counters, Usage};
+use super::{CounterKey, Counters, Sort, Usage, View};
 use crate::env::Timestamp;
 
 /// What one caller has used of a quota.
@@ -86,6 +86,33 @@ impl Counters {
         span: CalendarWindow,
         now: Timestamp,
     ) -> Option<Usage> {
+        // Notes tell windows apart by their begin: a quota by the month has not used what one by the day has.
+        let noted_key = CounterKey {
+            policy,
+            caller,
+            window: span.start,
+        };
+        match &self.view {
+            View::Own => self.take_until_here((policy, caller), limit, span, now, |_, _| {}),
+            View::Noting(counters, noted) => {
+                let note = |used, reset| View::note(noted, Sort::Calendar, noted_key, used, reset);
+                counters.take_until_here((policy, caller), limit, span, now, note)
+            }
+            View::Aside(noted, beside) => {
+                View::quota_aside(noted, Sort::Calendar, noted_key, limit)
+                    .or_else(|| beside.take_until(policy, caller, limit, span, now))
+            }
+        }
+    }
+
+    fn take_until_here(
+        &self,
+        (policy, caller): (u64, u64),
+        limit: u64,
+        span: CalendarWindow,
+        now: Timestamp,
+        note: impl Fn(u64, u64),
+    ) -> Option<Usage> {
         let key = CounterKey {
             policy,
             caller,
@@ -105,6 +132,7 @@ impl Counters {
             return None;
         };
         *end = span.end;
+        note(*used, span.end.saturating_sub(now.0).max(1));
         let allowed = *used < limit;
         *used += u64::from(allowed);
         Some(Usage {
@@ -127,7 +155,27 @@ impl Counters {
             caller,
             window: window.length,
         };
-        let mut shard = self.shard(&self.quotas, policy, caller)?.lock();
+        match &self.view {
+            View::Own => self.take_rolling_here(key, window, now, |_, _| {}),
+            View::Noting(counters, noted) => {
+                let note = |used, reset| View::note(noted, Sort::Rolling, key, used, reset);
+                counters.take_rolling_here(key, window, now, note)
+            }
+            View::Aside(noted, beside) => {
+                View::quota_aside(noted, Sort::Rolling, key, window.limit)
+                    .or_else(|| beside.take_rolling(policy, caller, window, now))
+            }
+        }
+    }
+
+    fn take_rolling_here(
+        &self,
+        key: CounterKey,
+        window: Window,
+        now: Timestamp,
+        note: impl Fn(u64, u64),
+    ) -> Option<Usage> {
+        let mut shard = self.shard(&self.quotas, key.policy, key.caller)?.lock();
         let spent = shard.entry(
             key,
             now,
@@ -138,6 +186,7 @@ impl Counters {
             return None;
         };
         let mut usage = log.look(window, now);
+        note(log.used(), usage.reset_after);
         if usage.allowed {
             log.add(window, now);
             usage.remaining -= 1;

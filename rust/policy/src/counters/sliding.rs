@@ -59,6 +59,11 @@ impl Log {
         self.runs.iter().copied()
     }
 
+    /// Calls that the last look still saw.
+    pub const fn used(&self) -> u64 {
+        self.used
+    }
+
     /// Whether nothing of it is seen any more by a window of this length.
     pub fn has_ended(&self, length: u64, now: Timestamp) -> bool {
         self.runs

@@ -128,13 +128,15 @@ pub async fn check_forever(core: Arc<Core>) {
     let mut tick = tokio::time::interval(Duration::from_millis(50));
     loop {
         tick.tick().await;
-        let generation = core.shared.generation();
         let mut seen = Vec::new();
-        for service in generation.upstreams.values() {
+        for service in &core.shared.services() {
             let Some(check) = &service.check else {
                 continue;
             };
             for target in &service.targets {
+                if seen.contains(&target.id()) {
+                    continue;
+                }
                 seen.push(target.id());
                 let checked = known.entry(target.id()).or_insert_with(|| Checked {
                     due: Instant::now(),
