@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from lockgate.models import CaseReport, Check, Difference, Event, GuardVerdict, Problem, Trace
     from lockgate.recording import Recording
     from lockgate.replays import Replay, replay
-    from lockgate.testing import Answer, Bench
     from lockgate.rollout import Allowance, Expectation, Rollout, RolloutPlan, RolloutStatus, Step
+    from lockgate.testing import Answer, Bench
 
 __all__ = [
     "Allowance",

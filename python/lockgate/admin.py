@@ -18,6 +18,8 @@ class Reloaded(Model):
 
     applied: bool
     id: str
+    generation: int | None = None
+    reason: str | None = None
     problems: list[str]
 
 
@@ -40,13 +42,18 @@ class AdminClient:
         self.address = address.removeprefix("http://").rstrip("/")
         self.timeout = timeout
 
-    def reload(self, *, force: bool = False) -> Reloaded:
-        """Read the document again; `force` ends a rollout that is in the way.
+    def reload(self, *, again: bool = False, force: bool = False) -> Reloaded:
+        """Read the document again.
+
+        Args:
+            again: Serve it even when it was taken back before.
+            force: End a rollout that is in the way.
 
         Raises:
             AdminError: No gateway answers.
         """
-        path = "/reload?force" if force else "/reload"
+        asked = "&".join(word for word, wanted in (("again", again), ("force", force)) if wanted)
+        path = f"/reload?{asked}" if asked else "/reload"
         return Reloaded.model_validate_json(self._ask("POST", path, also=422))
 
     def begin_rollout(self, asked: str) -> RolloutAnswer:

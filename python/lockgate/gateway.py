@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from os import fspath
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import TypeAdapter
@@ -11,7 +12,7 @@ from lockgate import _engine
 from lockgate.models import Applied, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from os import PathLike
     from pathlib import Path
 
@@ -21,15 +22,42 @@ _PROBLEMS = TypeAdapter(list[Problem])
 
 
 class Gateway:
-    """Serves a document until it is stopped.
+    """Serves a document, or a bundle of one, until it is stopped.
+
+    Args:
+        path: The document or the bundle.
+        state: The folder that generations are kept in; the one that the document names by default.
+        trust: A public key in PEM; only bundles that it signed are served.
+        taster: A program with arguments that tries candidates first; none by default.
+        taster_seconds: How long it may take.
+        bake_seconds: How long a generation must serve to be the last good one.
+        bake_requests: How many requests must have been answered meanwhile.
 
     Raises:
-        ProblemsError: The document has errors.
-        OSError: A listener cannot bind its address.
+        ProblemsError: The document is refused, and no generation can serve in its place.
+        OSError: A listener cannot bind its address, or the state folder cannot be used.
     """
 
-    def __init__(self, path: str | PathLike[str]) -> None:
-        self._node = _engine.Node.start(path)
+    def __init__(
+        self,
+        path: str | PathLike[str],
+        *,
+        state: str | PathLike[str] | None = None,
+        trust: str | None = None,
+        taster: Sequence[str] | None = None,
+        taster_seconds: float = 30.0,
+        bake_seconds: float = 60.0,
+        bake_requests: int = 1,
+    ) -> None:
+        options = {
+            "state": None if state is None else fspath(state),
+            "trust": trust,
+            "taster": None if taster is None else list(taster),
+            "taster_seconds": taster_seconds,
+            "bake_seconds": bake_seconds,
+            "bake_requests": bake_requests,
+        }
+        self._node = _engine.Node.start(path, json.dumps(options))
 
     def __enter__(self) -> Self:
         return self
@@ -103,6 +131,10 @@ class Gateway:
         from lockgate.rollout import Rollout  # noqa: PLC0415 - as above
 
         return Rollout(self._node) if self._node.rollout() else None
+
+    def notices(self) -> list[str]:
+        """What the gateway did by itself since the last call, a sentence each."""
+        return self._node.notices()
 
     def stats(self) -> dict[str, Any]:
         """Counts since the start: requests, answers by class, refusals by code."""

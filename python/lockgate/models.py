@@ -213,10 +213,12 @@ class CaseReport(Model):
 
 
 class Applied(Model):
-    """What a reload did; when it was not applied, the old document serves on."""
+    """What a reload did; when it was refused, what was served serves on, and `reason` is a stable code."""
 
     applied: bool
     id: str
+    generation: int | None = None
+    reason: str | None = None
     problems: list[Problem]
 
 

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lockgate import _engine
@@ -25,16 +26,20 @@ WATCH_SECONDS = 0.5
 _RED, _YELLOW, _DIM = 31, 33, 2
 
 
-def serve(file: str, *, watch: bool, drain: float) -> int:
+TASTER = [sys.executable, "-P", "-m", "lockgate.taster"]
+"""The child that tries candidates. `-P`: nothing is imported from the folder that it stands in."""
+
+
+def serve(file: str, options: dict[str, Any], *, watch: bool, drain: float) -> int:
     """Serve a document until SIGTERM or Ctrl-C; gives the exit code that `lockgate run` documents."""
     # Before the first reading, so that a change during the start is not taken for the state that was read.
     documents = Watch(file)
     try:
-        node = _engine.Node.start(file)
+        node = _engine.Node.start(file, json.dumps(options))
     except _engine.ProblemsError as error:
         _show_problems(json.loads(str(error)))
         return 1
-    except OSError as error:
+    except (OSError, ValueError) as error:
         return _fail(str(error), 2)
     _show_problems(json.loads(node.warnings()))
     documents.also(node.files())
@@ -55,7 +60,9 @@ def serve(file: str, *, watch: bool, drain: float) -> int:
         _say(f"{name} listens on {scheme}://{address}")
     _say(f"admin listens on http://{node.admin()}")
     while not stop.is_set():
-        wake.wait(WATCH_SECONDS if watch else None)
+        for notice in node.notices():
+            _say(notice)
+        wake.wait(WATCH_SECONDS)
         wake.clear()
         changed = documents.changed()
         if reload.is_set() or (watch and changed):
@@ -93,11 +100,12 @@ def _show_problems(problems: list[dict[str, Any]]) -> None:
 
 def _report(applied: dict[str, Any]) -> None:
     _show_problems(applied["problems"])
-    revision = applied["id"][:12]
+    generation = f" as generation {applied['generation']}" if applied["generation"] else ""
+    revision = f"revision {applied['id'][:12]}"
     if applied["applied"]:
-        _say(f"revision {revision} is served")
+        _say(f"{revision} is served{generation}")
     else:
-        _complain(f"nothing was reloaded; revision {revision} serves on", _RED)
+        _complain(f"nothing was reloaded ({applied['reason']}); {revision} serves on{generation}", _RED)
 
 
 def _stop_at_eof() -> None:
@@ -114,10 +122,25 @@ def main() -> None:
     parser.add_argument("--no-watch", dest="watch", action="store_false")
     parser.add_argument("--drain", type=float, default=30.0)
     parser.add_argument("--until-eof", action="store_true", help="stop when the standard input ends")
-    options = parser.parse_args()
-    if options.until_eof:
+    parser.add_argument("--state")
+    parser.add_argument("--trust")
+    parser.add_argument("--bake", type=float, default=60.0)
+    parser.add_argument("--bake-requests", type=int, default=1)
+    asked = parser.parse_args()
+    if asked.until_eof:
         threading.Thread(target=_stop_at_eof, daemon=True).start()
-    sys.exit(serve(options.file, watch=options.watch, drain=options.drain))
+    try:
+        trust = Path(asked.trust).read_text() if asked.trust else None
+    except (OSError, UnicodeDecodeError) as error:
+        sys.exit(_fail(f"the key `{asked.trust}` cannot be read: {error}", 2))
+    options = {
+        "state": asked.state,
+        "trust": trust,
+        "taster": TASTER,
+        "bake_seconds": asked.bake,
+        "bake_requests": asked.bake_requests,
+    }
+    sys.exit(serve(asked.file, options, watch=asked.watch, drain=asked.drain))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,20 @@ from typing import Annotated
 
 import typer
 
-from lockgate.cli import attack, cases, documents, keys, recording, reload, replay, rollout, run
+from lockgate.cli import (
+    attack,
+    cases,
+    directory,
+    documents,
+    keys,
+    recording,
+    reload,
+    replay,
+    revision,
+    rollout,
+    run,
+    state,
+)
 
 app = typer.Typer(
     name="lockgate",
@@ -46,7 +59,11 @@ app.command()(documents.schema)
 app.command()(documents.policies)
 app.command()(run.run)
 app.command()(reload.reload)
+app.command()(state.rollback)
+app.command()(state.generations)
+app.add_typer(directory.app, name="directory")
 app.add_typer(keys.app, name="keys")
+app.add_typer(revision.app, name="revision")
 app.add_typer(recording.app, name="recording")
 app.add_typer(rollout.app, name="rollout")
 

@@ -13,20 +13,25 @@ from lockgate.cli.output import err, fail, out
 def reload(
     *,
     admin: Annotated[str, typer.Option(help="The admin listener of the gateway.")] = "127.0.0.1:9901",
+    again: Annotated[
+        bool, typer.Option("--again", help="Serve it even when it was taken back before.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="End a rollout that is in the way.")] = False,
 ) -> None:
     """Ask a running gateway to read its document again.
 
-    Exit code 1: the document has errors or a rollout is in the way, and the old one serves on; 2: no gateway
+    Exit code 1: it is refused for the reason that is printed, and what was served serves on; 2: no gateway
     answers.
     """
     try:
-        answer = AdminClient(admin).reload(force=force)
+        answer = AdminClient(admin).reload(again=again, force=force)
     except AdminError as error:
         fail(str(error))
     for problem in answer.problems:
         err.print(problem, markup=False)
+    generation = f" as generation {answer.generation}" if answer.generation else ""
     if not answer.applied:
-        err.print(f"nothing was reloaded; revision {answer.id[:12]} serves on", style="red")
+        why = f"nothing was reloaded ({answer.reason})"
+        err.print(f"{why}; revision {answer.id[:12]} serves on{generation}", style="red")
         raise typer.Exit(1)
-    out.print(f"revision {answer.id[:12]} is served")
+    out.print(f"revision {answer.id[:12]} is served{generation}")

@@ -9,12 +9,27 @@ from typing import Annotated
 
 import typer
 
+from lockgate.cli.state import State  # noqa: TC001 - typer reads it
+
 
 def run(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="The gateway document, YAML or JSON.", show_default=False)
+        Path,
+        typer.Argument(
+            metavar="FILE", help="The gateway document, YAML or JSON, or a bundle of it.", show_default=False
+        ),
     ],
     *,
+    state: State = None,
+    trust: Annotated[
+        Path | None, typer.Option(metavar="PUBLIC_KEY", help="Serve bundles that this key signed, only.")
+    ] = None,
+    bake: Annotated[
+        float, typer.Option(help="Seconds that a generation must serve to be the last good one.", min=0)
+    ] = 60.0,
+    bake_requests: Annotated[
+        int, typer.Option(help="Requests that must have been answered meanwhile.", min=0)
+    ] = 1,
     watch: Annotated[
         bool,
         typer.Option(help="Reload when the document changes, one in its folder, or a file that it names."),
@@ -25,9 +40,14 @@ def run(
 ) -> None:
     """Serve a document. SIGHUP reloads, SIGTERM and Ctrl-C drain.
 
-    Exit code 1: the document has errors; 2: an address is taken; 3: requests were cut off by the drain.
+    With a state folder, what is served is kept there: when FILE is refused, the last good generation serves.
+
+    Exit code 1: FILE is refused, and nothing can serve in its place; 2: an address is taken, or the state
+    folder cannot be used; 3: requests were cut off by the drain.
     """
-    options = ["--drain", str(drain), *([] if watch else ["--no-watch"])]
+    options = [f"--drain={drain}", f"--bake={bake}", f"--bake-requests={bake_requests}"]
+    options += [] if watch else ["--no-watch"]
+    options += [f"--{name}={path}" for name, path in (("state", state), ("trust", trust)) if path]
     # This process becomes the node, without what the command line needed.
     # `-P`: nothing is imported from the folder that it stands in.
     node = [sys.executable, "-P", "-m", "lockgate.node", *options, "--", str(file)]

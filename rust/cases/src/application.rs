@@ -48,7 +48,7 @@ pub fn with_credentials(
     load_document(&Source::Text {
         name: "document".into(),
         text: document.to_string(),
-        base: loaded.base,
+        base: loaded.base.path().to_owned(),
     })
 }
 

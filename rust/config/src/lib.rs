@@ -13,8 +13,10 @@
 //! assert_eq!(problems[0].to_string(), "gateway.yaml:2:1: unknown field `listners`; did you mean `listeners`?");
 //! ```
 
+mod base;
 mod canonical;
 mod decode;
+mod directory;
 mod document;
 mod file;
 mod load;
@@ -24,10 +26,12 @@ mod quantity;
 mod secret;
 mod yaml;
 
+pub use base::{Base, Carried, Files, MAX_FILES_BYTES};
 pub use canonical::{RevisionId, canonical_json, sha256_hex};
 pub use decode::{Each, Entries, Entry, Raw, Spanned, decode};
+pub use directory::{DirectoryChange, DirectoryDocument, load_directory, read_applications};
 pub use document::*;
-pub use file::{Files, read_file};
+pub use file::read_file;
 pub use load::{Loaded, Source, load, load_document};
 pub use node::{Key, Node, Span, Value};
 pub use problem::{Problem, Severity, nearest};

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::base::Base;
 use crate::canonical::{RevisionId, canonical_json};
 use crate::decode::decode;
 use crate::document::Document;
-use crate::file::Files;
 use crate::node::{Key, Node, Value};
 use crate::problem::Problem;
 use crate::{DOCUMENT_VERSION, MAX_DOCUMENT_BYTES, read_file, yaml};
@@ -45,6 +45,17 @@ impl Source {
         }
     }
 
+    /// The folder that references start from.
+    fn folder(&self) -> PathBuf {
+        match self {
+            Self::File(path) => match path.parent() {
+                Some(folder) => folder.to_path_buf(),
+                None => PathBuf::from("."),
+            },
+            Self::Text { base, .. } => base.clone(),
+        }
+    }
+
     /// A text that refers to files of the current folder.
     pub fn text(name: impl Into<String>, text: impl Into<String>) -> Self {
         Self::Text {
@@ -64,10 +75,8 @@ pub struct Loaded {
     pub canonical: String,
     /// The SHA-256 of the canonical form.
     pub id: RevisionId,
-    /// The folder that references start from.
-    pub base: PathBuf,
-    /// Its files, and those that it refers to, so that a change of any can be noticed.
-    pub files: Files,
+    /// Where the files that it refers to come from.
+    pub base: Base,
 }
 
 /// Reads a source with its includes.
@@ -83,17 +92,18 @@ pub fn load(source: &Source) -> Result<Document, Vec<Problem>> {
 /// # Errors
 /// Every problem found.
 pub fn load_document(source: &Source) -> Result<Loaded, Vec<Problem>> {
+    let base = Base::folder(source.folder());
     let mut reader = Reader {
         bytes: 0,
-        files: Files::default(),
+        base: &base,
     };
-    let (mut root, base) = reader.read(source).map_err(|problem| vec![problem])?;
+    let mut root = reader.read(source).map_err(|problem| vec![problem])?;
     check_version(&root).map_err(|problem| vec![problem])?;
     let mut problems = Vec::new();
     if let Some((_, include)) = root.take("include") {
-        for file in reader.included(&include, &base, &mut problems) {
+        for file in reader.included(&include, &mut problems) {
             match reader.read(&Source::File(file)) {
-                Ok((part, _)) => join(&mut root, part, &mut problems),
+                Ok(part) => join(&mut root, part, &mut problems),
                 Err(problem) => problems.push(problem),
             }
         }
@@ -103,14 +113,13 @@ pub fn load_document(source: &Source) -> Result<Loaded, Vec<Problem>> {
             let canonical = canonical_json(&root.to_json());
             let id = RevisionId::of(&canonical);
             for name in document.tls_files() {
-                reader.files.note(base.join(name));
+                base.note(base.join(name));
             }
             Ok(Loaded {
                 document,
                 canonical,
                 id,
                 base,
-                files: reader.files,
             })
         }
         Ok(_) => Err(problems),
@@ -143,27 +152,22 @@ fn check_version(root: &Node) -> Result<(), Problem> {
     }
 }
 
-struct Reader {
+struct Reader<'a> {
     bytes: usize,
-    files: Files,
+    base: &'a Base,
 }
 
-impl Reader {
-    fn read(&mut self, source: &Source) -> Result<(Node, PathBuf), Problem> {
+impl Reader<'_> {
+    fn read(&mut self, source: &Source) -> Result<Node, Problem> {
         let name = source.name();
-        let (text, base) = match source {
-            Source::Text { text, base, .. } => (text.clone(), base.clone()),
+        let text = match source {
+            Source::Text { text, .. } => text.clone(),
             Source::File(path) => {
-                self.files.note(path.clone());
+                self.base.note(path.clone());
                 let bytes = read_file(path, MAX_DOCUMENT_BYTES as u64)
                     .map_err(|error| unreadable(&name, &error))?;
-                let text = String::from_utf8(bytes)
-                    .map_err(|_| Problem::in_file(&*name, "the file is not UTF-8 text"))?;
-                (
-                    text,
-                    path.parent()
-                        .map_or_else(|| PathBuf::from("."), Path::to_path_buf),
-                )
+                String::from_utf8(bytes)
+                    .map_err(|_| Problem::in_file(&*name, "the file is not UTF-8 text"))?
             }
         };
         self.bytes = self.bytes.saturating_add(text.len());
@@ -181,10 +185,10 @@ impl Reader {
             )
             .help("a document is fields with values, such as `lockgate: 1`"));
         }
-        Ok((node, base))
+        Ok(node)
     }
 
-    fn included(&self, include: &Node, base: &Path, problems: &mut Vec<Problem>) -> Vec<PathBuf> {
+    fn included(&self, include: &Node, problems: &mut Vec<Problem>) -> Vec<PathBuf> {
         let Value::List(items) = &include.value else {
             problems.push(Problem::new(
                 &include.span,
@@ -201,10 +205,10 @@ impl Reader {
                 ));
                 continue;
             };
-            let path = base.join(name);
+            let path = self.base.join(name);
             if path.is_dir() {
                 // Its time changes when a document is added to it.
-                self.files.note(path.clone());
+                self.base.note(path.clone());
                 match documents_in(&path) {
                     Ok(found) if found.is_empty() => problems.push(
                         Problem::new(&item.span, format!("the folder `{name}` holds no document"))

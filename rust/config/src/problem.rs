@@ -1,11 +1,11 @@
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::node::Span;
 
 /// How much a [`Problem`] matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// The document is refused.
@@ -17,7 +17,7 @@ pub enum Severity {
 /// Something wrong in a document: what, where, and what to write instead.
 ///
 /// `line` and `column` count from 1; both are 0 when the problem concerns a whole file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
     /// Whether the document is refused because of it.
     pub severity: Severity,

@@ -1,9 +1,9 @@
 //! The directory: applications and the hashes of their credentials.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use lockgate_config::{Document, Problem, Spanned};
+use lockgate_config::{Document, Entries, Problem, Spanned};
 use sha2::{Digest, Sha256};
 
 use crate::env::Timestamp;
@@ -11,7 +11,7 @@ use crate::identity::Application;
 use crate::password::check_hash;
 
 /// Who may call.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Directory {
     applications: HashMap<Arc<str>, Arc<Application>>,
     keys: HashMap<[u8; 32], Credential>,
@@ -19,6 +19,16 @@ pub struct Directory {
     certificates: HashMap<[u8; 32], Arc<Application>>,
     names: HashMap<String, Arc<Application>>,
     clients: HashMap<String, Arc<Application>>,
+    revoked_certificates: HashSet<[u8; 32]>,
+}
+
+/// What was revoked. It stays revoked whatever revision or directory comes or comes back (H17).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Revoked {
+    /// SHA-256 of API keys and certificates.
+    pub hashes: HashSet<[u8; 32]>,
+    /// Applications, with all that they identify themselves with.
+    pub applications: HashSet<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -61,15 +71,24 @@ pub enum KeyLookup {
 impl Directory {
     /// Builds the directory of a document.
     pub fn compile(document: &Document, problems: &mut Vec<Problem>) -> Self {
+        Self::of(&document.applications, &Revoked::default(), problems)
+    }
+
+    /// Builds the directory of these applications, without what was revoked.
+    pub fn of(
+        applications: &Entries<lockgate_config::Application>,
+        revoked: &Revoked,
+        problems: &mut Vec<Problem>,
+    ) -> Self {
         let mut directory = Self::default();
-        for entry in &document.applications {
+        for entry in applications {
             let settings = &entry.value;
             let application = Arc::new(Application {
                 id: Arc::from(entry.id.as_str()),
                 plan: settings.plan.as_deref().map(Arc::from),
                 scopes: settings.scopes.clone().into(),
                 roles: settings.roles.clone().into(),
-                suspended: settings.suspended,
+                suspended: settings.suspended || revoked.applications.contains(&entry.id),
             });
             directory
                 .applications
@@ -111,6 +130,14 @@ impl Directory {
                 }
             }
         }
+        // A revoked certificate must not pass by a name that it bears either.
+        directory
+            .keys
+            .retain(|hash, _| !revoked.hashes.contains(hash));
+        directory
+            .certificates
+            .retain(|hash, _| !revoked.hashes.contains(hash));
+        directory.revoked_certificates = revoked.hashes.clone();
         directory
     }
 
@@ -250,6 +277,9 @@ impl Directory {
         &self,
         certificate: &crate::request::ClientCertificate,
     ) -> Option<&Arc<Application>> {
+        if self.revoked_certificates.contains(&certificate.sha256) {
+            return None;
+        }
         self.certificates.get(&certificate.sha256).or_else(|| {
             certificate
                 .names
@@ -268,6 +298,16 @@ impl Directory {
     /// An application by id.
     pub fn application(&self, id: &str) -> Option<&Arc<Application>> {
         self.applications.get(id)
+    }
+
+    /// The ids of all applications.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.applications.keys().map(|id| &**id)
+    }
+
+    /// Whether an application has an API key, or a certificate, with this SHA-256.
+    pub fn has_hash(&self, hash: &[u8; 32]) -> bool {
+        self.keys.contains_key(hash) || self.certificates.contains_key(hash)
     }
 
     /// How many applications there are.
@@ -301,7 +341,7 @@ fn taken(value: &Spanned<String>, what: &str) -> Problem {
 }
 
 /// A SHA-256 as 64 hexadecimal digits.
-pub(crate) fn read_hash(text: &str) -> Option<[u8; 32]> {
+pub fn read_hash(text: &str) -> Option<[u8; 32]> {
     // The parser of numbers takes a sign before the digits.
     if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;

@@ -56,7 +56,7 @@ pub use counters::{
     CalendarWindow, CounterKey, Counters, Noted, Permit, Run, SavedQuota, SavedUse, Usage, Window,
 };
 pub use diff::{Difference, diff};
-pub use directory::{Directory, KeyLookup, User, read_time};
+pub use directory::{Directory, KeyLookup, Revoked, User, read_hash, read_time};
 pub use endpoint::{ClientCredentials, Endpoint, is_private};
 pub use env::{Env, Timestamp};
 pub use explain::{

@@ -1,9 +1,8 @@
 //! A revision as tools see it: its routes, each with its effective policies and where they stand in the document.
 
-use std::path::Path;
 use std::sync::Arc;
 
-use lockgate_config::{Mode, OnError, Span};
+use lockgate_config::{Base, Mode, OnError, Span};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -171,7 +170,7 @@ pub fn descriptions(revision: &Revision) -> Vec<(String, String, Value)> {
     found
 }
 
-fn description(base: &Path, name: &str) -> Option<Value> {
+fn description(base: &Base, name: &str) -> Option<Value> {
     let limit = lockgate_config::MAX_DOCUMENT_BYTES as u64;
     let bytes = lockgate_config::read_file(&base.join(name), limit).ok()?;
     let text = String::from_utf8(bytes).ok()?;

@@ -1,8 +1,7 @@
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 
-use lockgate_config::{Document, Files, Mode, OnError, PolicyEntry, Problem, Secret};
+use lockgate_config::{Base, Document, Mode, OnError, PolicyEntry, Problem, Secret};
 use schemars::{Schema, SchemaGenerator};
 use serde::Serialize;
 
@@ -120,10 +119,8 @@ pub enum Secrets {
 pub struct Compiling<'a> {
     /// The whole document.
     pub document: &'a Document,
-    /// The folder that files are relative to.
-    pub base: &'a Path,
-    /// Where files that are read are noted.
-    pub files: &'a Files,
+    /// Where files come from.
+    pub base: &'a Base,
     /// Whether secrets may be read.
     pub secrets: Secrets,
     /// Who may call.
@@ -145,8 +142,7 @@ impl Compiling<'_> {
     /// A problem at `span` when the file cannot be read or is larger than 16 MiB.
     pub fn read_file(&self, name: &lockgate_config::Spanned<String>) -> Result<Vec<u8>, Problem> {
         const MOST: u64 = 16 * 1024 * 1024;
-        let read = self.files.read(self.base, &name.value, MOST);
-        read.map_err(|error| {
+        self.base.read(&name.value, MOST).map_err(|error| {
             Problem::new(
                 &name.span,
                 format!("the file `{}` cannot be read: {error}", name.value),
@@ -164,12 +160,12 @@ impl Compiling<'_> {
         span: &lockgate_config::Span,
     ) -> Result<Option<Vec<u8>>, Problem> {
         if let Some(file) = secret.file() {
-            self.files.note(self.base.join(file));
+            self.base.note(self.base.join(file));
         }
         match self.secrets {
             Secrets::Skip => Ok(None),
             Secrets::Read => secret
-                .read(self.base)
+                .read(self.base.path())
                 .map(Some)
                 .map_err(|error| Problem::new(span, format!("the secret `{secret}`: {error}"))),
         }

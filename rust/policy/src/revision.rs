@@ -5,13 +5,12 @@ mod scopes;
 mod targets;
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use http::Method;
 use http::header::HeaderMap;
 use lockgate_config::{
-    Api, Document, Entry, Files, Loaded, MAX_ROUTES, Mode, PolicyEntry, Problem, RecordBody,
+    Api, Base, Document, Entry, Loaded, MAX_ROUTES, Mode, PolicyEntry, Problem, RecordBody,
     RevisionId, Route as RouteEntry, Span, Unlisted, Version,
 };
 use smallvec::SmallVec;
@@ -38,14 +37,14 @@ pub struct Revision {
     pub id: RevisionId,
     /// The document.
     pub document: Document,
-    /// The folder that files are relative to.
-    pub base: PathBuf,
+    /// Where files come from.
+    pub base: Base,
     /// All routes.
     pub routes: Vec<Route>,
     /// Requests to routes.
     pub router: Router,
     /// Who may call.
-    pub directory: Directory,
+    pub directory: Arc<Directory>,
     /// What opens the chain of a request that no route takes.
     unrouted: Chain,
 }
@@ -57,11 +56,10 @@ impl Revision {
     /// Every problem found.
     pub fn compile(loaded: Loaded, secrets: Secrets) -> Result<(Self, Vec<Problem>), Vec<Problem>> {
         let mut problems = Vec::new();
-        let directory = Directory::compile(&loaded.document, &mut problems);
+        let directory = Arc::new(Directory::compile(&loaded.document, &mut problems));
         let mut build = Build {
             document: &loaded.document,
             base: &loaded.base,
-            files: &loaded.files,
             secrets,
             directory: &directory,
             problems,
@@ -83,15 +81,11 @@ impl Revision {
             return Err(problems);
         }
         let Loaded {
-            document,
-            id,
-            base,
-            files,
-            ..
+            document, id, base, ..
         } = loaded;
         Ok((
             Self {
-                id: id.with_files(&files.contents()),
+                id: id.with_files(&base.digests()),
                 document,
                 base,
                 routes,
@@ -179,8 +173,7 @@ type Scope = Vec<Arc<BoundPolicy>>;
 
 struct Build<'a> {
     document: &'a Document,
-    base: &'a Path,
-    files: &'a Files,
+    base: &'a Base,
     secrets: Secrets,
     directory: &'a Directory,
     problems: Vec<Problem>,

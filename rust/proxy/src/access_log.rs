@@ -65,7 +65,7 @@ impl AccessLog {
     /// The file cannot be opened, or the thread cannot be started.
     pub fn open(
         document: &Document,
-        base: &std::path::Path,
+        base: &lockgate_config::Base,
         previous: Option<&Arc<Self>>,
     ) -> Result<Option<Arc<Self>>, Problem> {
         let Some(settings) = &document.access_log else {

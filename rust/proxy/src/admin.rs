@@ -15,9 +15,10 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
+use crate::control;
 use crate::core::Shared;
 use crate::metrics;
-use crate::node::Reloader;
+use crate::reload::{Reloader, Reloading};
 use crate::rollout;
 use crate::state::State;
 
@@ -51,10 +52,21 @@ pub fn run(
                 return false;
             }
         };
+        let orders = match reloader.state().map(control::bind).transpose() {
+            Ok(orders) => orders,
+            Err(error) => {
+                let _ = ready.send(Err(error));
+                return false;
+            }
+        };
         let _ = ready.send(Ok(()));
         tokio::spawn(rollout::drive(shared.clone()));
         if let Some(state) = state {
             tokio::spawn(save_forever(state, shared.clone()));
+        }
+        tokio::spawn(tend_forever(shared.clone(), reloader.clone()));
+        if let Some(socket) = orders {
+            tokio::spawn(control::listen(socket, shared.clone(), reloader.clone()));
         }
         let places = Arc::new(Semaphore::new(MOST));
         loop {
@@ -94,6 +106,28 @@ async fn save_forever(state: State, shared: Arc<Shared>) {
     }
 }
 
+/// Looks after the generation that is on trial.
+async fn tend_forever(shared: Arc<Shared>, reloader: Arc<Reloader>) {
+    loop {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let (shared, reloader) = (shared.clone(), reloader.clone());
+        let _ = tokio::task::spawn_blocking(move || reloader.tend(&shared)).await;
+    }
+}
+
+/// What the query of a reload asks for; nothing when it is not understood.
+fn reloading(query: Option<&str>) -> Option<Reloading> {
+    let mut how = Reloading::default();
+    for word in query.into_iter().flat_map(|query| query.split('&')) {
+        match word {
+            "again" => how.again = true,
+            "force" => how.force = true,
+            _ => return None,
+        }
+    }
+    Some(how)
+}
+
 async fn answer(
     request: Request<Incoming>,
     shared: Arc<Shared>,
@@ -126,15 +160,14 @@ async fn answer(
         }
         (&Method::GET, "/stats.json") => json(StatusCode::OK, &metrics::stats(&shared)),
         (&Method::POST, "/reload") => {
-            let ends_rollout = match request.uri().query() {
-                None => false,
-                Some("force") => true,
-                Some(_) => {
-                    return text(StatusCode::BAD_REQUEST, "write /reload or /reload?force\n");
-                }
+            let Some(how) = reloading(request.uri().query()) else {
+                return text(
+                    StatusCode::BAD_REQUEST,
+                    "write /reload, /reload?again, /reload?force or /reload?again&force\n",
+                );
             };
             // Compiling takes a while; health is still answered meanwhile.
-            let reload = move || reloader.apply(&shared, ends_rollout);
+            let reload = move || reloader.apply(&shared, how);
             let applied = tokio::task::spawn_blocking(reload).await;
             match applied {
                 Ok(applied) => {
@@ -147,7 +180,13 @@ async fn answer(
                         applied.problems.iter().map(ToString::to_string).collect();
                     json(
                         status,
-                        &serde_json::json!({ "applied": applied.applied, "id": applied.id, "problems": problems }),
+                        &serde_json::json!({
+                            "applied": applied.applied,
+                            "id": applied.id,
+                            "generation": applied.generation,
+                            "reason": applied.reason,
+                            "problems": problems,
+                        }),
                     )
                 }
                 Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "the reload broke off\n"),

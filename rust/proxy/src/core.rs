@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::HeaderValue;
-use lockgate_policy::{Counters, Revision};
+use lockgate_policy::{Counters, Directory, Revision};
 use lockgate_recording::{Event, Tally, TallySnapshot};
 use parking_lot::Mutex;
 
@@ -22,12 +22,16 @@ use crate::timers::Timers;
 use crate::upstream::{Forbidden, Pools, Service, Upstreams};
 
 /// What serves requests at one time.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Generation {
     /// The compiled document.
-    pub revision: Revision,
+    pub revision: Arc<Revision>,
+    /// Who may call: it changes without the document.
+    pub directory: Arc<Directory>,
     /// Its id as text.
     pub id: Arc<str>,
+    /// How many cores serve it.
+    pub cores: usize,
     /// Its services.
     pub upstreams: Upstreams,
     /// The TLS of listeners, by name.
@@ -122,6 +126,12 @@ impl Shared {
     /// How many cores serve.
     pub fn cores(&self) -> usize {
         self.tallies.len()
+    }
+
+    /// How many requests have ended.
+    pub fn answered(&self) -> u64 {
+        let one = |tally: &Mutex<Tally>| tally.lock().total();
+        self.tallies.iter().map(one).sum()
     }
 
     /// The counts of all cores.

@@ -1,29 +1,32 @@
 //! A node: one document served on all cores, replaced without a pause.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use lockgate_config::{Document, Files, Listener, Loaded, Problem, Source, load_document};
+use lockgate_config::{Document, Listener, Loaded, Problem, Source, load_document};
+use lockgate_generations::{Bundle, Nack, StoreError};
 use lockgate_policy::{Revision, Secrets};
 use lockgate_rollout::Command;
-use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::access_log::AccessLog;
 use crate::admin;
-use crate::clock::Clock;
+use crate::candidate::Candidate;
 use crate::core::{Core, Generation, Shared};
+use crate::faults;
 use crate::listen::tls::{check_certificates, server_config};
 use crate::listen::{Accepting, bind};
 use crate::record::Recording;
-use crate::rollout::{self, Asked, NotBegun, Reload, Unfollowed};
+use crate::reload::{Applied, Options, Reloader, Reloading};
+use crate::rollout::{Asked, NotBegun, Unfollowed};
 use crate::state::State;
-use crate::upstream::{Building, Forbidden, check_forever, upstreams};
+use crate::upstream::{Building, Forbidden, Upstreams, check_forever, upstreams};
 
 /// Why a node does not start.
 #[derive(Debug, thiserror::Error)]
@@ -41,31 +44,12 @@ pub enum StartError {
         /// Why.
         error: std::io::Error,
     },
+    /// The generations on disk cannot be used.
+    #[error(transparent)]
+    State(#[from] StoreError),
     /// A thread cannot be started.
     #[error("a thread of the node cannot start: {0}")]
     Thread(std::io::Error),
-}
-
-/// What a reload did.
-#[derive(Debug)]
-pub struct Applied {
-    /// Whether the document is now served; the old one serves on when it is not.
-    pub applied: bool,
-    /// The id of what is served now.
-    pub id: String,
-    /// Problems and warnings of the document.
-    pub problems: Vec<Problem>,
-}
-
-/// What reads the document, and puts a new generation in the place of the old one.
-#[derive(Debug)]
-pub struct Reloader {
-    source: Source,
-    cores: usize,
-    /// The files that the last reading that came as far noted, whether or not it is served.
-    files: Mutex<Files>,
-    /// One reload at a time: a later one must not be overtaken by an earlier one (F15).
-    pub(crate) turn: Mutex<()>,
 }
 
 /// A listener that takes connections.
@@ -99,8 +83,30 @@ pub struct Node {
 /// # Errors
 /// Every problem found.
 pub fn check(source: &Source) -> Result<(Revision, Vec<Problem>), Vec<Problem>> {
-    let (revision, warnings) = Revision::check(source)?;
-    let mut problems = addresses(&revision.document, source);
+    let (revision, warnings, _) = check_all(source)?;
+    Ok((revision, warnings))
+}
+
+/// Checks a document, and packs it with all files that it refers to. Secrets, and the private keys of certificates, stay references.
+///
+/// # Errors
+/// Every problem found.
+pub fn pack(
+    source: &Source,
+    generation: u64,
+    base: Option<String>,
+    now: jiff::Timestamp,
+) -> Result<(Bundle, Vec<Problem>), Vec<Problem>> {
+    let (revision, warnings, canonical) = check_all(source)?;
+    let bundle = Bundle::new(canonical, &revision.base.carried(), generation, base, now);
+    Ok((bundle, warnings))
+}
+
+fn check_all(source: &Source) -> Result<(Revision, Vec<Problem>, String), Vec<Problem>> {
+    let loaded = load_document(source)?;
+    let canonical = loaded.canonical.clone();
+    let (revision, warnings) = Revision::compile(loaded, Secrets::Skip)?;
+    let mut problems = addresses(&revision.document, &source.name());
     let building = Building {
         document: &revision.document,
         base: &revision.base,
@@ -112,18 +118,18 @@ pub fn check(source: &Source) -> Result<(Revision, Vec<Problem>), Vec<Problem>> 
         problems.extend(check_certificates(listener, &revision.base).err());
     }
     if problems.is_empty() {
-        Ok((revision, warnings))
+        Ok((revision, warnings, canonical))
     } else {
         Err(problems)
     }
 }
 
 /// What is wrong with where a node shall listen.
-fn addresses(document: &Document, source: &Source) -> Vec<Problem> {
+fn addresses(document: &Document, name: &str) -> Vec<Problem> {
     let mut problems = Vec::new();
     if document.listeners.is_empty() {
         problems.push(
-            Problem::in_file(source.name(), "there is no listener")
+            Problem::in_file(name, "there is no listener")
                 .help("add one, such as `listeners: { public: { bind: \"127.0.0.1:8080\" } }`"),
         );
     }
@@ -131,39 +137,32 @@ fn addresses(document: &Document, source: &Source) -> Vec<Problem> {
     if !admin.ip().is_loopback() {
         let message = format!("the admin listener at {admin} could be reached from outside");
         problems.push(
-            Problem::in_file(source.name(), message)
+            Problem::in_file(name, message)
                 .help("write a loopback address, such as `admin: { bind: \"127.0.0.1:9901\" }`"),
         );
     }
     problems
 }
 
-/// A problem of a whole document, under the name that the person knows it by.
-fn in_source(source: &Source, mut problem: Problem) -> Problem {
-    if problem.line == 0 {
-        problem.file = source.name();
-    }
-    problem
+/// A document compiled, with nothing opened or written yet.
+pub struct Parts {
+    pub revision: Revision,
+    pub warnings: Vec<Problem>,
+    pub canonical: String,
+    upstreams: Upstreams,
+    tls: HashMap<Arc<str>, Arc<rustls::ServerConfig>>,
 }
 
-fn compile(
+/// Compiles a candidate, secrets included.
+pub fn parts(
     loaded: Loaded,
-    source: &Source,
-    cores: usize,
+    candidate: &Candidate,
     previous: Option<&Generation>,
-) -> Result<(Generation, Vec<Problem>), Vec<Problem>> {
+) -> Result<Parts, Vec<Problem>> {
+    let canonical = loaded.canonical.clone();
     let (revision, warnings) = Revision::compile(loaded, Secrets::Read)?;
-    build(revision, source, cores, previous).map(|generation| (generation, warnings))
-}
-
-fn build(
-    revision: Revision,
-    source: &Source,
-    cores: usize,
-    previous: Option<&Generation>,
-) -> Result<Generation, Vec<Problem>> {
     let document = &revision.document;
-    let mut problems = addresses(document, source);
+    let mut problems = addresses(document, &candidate.name());
     let building = Building {
         document,
         base: &revision.base,
@@ -173,7 +172,7 @@ fn build(
     let services = upstreams(&building)
         .map_err(|mut found| problems.append(&mut found))
         .ok();
-    let mut tls = std::collections::HashMap::new();
+    let mut tls = HashMap::new();
     for entry in &document.listeners {
         match server_config(entry, &revision.base) {
             Ok(None) => {}
@@ -184,83 +183,82 @@ fn build(
     if !problems.is_empty() {
         return Err(problems);
     }
-    let named = |problem| vec![in_source(source, problem)];
-    let known = previous.and_then(|generation| generation.recording.as_ref());
-    let recording = Recording::open(&revision, cores, known).map_err(named)?;
-    let known = previous.and_then(|generation| generation.access_log.as_ref());
-    let access_log = AccessLog::open(document, &revision.base, known).map_err(named)?;
-    Ok(Generation {
-        id: Arc::from(revision.id.to_string()),
+    Ok(Parts {
         upstreams: services.unwrap_or_default(),
-        tls,
-        recording,
-        access_log,
         revision,
+        warnings,
+        canonical,
+        tls,
     })
 }
 
-impl Reloader {
-    /// Compiles the document again and serves it, or keeps the old one. Requests that have begun end as they began. A rollout that
-    /// runs is in the way, unless it shall be ended.
-    pub fn apply(&self, shared: &Shared, ends_rollout: bool) -> Applied {
-        let _turn = self.turn.lock();
-        let current = shared.generation();
-        let kept = |problems| Applied {
-            applied: false,
-            id: current.id.to_string(),
-            problems,
-        };
-        let (next, problems) = match self.compile(&self.source, &current) {
-            Ok(compiled) => compiled,
-            Err(problems) => return kept(problems),
-        };
-        let id = next.id.to_string();
-        match rollout::reload(shared, &next.id, ends_rollout) {
-            Ok(Reload::Serve) => shared.current.store(Arc::new(next)),
-            Ok(Reload::Nothing) => {}
-            Err(problem) => return kept(vec![in_source(&self.source, problem)]),
-        }
-        Applied {
-            applied: true,
-            id,
-            problems,
-        }
-    }
+/// What can be served, with the warnings and the canonical form of its document.
+pub struct Compiled {
+    pub generation: Generation,
+    pub warnings: Vec<Problem>,
+    pub canonical: String,
+}
 
-    /// What a document is beside the one that serves, with warnings.
-    pub(crate) fn compile(
-        &self,
-        source: &Source,
-        current: &Generation,
-    ) -> Result<(Generation, Vec<Problem>), Vec<Problem>> {
-        let (next, mut problems) = fenced(|| {
-            let loaded = load_document(source)?;
-            if std::ptr::eq(source, &self.source) {
-                *self.files.lock() = loaded.files.clone();
-            }
-            compile(loaded, source, self.cores, Some(current))
-        })?;
-        let needs = needs_a_start(&current.revision.document, &next.revision.document);
-        problems.extend(needs.map(|problem| in_source(source, problem)));
-        Ok((next, problems))
-    }
+/// Compiles a candidate and opens what it writes to.
+pub fn compile(
+    loaded: Loaded,
+    candidate: &Candidate,
+    cores: Option<usize>,
+    previous: Option<&Generation>,
+) -> Result<Compiled, Vec<Problem>> {
+    let Parts {
+        revision,
+        warnings,
+        canonical,
+        upstreams,
+        tls,
+    } = parts(loaded, candidate, previous)?;
+    let cores = cores.unwrap_or_else(|| count_cores(&revision.document));
+    let named = |problem| vec![candidate.named(problem)];
+    let known = previous.and_then(|generation| generation.recording.as_ref());
+    let recording = Recording::open(&revision, cores, known).map_err(named)?;
+    let known = previous.and_then(|generation| generation.access_log.as_ref());
+    let access_log = AccessLog::open(&revision.document, &revision.base, known).map_err(named)?;
+    let generation = Generation {
+        id: Arc::from(revision.id.to_string()),
+        cores,
+        directory: revision.directory.clone(),
+        upstreams,
+        tls,
+        recording,
+        access_log,
+        revision: Arc::new(revision),
+    };
+    Ok(Compiled {
+        generation,
+        warnings,
+        canonical,
+    })
+}
+
+fn count_cores(document: &Document) -> usize {
+    document
+        .node
+        .cores
+        .or_else(|| std::thread::available_parallelism().ok())
+        .map_or(1, usize::from)
 }
 
 /// What a reading gives; a fault of this program within it costs the change, not the gateway (F9).
-fn fenced<T>(read: impl FnOnce() -> Result<T, Vec<Problem>>) -> Result<T, Vec<Problem>> {
+pub fn fenced<T>(read: impl FnOnce() -> Result<T, Nack>) -> Result<T, Nack> {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(read)).unwrap_or_else(|_| {
         let problem = Problem::in_file(
             "document",
             "reading it broke off: a fault of Lockgate itself",
         );
-        Err(vec![problem.help(
+        Err(Nack::Document(vec![problem.help(
             "report it with the document; the lines above on standard error say where it was",
-        )])
+        )]))
     })
 }
 
 /// What of a change takes effect at the next start only. Certificates are read again; addresses and bounds are not.
-fn needs_a_start(old: &Document, new: &Document) -> Option<Problem> {
+pub fn needs_a_start(old: &Document, new: &Document) -> Option<Problem> {
     let bound = |document: &Document| {
         let listeners: Vec<Value> = document
             .listeners
@@ -293,25 +291,23 @@ impl Node {
     /// # Errors
     /// Problems of the document, an address that cannot be bound.
     pub fn start(source: Source) -> Result<(Self, Vec<Problem>), StartError> {
-        Self::start_at(source, Clock::system())
+        Self::start_with(source, Options::default())
     }
 
-    /// The same, by another clock than the system's.
+    /// The same, with what is asked of the process and not of the document.
     ///
     /// # Errors
-    /// Problems of the document, an address that cannot be bound.
-    pub fn start_at(source: Source, clock: Clock) -> Result<(Self, Vec<Problem>), StartError> {
-        let loaded = load_document(&source).map_err(StartError::Document)?;
-        let files = loaded.files.clone();
-        let (revision, mut warnings) =
-            Revision::compile(loaded, Secrets::Read).map_err(StartError::Document)?;
-        let document = &revision.document;
-        let cores = document
-            .node
-            .cores
-            .or_else(|| std::thread::available_parallelism().ok())
-            .map_or(1, usize::from);
-        let generation = build(revision, &source, cores, None).map_err(StartError::Document)?;
+    /// Problems of the document when no generation can serve in its place, an address that cannot be bound, a state folder that
+    /// cannot be used.
+    pub fn start_with(
+        source: Source,
+        options: Options,
+    ) -> Result<(Self, Vec<Problem>), StartError> {
+        faults::count();
+        let clock = options.clock.clone();
+        let opened = Reloader::open(source, options)?;
+        let (reloader, generation, mut warnings) = opened;
+        let cores = reloader.cores();
         let (sockets, listeners) = bind_all(&generation.revision.document, cores)?;
         let (admin_socket, admin_address) = bind_admin(&generation.revision.document)?;
         let forbidden = Forbidden {
@@ -319,9 +315,15 @@ impl Node {
         };
         let shared = Arc::new(Shared::new(generation, cores, forbidden, clock));
         let now = shared.clock.now();
-        let (state, said) = State::open(&shared.generation().revision, &shared.counters, now)
-            .map_err(|problem| StartError::Document(vec![in_source(&source, problem)]))?;
-        warnings.extend(said.into_iter().map(|problem| in_source(&source, problem)));
+        let named = |problem| reloader.named(problem);
+        let (state, said) = State::open(
+            &shared.generation().revision,
+            reloader.state(),
+            &shared.counters,
+            now,
+        )
+        .map_err(|problem| StartError::Document(vec![named(problem)]))?;
+        warnings.extend(said.into_iter().map(named));
         if let Some(recording) = &shared.generation().recording
             && let Err(error) = recording.begin(now, &shared.counters)
         {
@@ -329,20 +331,15 @@ impl Node {
             let problem = Problem::in_file("document", message)
                 .help("name a folder that this user can write; replay then starts to count from nothing")
                 .warning();
-            warnings.push(in_source(&source, problem));
+            warnings.push(named(problem));
         }
-        let reloader = Arc::new(Reloader {
-            source,
-            cores,
-            files: Mutex::new(files),
-            turn: Mutex::default(),
-        });
+        let reloader = Arc::new(reloader);
         let (stop, stopped) = watch::channel(None);
         let mut threads = Vec::new();
         for (index, sockets) in sockets.into_iter().enumerate() {
             let core = Core::new(index, shared.clone());
             let stopped = stopped.clone();
-            threads.push(spawn(&format!("lockgate-{index}"), move |ready| {
+            threads.push(spawn(&format!("{}{index}", faults::CORE), move |ready| {
                 run_core(core, sockets, stopped, ready)
             })?);
         }
@@ -374,7 +371,7 @@ impl Node {
 
     /// Compiles the document again and serves it, or keeps the old one. Requests that have begun end as they began.
     pub fn apply(&self) -> Applied {
-        self.reloader.apply(&self.shared, false)
+        self.reloader.apply(&self.shared, Reloading::default())
     }
 
     /// Begins the rollout of another document, as `POST /rollout` does; gives its warnings.
@@ -398,6 +395,11 @@ impl Node {
         self.shared.rollouts.status(&self.shared)
     }
 
+    /// What the node did by itself since the last call, a sentence each.
+    pub fn notices(&self) -> Vec<String> {
+        self.reloader.notices()
+    }
+
     /// The listeners, in the order of the document.
     pub fn listeners(&self) -> &[Listening] {
         &self.listeners
@@ -411,7 +413,7 @@ impl Node {
     /// The files that the document consists of and refers to, as the last reading found them: that of an erroneous document too,
     /// because the error may be in any of them.
     pub fn files(&self) -> Vec<std::path::PathBuf> {
-        self.reloader.files.lock().paths()
+        self.reloader.files()
     }
 
     /// Counts since the start, with the id of the revision that is served.
@@ -439,6 +441,7 @@ impl Node {
         if let Some(state) = &self.state {
             let _ = state.save(&self.shared.counters);
         }
+        self.reloader.end();
         drained.into_iter().all(|drained| drained)
     }
 }
@@ -568,7 +571,8 @@ mod tests {
 
     #[test]
     fn a_fault_while_a_document_is_read_is_a_problem_of_the_change_alone() {
-        let problems = fenced::<()>(|| panic!("planted")).unwrap_err();
+        let nack = fenced::<()>(|| panic!("planted")).unwrap_err();
+        let problems = nack.problems("gateway.yaml");
         assert_eq!(problems.len(), 1);
         assert!(problems[0].message.contains("a fault of Lockgate itself"));
         assert_eq!(fenced(|| Ok(7)), Ok(7));

@@ -427,7 +427,7 @@ impl<'a> Exchange<'a> {
         Env {
             now,
             facts,
-            directory: &self.generation.revision.directory,
+            directory: &self.generation.directory,
             counters: self.counters,
         }
     }

@@ -25,17 +25,22 @@ pub struct State {
 }
 
 impl State {
-    /// The folder that the document names, with the use of quotas that was written there. Gives warnings: a quota that starts
+    /// The folder that was `given`, or that the document names, with the use of quotas that was written there. Gives warnings: a quota that starts
     /// anew with each start, a file that cannot be read and was set aside.
     ///
     /// # Errors
     /// The folder cannot be used.
     pub fn open(
         revision: &Revision,
+        given: Option<&Path>,
         counters: &Counters,
         now: Timestamp,
     ) -> Result<(Option<Self>, Vec<Problem>), Problem> {
-        let Some(folder) = &revision.document.node.state else {
+        let named = revision.document.node.state.as_ref();
+        let folder = given
+            .map(Path::to_owned)
+            .or_else(|| Some(revision.base.join(named?)));
+        let Some(folder) = folder else {
             let quota = revision
                 .routes
                 .iter()
@@ -52,13 +57,14 @@ impl State {
             });
             return Ok((None, warning.into_iter().collect()));
         };
-        let state = Self {
-            folder: revision.base.join(folder),
-        };
+        let state = Self { folder };
         let unusable = |error: std::io::Error| {
             Problem::in_file(
                 "document",
-                format!("`node.state`: the folder `{folder}` cannot be used: {error}"),
+                format!(
+                    "the state folder `{}` cannot be used: {error}",
+                    state.folder.display()
+                ),
             )
             .help("name a folder that this user can write")
         };

@@ -1,9 +1,8 @@
 //! Certificates and keys from files.
 
-use std::path::Path;
 use std::sync::Arc;
 
-use lockgate_config::Secret;
+use lockgate_config::{Base, Secret};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -20,9 +19,26 @@ pub fn provider() -> Arc<CryptoProvider> {
 ///
 /// # Errors
 /// What is wrong with the file.
-pub fn certificates(path: &Path, name: &str) -> Result<Vec<CertificateDer<'static>>, String> {
-    let text = lockgate_config::read_file(path, MOST_BYTES)
-        .map_err(|error| format!("the certificate `{name}` cannot be read: {error}"))?;
+pub fn certificates(base: &Base, name: &str) -> Result<Vec<CertificateDer<'static>>, String> {
+    parsed(base.read_certificates(name, MOST_BYTES), name)
+}
+
+/// The same, of a certificate that has a private key beside it.
+///
+/// # Errors
+/// What is wrong with the file.
+pub fn paired_certificates(
+    base: &Base,
+    name: &str,
+) -> Result<Vec<CertificateDer<'static>>, String> {
+    parsed(base.read_with_secret(name, MOST_BYTES), name)
+}
+
+fn parsed(
+    text: std::io::Result<Vec<u8>>,
+    name: &str,
+) -> Result<Vec<CertificateDer<'static>>, String> {
+    let text = text.map_err(|error| format!("the certificate `{name}` cannot be read: {error}"))?;
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     match chain {
         Ok(chain) if chain.is_empty() => Err(format!(
@@ -39,9 +55,9 @@ pub fn certificates(path: &Path, name: &str) -> Result<Vec<CertificateDer<'stati
 ///
 /// # Errors
 /// What is wrong with it; never its text.
-pub fn private_key(key: &Secret, base: &Path) -> Result<PrivateKeyDer<'static>, String> {
+pub fn private_key(key: &Secret, base: &Base) -> Result<PrivateKeyDer<'static>, String> {
     let text = key
-        .read(base)
+        .read(base.path())
         .map_err(|error| format!("the key `{key}`: {error}"))?;
     PrivateKeyDer::from_pem_slice(&text)
         .map_err(|_| format!("the key `{key}` is not a private key in PEM"))

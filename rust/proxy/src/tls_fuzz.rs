@@ -30,14 +30,14 @@ fn a_file_gives_certificates_or_a_message_that_names_it_and_does_not_repeat_it()
         .with_generator(near(&[pem, key], WORDS))
         .for_each(|input| {
             std::fs::write(&path, &**input).unwrap();
-            match certificates(&path, "the name") {
+            match certificates(&Base::folder(folder.path()), "the name") {
                 Ok(chain) => {
                     let bytes: usize = chain.iter().map(|each| each.len()).sum();
                     assert!(!chain.is_empty() && bytes <= input.len());
                 }
                 Err(message) => assert!(message.contains("`the name`"), "{message}"),
             }
-            if let Err(message) = private_key(&secret, folder.path()) {
+            if let Err(message) = private_key(&secret, &Base::folder(folder.path())) {
                 assert!(
                     message.contains("a.pem") && message.len() < 120,
                     "{message}"

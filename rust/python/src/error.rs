@@ -1,6 +1,7 @@
 //! All errors of the core as Python exceptions.
 
 use lockgate_config::Problem;
+use lockgate_generations::StoreError;
 use lockgate_proxy::StartError;
 use pyo3::create_exception;
 use pyo3::exceptions::{PyOSError, PyValueError};
@@ -32,6 +33,14 @@ pub fn problems_json(problems: &[Problem]) -> Value {
 /// The exception for problems.
 pub fn problems(problems: &[Problem]) -> PyErr {
     ProblemsError::new_err(problems_json(problems).to_string())
+}
+
+/// The exception for generations on disk.
+pub fn store(error: &StoreError) -> PyErr {
+    match error {
+        StoreError::NoTarget(_) => PyValueError::new_err(error.to_string()),
+        other => PyOSError::new_err(other.to_string()),
+    }
 }
 
 /// The exception for a node that does not start.

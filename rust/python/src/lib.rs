@@ -2,6 +2,7 @@
 
 mod bench;
 mod error;
+mod generations;
 mod guard;
 mod recording;
 mod replay;
@@ -89,7 +90,7 @@ fn outline(py: Python<'_>, path: PathBuf) -> PyResult<String> {
         Ok(json!({
             "id": revision.id.to_string(),
             "document": document,
-            "base": revision.base,
+            "base": revision.base.path(),
             "routes": lockgate_policy::outline(&revision),
             "descriptions": lockgate_policy::descriptions(&revision),
         })
@@ -159,11 +160,14 @@ impl Node {
 
 #[pymethods]
 impl Node {
-    /// Serves a document. Raises `ProblemsError`, or `OSError` when an address cannot be bound.
+    /// Serves a document or a bundle, with what is asked of the process as JSON. Raises `ProblemsError`, or `OSError` when an
+    /// address cannot be bound or the state folder cannot be used.
     #[staticmethod]
-    fn start(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
+    #[pyo3(signature = (path, options = None))]
+    fn start(py: Python<'_>, path: PathBuf, options: Option<&str>) -> PyResult<Self> {
+        let options = generations::options(options)?;
         let (node, warnings) = py
-            .detach(|| lockgate_proxy::Node::start(Source::File(path)))
+            .detach(|| lockgate_proxy::Node::start_with(Source::File(path), options))
             .map_err(|error| error::start(&error))?;
         Ok(Self {
             running: Mutex::new(Some(node)),
@@ -176,10 +180,22 @@ impl Node {
         &self.warnings
     }
 
-    /// Reads the document again; JSON with `applied`, `id` and `problems`.
+    /// Reads the document again; JSON with `applied`, `id`, `generation`, `reason` and `problems`.
     fn apply(&self, py: Python<'_>) -> PyResult<String> {
         let applied = py.detach(|| self.with(lockgate_proxy::Node::apply))?;
-        Ok(json!({ "applied": applied.applied, "id": applied.id, "problems": error::problems_json(&applied.problems) }).to_string())
+        Ok(json!({
+            "applied": applied.applied,
+            "id": applied.id,
+            "generation": applied.generation,
+            "reason": applied.reason,
+            "problems": error::problems_json(&applied.problems),
+        })
+        .to_string())
+    }
+
+    /// What the node did by itself since the last call, a sentence each.
+    fn notices(&self) -> PyResult<Vec<String>> {
+        self.with(lockgate_proxy::Node::notices)
     }
 
     /// The files that the document consists of and refers to, as the last reading found them.
@@ -271,5 +287,6 @@ fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(document_schema, module)?)?;
     module.add_function(wrap_pyfunction!(policy_catalogue, module)?)?;
     module.add_function(wrap_pyfunction!(hash_password, module)?)?;
-    module.add_function(wrap_pyfunction!(new_key, module)?)
+    module.add_function(wrap_pyfunction!(new_key, module)?)?;
+    generations::add(module)
 }

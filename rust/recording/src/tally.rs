@@ -96,6 +96,12 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// How many events were counted.
+    pub fn total(&self) -> u64 {
+        let series = self.routes.values().flat_map(HashMap::values);
+        series.flat_map(|series| series.by_class).sum()
+    }
+
     /// Counts an event.
     pub fn add(&mut self, event: &Event) {
         let api = event.api.as_deref().unwrap_or_default();

@@ -103,7 +103,7 @@ pub struct Lack<'r> {
 impl Side {
     /// A revision that has counted nothing. `mark` makes the mark of a credential from its SHA-256.
     pub fn new(mut revision: Revision, mark: impl Fn(&[u8; 32]) -> String) -> Self {
-        revision.directory = std::mem::take(&mut revision.directory).with_marks(mark);
+        revision.directory = Arc::new(Arc::unwrap_or_clone(revision.directory).with_marks(mark));
         Self {
             revision,
             counters: Arc::default(),

@@ -20,7 +20,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use lockgate_config::{Source, sha256_hex};
 use lockgate_policy::{Revision, Timestamp, hash_password};
-use lockgate_proxy::{Clock, Node};
+use lockgate_proxy::{Clock, Node, Options};
 use lockgate_recording::{Event, KEY_FILE, Reader, SegmentOptions, SegmentWriter};
 use lockgate_replay::{Change, Expectation, Outcome, Report, replay};
 use lockgate_testkit::{Echo, read_message};
@@ -183,7 +183,11 @@ fn sequence(live: &Signer, unknown: &Signer, requests: usize) -> Vec<Sent> {
 /// Sends the sequence to a node of its own; gives what it recorded, by number.
 fn live(text: &str, folder: &Path, sequence: &[Sent]) -> HashMap<String, Event> {
     let clock = Clock::by_hand(START);
-    let (node, _) = Node::start_at(Source::text("gateway.yaml", text), clock.clone())
+    let options = Options {
+        clock: clock.clone(),
+        ..Options::default()
+    };
+    let (node, _) = Node::start_with(Source::text("gateway.yaml", text), options)
         .unwrap_or_else(|error| panic!("{error:?}"));
     let address = node.listeners()[0].address;
     let mut connection = BufReader::new(TcpStream::connect(address).unwrap());

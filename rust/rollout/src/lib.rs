@@ -1,7 +1,6 @@
 //! The rollout of an approved revision: who gets it, what stops it, and when it is the last good one.
 //!
-//! Everything but [`generations`] is pure. Each input carries its time, nothing reads a clock, and all state can be written down and
-//! read back.
+//! Everything here is pure: each input carries its time, nothing reads a clock, and all state can be written down and read back.
 //!
 //! | part | what it answers |
 //! |---|---|
@@ -9,7 +8,6 @@
 //! | [`Cap`], [`Ceiling`] | may it, even if the answer is wrong? |
 //! | [`Guard`] | is the candidate worse? |
 //! | [`Rollout`] | what comes next? |
-//! | [`generations`] | which revision does a node serve after a crash? |
 //!
 //! Where the statistics come from and what they cannot show stands in `docs/decisions`.
 //!
@@ -28,7 +26,6 @@
 mod arms;
 mod bounds;
 mod cap;
-pub mod generations;
 mod guard;
 mod mixture;
 mod moment;

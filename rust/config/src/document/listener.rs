@@ -190,7 +190,8 @@ pub struct Node {
     /// The zone this node stands in; targets of the same zone are preferred.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub zone: Option<String>,
-    /// The folder for what must survive a restart, such as the use of quotas; nothing is kept without it.
+    /// The folder for what must survive a restart: generations and the use of quotas; nothing is kept without it. `--state` says it for
+    /// documents that cannot be read, too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
     /// Forwarded requests name the gateway in `Via`; `lockgate` by default.

@@ -361,9 +361,14 @@ impl HttpSignature {
                 ));
             }
         }
-        if application.as_ref().is_some_and(|known| known.suspended) {
-            return Err(invalid());
-        }
+        // The directory may have changed since this was compiled: what it says now counts.
+        let application = match application {
+            None => None,
+            Some(known) => match env.directory.application(&known.id) {
+                Some(now) if !now.suspended => Some(now),
+                _ => return Err(invalid()),
+            },
+        };
         self.check_times(signature, env.now)?;
         if !self.components.iter().all(|name| signature.covers(name)) {
             return Err(self.deny(

@@ -36,7 +36,6 @@ impl Build<'_> {
             let compiling = Compiling {
                 document: self.document,
                 base: self.base,
-                files: self.files,
                 secrets: self.secrets,
                 directory: self.directory,
                 origin,

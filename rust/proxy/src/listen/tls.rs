@@ -1,10 +1,9 @@
 //! TLS of listeners: certificates by name, read again with each new generation.
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::Arc;
 
-use lockgate_config::{Entry, Listener, Problem};
+use lockgate_config::{Base, Entry, Listener, Problem};
 use lockgate_policy::ClientCertificate;
 use rustls::pki_types::CertificateDer;
 use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
@@ -14,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
-use crate::tls::{certificates, private_key, provider};
+use crate::tls::{certificates, paired_certificates, private_key, provider};
 
 /// Chooses a certificate by the name that a caller asks for (RFC 6066 §3).
 #[derive(Debug)]
@@ -50,13 +49,13 @@ impl ByName {
 /// Files that cannot be read, or that do not fit together.
 pub fn server_config(
     listener: &Entry<Listener>,
-    base: &Path,
+    base: &Base,
 ) -> Result<Option<Arc<ServerConfig>>, Problem> {
     let Some(tls) = &listener.value.tls else {
         return Ok(None);
     };
     let wrong = |message: String| wrong(listener, &message);
-    let key_of = |file: &str, key| certified(&base.join(file), file, key, base).map_err(wrong);
+    let key_of = |file: &str, key| certified(file, key, base).map_err(wrong);
     let mut names = ByName {
         exact: HashMap::new(),
         wildcard: HashMap::new(),
@@ -79,7 +78,7 @@ pub fn server_config(
         None => builder.with_no_client_auth(),
         Some(file) => {
             let mut roots = RootCertStore::empty();
-            for authority in certificates(&base.join(file), file).map_err(wrong)? {
+            for authority in certificates(base, file).map_err(wrong)? {
                 roots.add(authority).map_err(|error| {
                     wrong(format!(
                         "`{file}` holds a certificate that is no authority: {error}"
@@ -102,7 +101,7 @@ pub fn server_config(
 ///
 /// # Errors
 /// A file that cannot be read or is no PEM.
-pub fn check_certificates(listener: &Entry<Listener>, base: &Path) -> Result<(), Problem> {
+pub fn check_certificates(listener: &Entry<Listener>, base: &Base) -> Result<(), Problem> {
     let Some(tls) = &listener.value.tls else {
         return Ok(());
     };
@@ -111,7 +110,7 @@ pub fn check_certificates(listener: &Entry<Listener>, base: &Path) -> Result<(),
         .into_iter()
         .chain(named)
         .chain(&tls.client_authorities)
-        .try_for_each(|file| certificates(&base.join(file), file).map(drop))
+        .try_for_each(|file| certificates(base, file).map(drop))
         .map_err(|message| wrong(listener, &message))
 }
 
@@ -124,12 +123,11 @@ fn wrong(listener: &Entry<Listener>, message: &str) -> Problem {
 }
 
 fn certified(
-    path: &Path,
     name: &str,
     key: &lockgate_config::Secret,
-    base: &Path,
+    base: &Base,
 ) -> Result<Arc<CertifiedKey>, String> {
-    let chain = certificates(path, name)?;
+    let chain = paired_certificates(base, name)?;
     let key = private_key(key, base)?;
     CertifiedKey::from_der(chain, key, &provider())
         .map(Arc::new)

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::asked::{Asked, NotBegun};
 use crate::admin::{json as json_answer, text};
 use crate::core::Shared;
-use crate::node::Reloader;
+use crate::reload::Reloader;
 
 /// The longest body of `POST /rollout`.
 const MOST_BYTES: usize = 1 << 20;

@@ -13,7 +13,7 @@ use super::expected::Expected;
 use super::journey::Begun;
 use super::trial::moment;
 use crate::core::Shared;
-use crate::node::Reloader;
+use crate::reload::Reloader;
 
 /// Applications that are chosen or excluded, at most.
 const MOST_APPLICATIONS: usize = 10_000;
@@ -73,6 +73,12 @@ pub enum NotBegun {
     Machine(#[from] std::io::Error),
 }
 
+impl From<Vec<Problem>> for NotBegun {
+    fn from(problems: Vec<Problem>) -> Self {
+        Self::Problems(problems)
+    }
+}
+
 impl Asked {
     fn check(&self) -> Result<(), NotBegun> {
         if self.chosen.len() + self.excluded.len() > MOST_APPLICATIONS {
@@ -100,7 +106,7 @@ impl Reloader {
         asked: Asked,
     ) -> Result<Vec<Problem>, NotBegun> {
         asked.check()?;
-        let _turn = self.turn.lock();
+        let _line = self.line();
         if let Some((_, candidate)) = shared.rollouts.running() {
             return Err(NotBegun::Runs(candidate));
         }
@@ -109,29 +115,26 @@ impl Reloader {
         let mut rollout = Rollout::new(asked.plan, asked.settings, now)?;
         let id = new_id()?;
         let arms = Arms::new(&id, asked.chosen, asked.excluded)?;
-        let current = shared.generation();
-        let source = Source::file(asked.candidate);
-        let (candidate, warnings) = self
-            .compile(&source, &current)
-            .map_err(NotBegun::Problems)?;
-        if candidate.id == current.id {
-            return Err(NotBegun::Same);
-        }
         rollout
             .command(now, Command::Start)
             .map_err(|refused| NotBegun::Asked(refused.to_string()))?;
-        let begun = Begun {
-            id,
-            reason: asked.reason,
-            candidate: Arc::new(candidate),
-            rollout,
-            cpu_share,
-            arms,
-            expected: asked.expect,
-            at: now,
-        };
-        shared.rollouts.begin(shared, begun)?;
-        Ok(warnings)
+        let source = Source::file(asked.candidate);
+        self.try_out(shared, &source, |candidate| {
+            if candidate.id == shared.generation().id {
+                return Err(NotBegun::Same);
+            }
+            let begun = Begun {
+                id,
+                reason: asked.reason,
+                candidate: Arc::new(candidate),
+                rollout,
+                cpu_share,
+                arms,
+                expected: asked.expect,
+                at: now,
+            };
+            Ok(shared.rollouts.begin(shared, begun)?)
+        })
     }
 }
 

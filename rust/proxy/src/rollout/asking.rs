@@ -208,7 +208,7 @@ impl Asking {
                 let mut env = Env {
                     now: job.at,
                     facts: &facts,
-                    directory: &revision.directory,
+                    directory: &job.other.directory,
                     counters: &counters,
                 };
                 route.advance(&view, &mut progress, &mut env)

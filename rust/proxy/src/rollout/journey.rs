@@ -318,15 +318,35 @@ impl Journey {
             }
         }
         (running.canary, running.control) = Default::default();
-        let live = match running.trial.serving {
-            Serving::Everybody => &running.trial.candidate,
-            Serving::Nobody | Serving::Some { .. } => &running.trial.base,
-        };
-        let live = live.clone();
-        let trial = (!stage.is_end()).then(|| Arc::new(running.trial.clone()));
-        if trial.is_none() {
+        let view = self.view();
+        if stage.is_end() {
             self.running = None;
         }
-        Some(Published { live, trial })
+        view
+    }
+
+    /// Changes both revisions, without a change of what the rollout is about; gives what requests must see.
+    pub fn replace<E>(
+        &mut self,
+        change: impl Fn(&Generation) -> Result<Generation, E>,
+    ) -> Result<Option<Published>, E> {
+        if let Some(Running { trial, .. }) = &mut self.running {
+            let (base, candidate) = (change(&trial.base)?, change(&trial.candidate)?);
+            (trial.base, trial.candidate) = (Arc::new(base), Arc::new(candidate));
+        }
+        Ok(self.view())
+    }
+
+    fn view(&self) -> Option<Published> {
+        let trial = &self.running.as_ref()?.trial;
+        let live = match trial.serving {
+            Serving::Everybody => &trial.candidate,
+            Serving::Nobody | Serving::Some { .. } => &trial.base,
+        };
+        let runs = self.runs();
+        Some(Published {
+            live: live.clone(),
+            trial: runs.then(|| Arc::new(trial.clone())),
+        })
     }
 }

@@ -35,11 +35,11 @@ pub use admin::answer;
 pub use asked::{Asked, NotBegun};
 pub use head::Head;
 pub use journey::Begun;
-use journey::Journey;
+use journey::{Journey, Published};
 pub use reload::{Reload, reload};
 pub use trial::{Trial, Watch};
 
-use crate::core::Shared;
+use crate::core::{Generation, Shared};
 
 /// How often reports are taken and the rollout moves, unless something wakes it.
 const TICK: Duration = Duration::from_millis(100);
@@ -120,6 +120,31 @@ impl Rollouts {
         Ok(followed?)
     }
 
+    /// Ends the rollout that runs; says whether one did.
+    pub fn end(&self, shared: &Shared) -> bool {
+        let runs = self.running().is_some();
+        runs && self.command(shared, Command::Abort).is_ok()
+    }
+
+    /// Changes both revisions of the rollout that runs; says whether one does.
+    ///
+    /// # Errors
+    /// What `change` says; nothing has changed then.
+    pub fn replace<E>(
+        &self,
+        shared: &Shared,
+        change: impl Fn(&Generation) -> Result<Generation, E>,
+    ) -> Result<bool, E> {
+        let mut journey = self.journey.lock();
+        let Some(journey) = journey.as_mut().filter(|journey| journey.runs()) else {
+            return Ok(false);
+        };
+        if let Some(next) = journey.replace(change)? {
+            self.show(shared, next);
+        }
+        Ok(true)
+    }
+
     /// The state as JSON; nothing before the first rollout.
     pub fn status(&self, shared: &Shared) -> Option<Value> {
         let journey = self.journey.lock();
@@ -137,9 +162,12 @@ impl Rollouts {
     /// Lets requests see where the rollout is. What serves everybody is replaced before the rollout ends, and after it began: a
     /// request between the two finds the same revision in both places.
     fn publish(&self, shared: &Shared, journey: &mut Journey) {
-        let Some(next) = journey.published() else {
-            return;
-        };
+        if let Some(next) = journey.published() {
+            self.show(shared, next);
+        }
+    }
+
+    fn show(&self, shared: &Shared, next: Published) {
         shared.current.store(next.live);
         self.trial.store(next.trial);
     }

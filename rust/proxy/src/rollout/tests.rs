@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lockgate_config::{Source, sha256_hex};
+use lockgate_config::{Problem, Source, sha256_hex};
 use lockgate_policy::{BoundPolicy, Chain, Env, Policy, RequestView, Timestamp, Verdict};
 use lockgate_rollout::{Arms, Command, Moment, Needs, Plan, Rollout, Settings, Share, Stage, Step};
 use lockgate_testkit::{Echo, read_message};
@@ -17,9 +17,14 @@ use super::journey::Begun;
 use crate::clock::Clock;
 use crate::core::Generation;
 use crate::node::Node;
+use crate::reload::{Options, Reloading};
 
 const START: Timestamp = Timestamp::from_seconds(1_800_000_000);
 const PATIENCE: Duration = Duration::from_secs(20);
+/// What a candidate has more.
+const OTHER: &str = ", { id: say, kind: headers, request: { set: { X-Candidate: yes } } }";
+
+mod kept;
 
 /// Breaks on requests that ask for it: a fault that no check finds (F9, F10).
 #[derive(Debug)]
@@ -74,12 +79,19 @@ fn plan() -> Plan {
 
 impl Gateway {
     fn start() -> Self {
+        Self::start_in(tempfile::tempdir().unwrap(), Options::default())
+    }
+
+    fn start_in(folder: tempfile::TempDir, options: Options) -> Self {
         let service = Echo::start().address;
-        let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("gateway.yaml");
         std::fs::write(&path, document(service, "")).unwrap();
         let clock = Clock::by_hand(START);
-        let (node, _) = Node::start_at(Source::File(path), clock.clone()).unwrap();
+        let options = Options {
+            clock: clock.clone(),
+            ..options
+        };
+        let (node, _) = Node::start_with(Source::File(path), options).unwrap();
         Self {
             node,
             clock,
@@ -88,42 +100,49 @@ impl Gateway {
         }
     }
 
-    fn candidate(&self, policies: &str) -> Generation {
+    /// Begins the rollout of a candidate with a fault in front of every route.
+    fn begin_broken(&self) {
+        self.begin_changed(OTHER, |candidate| {
+            for route in &mut Arc::get_mut(&mut candidate.revision).unwrap().routes {
+                let first = route.chain.policies()[0].clone();
+                let fault = BoundPolicy {
+                    id: "fault".into(),
+                    kind: first.kind,
+                    origin: first.origin.clone(),
+                    scope: first.scope.clone(),
+                    mode: first.mode,
+                    share: 10_000,
+                    when: None,
+                    on_error: first.on_error,
+                    expires: None,
+                    is_final: false,
+                    declared: Value::Null,
+                    span: first.span.clone(),
+                    policy: Box::new(Breaks),
+                };
+                let policies = [&[Arc::new(fault)], route.chain.policies()].concat();
+                route.chain = Arc::new(Chain::new(policies));
+            }
+        });
+    }
+
+    fn begin(&self, policies: &str) {
+        self.begin_changed(policies, |_| ());
+    }
+
+    fn begin_changed(&self, policies: &str, change: impl FnOnce(&mut Generation)) {
         let path = self.folder.path().join("next.yaml");
         std::fs::write(&path, document(self.service, policies)).unwrap();
         let (shared, reloader) = self.node.parts();
-        let current = shared.generation();
-        reloader.compile(&Source::File(path), &current).unwrap().0
+        let begun = reloader.try_out(shared, &Source::File(path), |mut candidate| {
+            change(&mut candidate);
+            self.begin_with(candidate);
+            Ok::<_, Vec<Problem>>(())
+        });
+        assert_eq!(begun, Ok(Vec::new()));
     }
 
-    /// Begins the rollout of a candidate with a fault in front of every route.
-    fn begin_broken(&self) {
-        let mut candidate =
-            self.candidate(", { id: say, kind: headers, request: { set: { X-Candidate: yes } } }");
-        for route in &mut candidate.revision.routes {
-            let first = route.chain.policies()[0].clone();
-            let fault = BoundPolicy {
-                id: "fault".into(),
-                kind: first.kind,
-                origin: first.origin.clone(),
-                scope: first.scope.clone(),
-                mode: first.mode,
-                share: 10_000,
-                when: None,
-                on_error: first.on_error,
-                expires: None,
-                is_final: false,
-                declared: Value::Null,
-                span: first.span.clone(),
-                policy: Box::new(Breaks),
-            };
-            let policies = [&[Arc::new(fault)], route.chain.policies()].concat();
-            route.chain = Arc::new(Chain::new(policies));
-        }
-        self.begin(candidate);
-    }
-
-    fn begin(&self, candidate: Generation) {
+    fn begin_with(&self, candidate: Generation) {
         let now = Moment(START.0);
         let mut rollout = Rollout::new(plan(), Settings::default(), now).unwrap();
         rollout.command(now, Command::Start).unwrap();
@@ -261,7 +280,7 @@ fn what_was_used_of_a_limit_is_counted_once_while_both_revisions_are_asked() {
     )
     .unwrap();
     assert!(gateway.node.apply().applied);
-    gateway.begin(gateway.candidate(&limit(9)));
+    gateway.begin(&limit(9));
     let statuses: Vec<u16> = (0..4).map(|_| gateway.ask("").0).collect();
     assert_eq!(statuses, [200; 4]);
     let judged = gateway.until(|status| status["beside"]["judged"] == 4);
@@ -284,9 +303,8 @@ fn what_was_used_of_a_limit_is_counted_once_while_both_revisions_are_asked() {
 fn a_reload_is_refused_while_a_rollout_runs_and_after_it_for_what_was_replaced() {
     let gateway = Gateway::start();
     let (shared, reloader) = gateway.node.parts();
-    let next = ", { id: say, kind: headers, request: { set: { X-Candidate: yes } } }";
-    gateway.begin(gateway.candidate(next));
-    let refused = reloader.apply(shared, false);
+    gateway.begin(OTHER);
+    let refused = reloader.apply(shared, Reloading::default());
     assert!(
         !refused.applied
             && refused.problems[0]
@@ -294,7 +312,7 @@ fn a_reload_is_refused_while_a_rollout_runs_and_after_it_for_what_was_replaced()
                 .contains("runs; nothing was reloaded")
     );
     gateway.go_to("last good");
-    let refused = reloader.apply(shared, false);
+    let refused = reloader.apply(shared, Reloading::default());
     assert!(
         !refused.applied
             && refused.problems[0]
@@ -303,19 +321,23 @@ fn a_reload_is_refused_while_a_rollout_runs_and_after_it_for_what_was_replaced()
     );
     std::fs::write(
         gateway.folder.path().join("gateway.yaml"),
-        document(gateway.service, next),
+        document(gateway.service, OTHER),
     )
     .unwrap();
-    assert!(reloader.apply(shared, false).applied);
+    assert!(reloader.apply(shared, Reloading::default()).applied);
     // Another document has been read: going back to the first is meant so.
     std::fs::write(
         gateway.folder.path().join("gateway.yaml"),
         document(gateway.service, ""),
     )
     .unwrap();
-    assert!(reloader.apply(shared, false).applied);
-    gateway.begin(gateway.candidate(next));
-    assert!(reloader.apply(shared, true).applied);
+    assert!(reloader.apply(shared, Reloading::default()).applied);
+    gateway.begin(OTHER);
+    let force = Reloading {
+        force: true,
+        again: false,
+    };
+    assert!(reloader.apply(shared, force).applied);
     assert_eq!(shared.rollouts.running(), None);
     gateway.stop();
 }
@@ -331,7 +353,6 @@ fn what_cannot_begin_says_why() {
         let asked: Asked = serde_json::from_str(&text).unwrap();
         reloader.begin_rollout(shared, asked).unwrap_err()
     };
-    let other = ", { id: say, kind: headers, request: { set: { X-Candidate: yes } } }";
     for (policies, more, message) in [
         (
             "",
@@ -339,12 +360,12 @@ fn what_cannot_begin_says_why() {
             "the candidate is what is served; change it, or name another document",
         ),
         (
-            other,
+            OTHER,
             r#", "chosen": ["a"], "excluded": ["a"]"#,
             "`a` is chosen for the canary and excluded from it; remove it from one of the lists",
         ),
         (
-            other,
+            OTHER,
             r#", "expect": {"newly_refused": {"applications": [], "at_most": 3}}"#,
             "`expect.newly_refused.applications` is empty; name applications, or write `[\"*\"]` for everybody",
         ),
@@ -357,8 +378,8 @@ fn what_cannot_begin_says_why() {
         assert_eq!(refused(policies, more).to_string(), message);
     }
     assert_eq!(shared.rollouts.running(), None);
-    gateway.begin(gateway.candidate(other));
-    let runs = refused(other, "").to_string();
+    gateway.begin(OTHER);
+    let runs = refused(OTHER, "").to_string();
     assert!(
         runs.ends_with("runs; wait for its end, or run `lockgate rollout abort`"),
         "{runs}"

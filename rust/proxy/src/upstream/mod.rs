@@ -153,7 +153,7 @@ pub struct Building<'a> {
     /// The document.
     pub document: &'a Document,
     /// The folder that files are relative to.
-    pub base: &'a std::path::Path,
+    pub base: &'a lockgate_config::Base,
     /// Whether secrets may be read.
     pub secrets: Secrets,
     /// The services that serve now.

@@ -1,7 +1,7 @@
 use super::*;
 
 fn build(document: &Document, previous: Option<&Upstreams>) -> Upstreams {
-    let base = std::path::Path::new(".");
+    let base = &lockgate_config::Base::folder(".");
     let building = Building {
         document,
         base,
@@ -270,7 +270,7 @@ fn what_cannot_be_a_target_or_a_key_is_said() {
         let problems = match lockgate_config::load(&source) {
             Err(problems) => problems,
             Ok(document) => {
-                let base = std::path::Path::new(".");
+                let base = &lockgate_config::Base::folder(".");
                 let building = Building {
                     document: &document,
                     base,

@@ -8,7 +8,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 
 use super::Building;
-use crate::tls::{certificates, private_key, provider};
+use crate::tls::{certificates, paired_certificates, private_key, provider};
 
 /// The TLS settings of a service; `None` when no target speaks TLS.
 ///
@@ -42,7 +42,7 @@ pub fn client_config(
     let mut roots = RootCertStore::empty();
     match tls.and_then(|tls| tls.authorities.as_deref()) {
         Some(file) => {
-            for authority in certificates(&building.base.join(file), file).map_err(wrong)? {
+            for authority in certificates(building.base, file).map_err(wrong)? {
                 roots.add(authority).map_err(|error| {
                     wrong(format!(
                         "`{file}` holds a certificate that is no authority: {error}"
@@ -77,7 +77,7 @@ pub fn client_config(
         }
         Some((file, Some(key))) => {
             let chain: Vec<CertificateDer<'static>> =
-                certificates(&building.base.join(file), file).map_err(wrong)?;
+                paired_certificates(building.base, file).map_err(wrong)?;
             match building.secrets {
                 Secrets::Skip => builder.with_no_client_auth(),
                 Secrets::Read => {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use lockgate_cases::{Came, CameForwarded, CameVerdict, Case, Step, Suite};
 use lockgate_config::Source;
 use lockgate_policy::{ExplainAnswer, Timestamp};
-use lockgate_proxy::{Clock, Node};
+use lockgate_proxy::{Clock, Node, Options};
 use lockgate_recording::{Decision, Event, Reader};
 use lockgate_testkit::{Answer, Authority, Issued, Message};
 
@@ -63,10 +63,16 @@ pub fn run(suite: &Suite, case: &Case, now: Timestamp) -> Vec<Came> {
     let source = Source::Text {
         name: case.name.clone(),
         text: around.document(&suite.gateway.loaded.canonical),
-        base: suite.gateway.loaded.base.clone(),
+        base: suite.gateway.loaded.base.path().to_owned(),
     };
     let clock = Clock::by_hand(case.at.unwrap_or(now));
-    let started = Node::start_at(source, clock.clone());
+    let started = Node::start_with(
+        source,
+        Options {
+            clock: clock.clone(),
+            ..Options::default()
+        },
+    );
     let (node, _) = started.unwrap_or_else(|error| panic!("{}: {error:?}", case.name));
     let run = Run {
         node: &node,
