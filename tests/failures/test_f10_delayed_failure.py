@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import lockgate
 from load import Load, Running
-from lockgate.control import State
+from lockgate.state import State
 from sites import KEY
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import lockgate
 import pytest
 from load import Load, Running
-from lockgate.control import State
+from lockgate.state import State
 from sites import KEY
 
 if TYPE_CHECKING:

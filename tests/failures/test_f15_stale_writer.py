@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import lockgate
 from load import SECONDS, Load
-from lockgate.control import State
+from lockgate.state import State
 from sites import KEY
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 from load import Load, Running
 from lockgate import _engine
-from lockgate.control import State
+from lockgate.state import State
 from services import Service
 from sites import KEY, Site
 

@@ -5,17 +5,22 @@ from __future__ import annotations
 import shlex
 import socket
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import ssl
-
-    from lockgate.attacks.signing import Signer
 
 MOST_BYTES = 4 * 1024 * 1024
 """The most that is read of an answer."""
 ATTACKER = "127.66.6.6"
 """Where attacks come from: a loopback address that no document trusts as a proxy."""
+
+
+class Signs(Protocol):
+    """What signs a request as it is sent."""
+
+    def fields(self, request: Request, /) -> list[tuple[str, str]]:
+        """The fields to add."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,7 @@ class Request:
     """The loopback address to call from."""
     certificate: bool = False
     """Whether to show the sandbox's client certificate."""
-    signer: Signer | None = None
+    signer: Signs | None = None
     """Who signs it when it is sent."""
 
     def fields(self) -> list[tuple[str, str]]:

@@ -9,7 +9,7 @@ import typer
 
 from lockgate.cli.output import err, fail, out
 from lockgate.cli.state import State, folder_of
-from lockgate.control import ControlError
+from lockgate.state import StateError
 
 app = typer.Typer(help="Change who may call, at once and apart from revisions.", no_args_is_help=True)
 
@@ -38,7 +38,7 @@ def revoke(
     """
     try:
         done = folder_of(state).revoke(what)
-    except ControlError as error:
+    except StateError as error:
         fail(str(error), 1)
     ((sort, name),) = done.revoked.items()
     if done.known is None:
@@ -63,6 +63,6 @@ def apply(
     """
     try:
         sequence = folder_of(state).publish(file)
-    except ControlError as error:
+    except StateError as error:
         fail(str(error), 1)
     out.print(f"the directory {sequence} is served")

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from lockgate.cli.output import columns, err, fail, out, write
-from lockgate.control import ControlError
-from lockgate.control import State as StateFolder
+from lockgate.state import State as StateFolder
+from lockgate.state import StateError
 
 State = Annotated[
     Path | None,
@@ -28,7 +28,7 @@ def generations(
     """List the generations that a node keeps, whether it runs or not. Exit code 2: it is no state folder."""
     try:
         found = folder_of(state).generations()
-    except ControlError as error:
+    except StateError as error:
         fail(str(error))
     if as_json:
         write(found.model_dump_json(indent=2))
@@ -71,11 +71,11 @@ def rollback(
     folder = folder_of(state)
     try:
         folder.generations()
-    except ControlError as error:
+    except StateError as error:
         fail(str(error))
     try:
         went = folder.roll_back(to, why)
-    except ControlError as error:
+    except StateError as error:
         fail(str(error), 1)
     for problem in went.problems:
         err.print(problem, markup=False)

@@ -235,7 +235,7 @@ pub(crate) fn collect(problem: Problem) {
 }
 
 fn check_name(key: &Key) -> Result<(), Problem> {
-    crate::document::check_id(&key.name).map_err(|message| Problem::new(&key.span, message))
+    crate::id::check_id(&key.name).map_err(|message| Problem::new(&key.span, message))
 }
 
 /// Decodes a part of a value inside that value's own `Deserialize`, keeping the positions of its problems.

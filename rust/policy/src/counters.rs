@@ -13,7 +13,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 
-use crate::env::Timestamp;
+use crate::time::Timestamp;
 
 pub use notes::Noted;
 use notes::{Sort, View};

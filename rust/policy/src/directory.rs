@@ -6,9 +6,10 @@ use std::sync::Arc;
 use lockgate_config::{Document, Entries, Problem, Spanned};
 use sha2::{Digest, Sha256};
 
-use crate::env::Timestamp;
+use crate::hex::read_hash;
 use crate::identity::Application;
 use crate::password::check_hash;
+use crate::time::Timestamp;
 
 /// Who may call.
 #[derive(Debug, Clone, Default)]
@@ -51,7 +52,7 @@ pub struct User {
 impl User {
     /// A hash of the hash: it tells whether two passwords are one without giving anybody the hash to try words on.
     pub fn hash_of_hash(&self) -> Arc<str> {
-        crate::evidence::hex(&Sha256::digest(self.hash.as_bytes())).into()
+        crate::hex::hex(&Sha256::digest(self.hash.as_bytes())).into()
     }
 }
 
@@ -338,19 +339,6 @@ fn taken(value: &Spanned<String>, what: &str) -> Problem {
         format!("this {what} belongs to two applications"),
     )
     .help("keep it in one of them")
-}
-
-/// A SHA-256 as 64 hexadecimal digits.
-pub fn read_hash(text: &str) -> Option<[u8; 32]> {
-    // The parser of numbers takes a sign before the digits.
-    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    let mut hash = [0u8; 32];
-    for (at, byte) in hash.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(at * 2..at * 2 + 2)?, 16).ok()?;
-    }
-    Some(hash)
 }
 
 /// A date (its first moment in UTC) or an RFC 3339 time.

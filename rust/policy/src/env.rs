@@ -1,27 +1,8 @@
 use crate::counters::Counters;
 use crate::directory::Directory;
 use crate::facts::Facts;
-
-/// Microseconds since 1970-01-01T00:00:00Z.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Timestamp(pub u64);
-
-impl Timestamp {
-    /// Whole seconds since 1970.
-    pub const fn seconds(self) -> u64 {
-        self.0 / 1_000_000
-    }
-
-    /// Whole milliseconds since 1970.
-    pub const fn millis(self) -> u64 {
-        self.0 / 1_000
-    }
-
-    /// `seconds` since 1970.
-    pub const fn from_seconds(seconds: u64) -> Self {
-        Self(seconds * 1_000_000)
-    }
-}
+use crate::time::Timestamp;
+use crate::verdict::Verdict;
 
 /// Everything a policy may know besides the request. Time comes from here and nowhere else, so that a replay sees the past.
 pub struct Env<'a> {
@@ -33,4 +14,12 @@ pub struct Env<'a> {
     pub directory: &'a Directory,
     /// Usage by policy and key.
     pub counters: &'a std::sync::Arc<Counters>,
+}
+
+impl Env<'_> {
+    /// What a policy says that must know what was not recorded; `what` completes "… was not recorded".
+    pub fn not_recorded(&self, what: &'static str) -> Verdict {
+        self.facts.note_missing(what);
+        Verdict::Undecided(what.into())
+    }
 }

@@ -10,66 +10,10 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use crate::facts::{Fact, FactRequest, Facts};
+pub use crate::finding::{Evidence, Finding, Known, PasswordEvidence, TokenEvidence};
+use crate::hex::{hex, read_hash};
 use crate::keys::{Algorithm, KeySet, VerifyingKey};
 use crate::request::ClientCertificate;
-
-/// What a policy found out about one credential.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Evidence {
-    /// The credential as it was sent; its mark in a replay.
-    pub credential: Arc<str>,
-    /// What is known of it.
-    pub found: Finding,
-}
-
-/// What is known of a credential.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Finding {
-    /// A signed token.
-    Token(TokenEvidence),
-    /// A token that only its issuer can read; whether it can be one at all.
-    OpaqueToken {
-        /// Whether it has the form of a token.
-        readable: bool,
-    },
-    /// A user name and a password; nothing when they cannot be read.
-    Password(Option<PasswordEvidence>),
-}
-
-/// A signed token without its signature.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct TokenEvidence {
-    /// Its header; absent when it is no signed token at all.
-    pub header: Option<Map<String, Value>>,
-    /// The thumbprint of the key that made its signature, when one is known.
-    pub signed_by: Option<Arc<str>>,
-    /// The thumbprints of keys that did not.
-    pub tried: Vec<Arc<str>>,
-    /// Its claims, when a key proved them and they can be read.
-    pub claims: Option<Arc<Value>>,
-}
-
-/// A user name and whether the password is right.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PasswordEvidence {
-    /// The user name; its mark in a replay.
-    pub user: Arc<str>,
-    /// The hash that the password was compared with, as a hash of it; none for an unknown user.
-    pub compared: Option<Arc<str>>,
-    /// Whether it was right.
-    pub right: bool,
-}
-
-/// Evidence for a credential, as a policy meets it.
-#[derive(Debug)]
-pub enum Known<'a, T: ?Sized> {
-    /// The credential itself is there: look at it.
-    Sent,
-    /// It was recorded, with this.
-    Recorded(&'a T),
-    /// It was recorded, and what the policy must know of it was not.
-    Nothing,
-}
 
 /// Everything recorded of one request that its text does not say.
 #[derive(Debug, Default)]
@@ -218,7 +162,7 @@ impl Recorded {
                     .iter()
                     .filter_map(|name| Some(name.as_str()?.to_owned()));
                 self.certificate = Some(ClientCertificate {
-                    sha256: crate::directory::read_hash(object.get("sha256")?.as_str()?)?,
+                    sha256: read_hash(object.get("sha256")?.as_str()?)?,
                     names: names.collect(),
                 });
             }
@@ -308,13 +252,4 @@ fn put(object: &mut Value, name: &str, value: Value) {
     if let Value::Object(members) = object {
         members.insert(name.to_owned(), value);
     }
-}
-
-/// Bytes as hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .filter_map(|nibble| char::from_digit(u32::from(nibble), 16))
-        .collect()
 }

@@ -14,13 +14,14 @@ use serde_json::Value;
 use crate::canonical::canonical_path;
 use crate::chain::{Outcome, Progress, Step, Word};
 use crate::counters::Counters;
-use crate::env::{Env, Timestamp};
+use crate::env::Env;
 use crate::facts::{Fact, Facts};
 use crate::forwarding::{forwarded_query, remove_cookie};
 use crate::policy::Phase;
 use crate::reason;
 use crate::request::{Body, RequestView, ResponseView};
 use crate::revision::{Revision, Route, RouteTarget};
+use crate::time::Timestamp;
 use crate::verdict::{Effect, Need, Refusal};
 
 use request::{Answer, Parsed};

@@ -8,9 +8,8 @@ use parking_lot::Mutex;
 use serde_json::Value;
 
 use crate::endpoint::Endpoint;
-use crate::evidence::{Evidence, Finding, Known, PasswordEvidence, TokenEvidence};
+use crate::finding::{Evidence, Finding, Known, PasswordEvidence, TokenEvidence};
 use crate::keys::KeySet;
-use crate::verdict::Verdict;
 
 /// What a policy asks for.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -211,13 +210,12 @@ impl Facts {
         })
     }
 
-    /// What a policy says that must know what was not recorded; `what` completes "… was not recorded".
-    pub fn not_recorded(&self, what: &'static str) -> Verdict {
+    /// Notes that something was not recorded that a policy must know; `what` completes "… was not recorded".
+    pub(crate) fn note_missing(&self, what: &'static str) {
         if let Credentials::Recorded { missing, .. } = &self.credentials {
             // The first policy that could not decide names the request.
             let _ = missing.set(what);
         }
-        Verdict::Undecided(what.into())
     }
 
     /// What a policy had to know and was not recorded.

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::{self, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-use crate::evidence::TokenEvidence;
+use crate::finding::TokenEvidence;
 use crate::keys::{Algorithm, KeySet, VerifyingKey, decode_base64url};
 
 /// The largest token, in bytes.

@@ -165,7 +165,7 @@ impl Jwk {
                 number(&self.n)?
             ),
         };
-        Some(crate::evidence::hex(&Sha256::digest(members)).into())
+        Some(crate::hex::hex(&Sha256::digest(members)).into())
     }
 
     fn verifying(&self) -> Option<VerifyingKey> {

@@ -7,6 +7,7 @@
 //! request; the route's [`Chain`] is advanced with a [`RequestView`], an [`Env`] and a [`Progress`] until it is decided.
 
 mod bearer;
+mod cache_rule;
 mod caller;
 pub mod canonical;
 mod catalogue;
@@ -20,7 +21,9 @@ mod env;
 pub mod evidence;
 mod explain;
 mod facts;
+mod finding;
 mod forwarding;
+mod hex;
 mod identity;
 mod jose;
 pub mod keys;
@@ -46,9 +49,11 @@ mod schedule;
 mod signature_key;
 mod signatures;
 mod text_template;
+mod time;
 mod usage_fields;
 mod verdict;
 
+pub use cache_rule::CacheRule;
 pub use catalogue::{KINDS, catalogue, document_schema, kind, reasons};
 pub use chain::{Chain, Outcome, Progress, Step, VerdictRecord, Word};
 pub use condition::Condition;
@@ -56,17 +61,17 @@ pub use counters::{
     CalendarWindow, CounterKey, Counters, Noted, Permit, Run, SavedQuota, SavedUse, Usage, Window,
 };
 pub use diff::{Difference, diff};
-pub use directory::{Directory, KeyLookup, Revoked, User, read_hash, read_time};
+pub use directory::{Directory, KeyLookup, Revoked, User, read_time};
 pub use endpoint::{ClientCredentials, Endpoint, is_private};
-pub use env::{Env, Timestamp};
+pub use env::Env;
 pub use explain::{
     ExplainAnswer, ExplainCertificate, ExplainRequest, Explained, Forwarded, Trace, TracedPolicy,
     TracedRoute, explain, explain_with,
 };
 pub use facts::{Fact, FactRequest, Facts};
 pub use forwarding::{forwarded_query, query_without, remove_cookie};
+pub use hex::read_hash;
 pub use identity::{Application, Identity};
-pub use kinds::cache::CacheRule;
 pub use outline::{OutlinedPolicy, OutlinedRoute, Place, descriptions, outline};
 pub use password::{PasswordError, hash_password};
 pub use policy::{BoundPolicy, Compiling, Kind, Origin, Phase, Policy, Secrets, stable_hash};
@@ -75,6 +80,7 @@ pub use reason::{GATEWAY_REASONS, Reason};
 pub use request::{Body, ClientCertificate, RequestView, ResponseView};
 pub use revision::{Part, Revision, Route, RouteTarget};
 pub use router::{Conditions, Found, Router, Template};
+pub use time::Timestamp;
 pub use verdict::{Effect, Effects, Need, Refusal, Reply, ResponseEdit, ResponseVerdict, Verdict};
 
 /// The reasons that belong to the gateway itself, by name.

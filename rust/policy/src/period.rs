@@ -12,7 +12,7 @@ use serde::de::value::StrDeserializer;
 use serde::{Deserialize, Deserializer, de};
 
 use crate::counters::CalendarWindow;
-use crate::env::Timestamp;
+use crate::time::Timestamp;
 
 /// A unit of the calendar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,17 +1,18 @@
 use std::fmt;
 use std::sync::Arc;
 
-use lockgate_config::{Base, Document, Mode, OnError, PolicyEntry, Problem, Secret};
+use lockgate_config::{Base, Document, Mode, OnError, PolicyEntry, Problem, Secret, Version};
 use schemars::{Schema, SchemaGenerator};
 use serde::Serialize;
 
 use crate::condition::Condition;
 use crate::directory::Directory;
 use crate::endpoint::Endpoint;
-use crate::env::{Env, Timestamp};
+use crate::env::Env;
 use crate::reason::Reason;
 use crate::request::{RequestView, ResponseView};
-use crate::revision::strip;
+use crate::time::Timestamp;
+
 use crate::router::Template;
 use crate::verdict::{ResponseVerdict, Verdict};
 
@@ -178,7 +179,7 @@ impl Compiling<'_> {
             return None;
         };
         let versions = &self.document.apis.get(api)?.versions;
-        versions.get(version).map(strip)
+        versions.get(version).map(Version::stripped)
     }
 
     /// The names of the variables that a request's path gives; none outside a route.

@@ -26,7 +26,6 @@ use crate::request::RequestView;
 use crate::router::{Conditions, Found, Router, Template};
 use crate::verdict::{Refusal, ResponseEdit};
 
-pub(crate) use route::strip;
 use route::wrong_method;
 pub use route::{Part, Route, RouteTarget};
 
@@ -408,7 +407,7 @@ impl<'a> Build<'a> {
             self.router.add(*host, &template, conditions.clone(), at);
         }
         let methods = conditions.methods;
-        let strip = strip(shared.settings);
+        let strip = shared.settings.stripped();
         self.routes.push(Route {
             id: Arc::from(id),
             api: shared.api.clone(),

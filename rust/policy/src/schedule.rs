@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::directory::read_time;
-use crate::env::Timestamp;
+use crate::time::Timestamp;
 
 /// Times as a document writes them.
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -6,10 +6,10 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use smallvec::SmallVec;
 
+use crate::cache_rule::CacheRule;
 use crate::counters::Permit;
 use crate::facts::FactRequest;
 use crate::identity::Identity;
-use crate::kinds::cache::CacheRule;
 use crate::reason::Reason;
 
 /// What a policy says about a request.

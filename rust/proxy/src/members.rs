@@ -3,13 +3,12 @@
 use std::path::Path;
 
 use lockgate_config::{
-    Application, Entries, MAX_DOCUMENT_BYTES, load_directory, nearest, read_file,
+    Application, Entries, MAX_DOCUMENT_BYTES, load_directory, nearest, one_line, read_file,
 };
 use lockgate_generations::{Members, Opened, Revokes, Store};
 use lockgate_policy::{Directory, read_hash};
 
 use crate::history::apart;
-use crate::reload::one_line;
 
 /// What a person wants revoked: 64 digits are a hash, everything else is an application.
 ///

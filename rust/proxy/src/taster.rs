@@ -13,7 +13,7 @@ use lockgate_recording::Reader;
 use serde::{Deserialize, Serialize};
 
 use crate::candidate::Candidate;
-use crate::node::parts;
+use crate::compile::parts;
 
 /// The most of a child's answer that is read.
 const MAX_ANSWER_BYTES: u64 = 16 * 1024 * 1024;

@@ -52,6 +52,17 @@ pub struct Version {
     pub unlisted: Unlisted,
 }
 
+impl Version {
+    /// How many bytes at the start of its paths are taken off before forwarding.
+    pub fn stripped(&self) -> usize {
+        if self.strip_base && self.base.as_str() != "/" {
+            self.base.len()
+        } else {
+            0
+        }
+    }
+}
+
 const fn yes() -> bool {
     true
 }

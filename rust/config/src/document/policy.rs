@@ -136,7 +136,7 @@ impl PolicyEntry {
         };
         let fields: Shared =
             nested::<_, crate::decode::DecodeError>(&shared).map_err(|error| error.at(&span))?;
-        crate::document::check_id(&fields.id)
+        crate::id::check_id(&fields.id)
             .map_err(|message| Problem::new(&fields.id.span, message))?;
         if fields.mode != Mode::Off && fields.percent.get() == 0.0 {
             return Err(Problem::new(

@@ -29,7 +29,8 @@ pub use decode::DECODING_PASSES_MAX;
 pub use field::{Field, Location};
 pub use finding::{Class, Finding, Sensitivity};
 pub use message::{show_cookies, show_form, show_json, show_query, show_xml};
-pub use pack::{PackError, PackSettings, RulePack};
+pub use pack::{PackSettings, RulePack};
+pub use pattern::PackError;
 
 /// Bytes inspected in one request, decoded views included.
 pub const INSPECTED_BYTES_MAX: usize = 1024 * 1024;

@@ -7,6 +7,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickBuilder};
 use super::decode::views;
 use super::field::Field;
 use super::finding::{Class, Finding, Sensitivity};
+use super::pattern::PackError;
 use super::{
     Detector, Engine, FIELDS_MAX, FINDINGS_MAX, INSPECTED_BYTES_MAX, Inspection, OverBudget,
 };
@@ -28,14 +29,6 @@ impl Default for PackSettings {
             sensitivity: Sensitivity::default(),
         }
     }
-}
-
-/// Rules that cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the rules do not compile: {reason}")]
-pub struct PackError {
-    /// What the pattern compiler said.
-    pub reason: String,
 }
 
 /// A named, versioned set of detectors.

@@ -2,7 +2,13 @@
 
 use regex::bytes::{Regex, RegexBuilder};
 
-use super::pack::PackError;
+/// Rules that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the rules do not compile: {reason}")]
+pub struct PackError {
+    /// What the pattern compiler said.
+    pub reason: String,
+}
 
 /// Compiles a pattern that ignores letter case and white space in the pattern.
 pub(super) fn compile(pattern: &str) -> Result<Regex, PackError> {

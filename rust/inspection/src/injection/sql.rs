@@ -7,7 +7,7 @@ use regex::bytes::Regex;
 use super::Detector;
 use super::field::Field;
 use super::finding::{Class, Finding, Sensitivity};
-use super::pack::PackError;
+use super::pattern::PackError;
 use super::pattern::compile;
 
 const ID: &str = "sql_injection.statement";

@@ -5,7 +5,7 @@ use regex::bytes::Regex;
 use super::Detector;
 use super::field::{Field, Location};
 use super::finding::{Class, Finding, Sensitivity};
-use super::pack::PackError;
+use super::pattern::PackError;
 use super::pattern::compile;
 use super::ssrf_host::{Target, target_of};
 

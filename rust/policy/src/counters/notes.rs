@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use smallvec::SmallVec;
 
 use super::{CounterKey, Counters, Permit, Usage, Window};
-use crate::env::Timestamp;
+use crate::time::Timestamp;
 
 /// What a key counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use super::sliding::{Log, Run, Window};
 use super::{CounterKey, Counters, Sort, Usage, View};
-use crate::env::Timestamp;
+use crate::time::Timestamp;
 
 /// What one caller has used of a quota.
 #[derive(Debug, Clone)]

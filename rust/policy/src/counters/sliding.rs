@@ -3,7 +3,7 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use super::Usage;
-use crate::env::Timestamp;
+use crate::time::Timestamp;
 
 /// A sliding window of a policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,9 +8,10 @@ use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::directory::{read_hash, read_time};
-use crate::env::Timestamp;
+use crate::directory::read_time;
+use crate::hex::read_hash;
 use crate::request::ClientCertificate;
+use crate::time::Timestamp;
 
 /// A request as a person writes it.
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -133,7 +133,7 @@ impl Policy for ApiKey {
             }
         };
         if env.facts.are_recorded() && directory::holds_mark_among_others(&key) {
-            return env.facts.not_recorded("the whole key");
+            return env.not_recorded("the whole key");
         }
         match env.directory.key(&key, env.now) {
             KeyLookup::Live(application) => Verdict::Identified(

@@ -25,7 +25,7 @@ use serde::Deserialize;
 
 use crate::directory::User;
 use crate::env::Env;
-use crate::evidence::{Finding, Known, PasswordEvidence};
+use crate::finding::{Finding, Known, PasswordEvidence};
 use crate::identity::Identity;
 use crate::password::Verifier;
 use crate::policy::{Compiled, Compiling, Kind, Phase, Policy};
@@ -178,7 +178,7 @@ impl Policy for BasicAuth {
         let checked = match env.facts.password(encoded) {
             Known::Sent => self.check(encoded, env),
             Known::Recorded(checked) => checked.clone(),
-            Known::Nothing => return env.facts.not_recorded("whether the password is right"),
+            Known::Nothing => return env.not_recorded("whether the password is right"),
         };
         env.facts
             .note(encoded, || Finding::Password(checked.clone()));
@@ -187,9 +187,7 @@ impl Policy for BasicAuth {
         };
         let known = env.directory.user(&checked.user);
         if known.is_some_and(|known| Some(known.hash_of_hash()) != checked.compared) {
-            return env
-                .facts
-                .not_recorded("whether the password is the new one of the user");
+            return env.not_recorded("whether the password is the new one of the user");
         }
         match known {
             Some(known) if checked.right && !known.application.suspended => {

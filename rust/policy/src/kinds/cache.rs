@@ -19,6 +19,7 @@ use lockgate_config::{ByteSize, Duration, Each, OnError, PolicyEntry, decode};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::cache_rule::CacheRule;
 use crate::env::Env;
 use crate::policy::{Compiled, Compiling, Kind, Phase, Policy};
 use crate::request::RequestView;
@@ -53,19 +54,6 @@ struct Settings {
 
 const fn up_to() -> ByteSize {
     ByteSize::new(1024 * 1024)
-}
-
-/// How the answers of a route are kept.
-#[derive(Debug, PartialEq, Eq)]
-pub struct CacheRule {
-    /// How long an answer is fresh when the service does not say.
-    pub fresh: std::time::Duration,
-    /// How long an answer may still be given while a new one is fetched.
-    pub stale: std::time::Duration,
-    /// The largest answer that is kept, in bytes.
-    pub up_to: usize,
-    /// Names by which answers can be purged together.
-    pub tags: Vec<String>,
 }
 
 #[derive(Debug)]

@@ -23,11 +23,12 @@ use lockgate_config::{Each, OnError, PolicyEntry, Problem, Spanned, decode};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::env::{Env, Timestamp};
+use crate::env::Env;
 use crate::policy::{Compiled, Compiling, Kind, Origin, Phase, Policy};
 use crate::reason::Reason;
 use crate::request::RequestView;
 use crate::schedule::{Times, Written, moment};
+use crate::time::Timestamp;
 use crate::verdict::{Effect, Refusal, ResponseEdit, Verdict};
 
 /// The catalogue entry.

@@ -27,13 +27,14 @@ use lockgate_config::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::env::{Env, Timestamp};
+use crate::env::Env;
 use crate::identity::{Application, Identity};
 use crate::policy::{Compiled, Compiling, Kind, Phase, Policy};
 use crate::reason::Reason;
 use crate::request::{Body, RequestView};
 use crate::signature_key::CheckingKey;
 use crate::signatures::{DERIVED, Malformed, Unverified, digest_matches};
+use crate::time::Timestamp;
 use crate::verdict::{Effects, Refusal, Verdict};
 
 /// The catalogue entry.
@@ -395,7 +396,7 @@ impl HttpSignature {
 impl Policy for HttpSignature {
     fn evaluate(&self, request: &RequestView<'_>, env: &mut Env<'_>) -> Verdict {
         if env.facts.are_recorded() && request.headers.contains_key(SIGNATURE_INPUT) {
-            return env.facts.not_recorded("the signature");
+            return env.not_recorded("the signature");
         }
         match Unverified::read(request, self.tag.as_deref()) {
             Err(Malformed) => self.malformed(),

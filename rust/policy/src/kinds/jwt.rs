@@ -25,9 +25,9 @@ use serde_json::{Map, Value};
 
 use crate::bearer::{self, Found, OneOrMany, TokenPlace};
 use crate::endpoint::{Endpoint, read_url};
-use crate::env::{Env, Timestamp};
-use crate::evidence::{Finding, Known, TokenEvidence};
+use crate::env::Env;
 use crate::facts::{Fact, FactRequest};
+use crate::finding::{Finding, Known, TokenEvidence};
 use crate::identity::Identity;
 use crate::jose::{Distrust, Unverified, media_type};
 use crate::keys::{Algorithm, KeySet};
@@ -35,6 +35,7 @@ use crate::place::Place;
 use crate::policy::{Compiled, Compiling, Kind, Phase, Policy};
 use crate::reason::Reason;
 use crate::request::RequestView;
+use crate::time::Timestamp;
 use crate::verdict::{Need, Verdict};
 
 /// The catalogue entry.
@@ -398,9 +399,9 @@ fn distrusted(distrust: Distrust, env: &Env<'_>) -> Verdict {
             Verdict::Deny(bearer::refused(&MALFORMED, "the token cannot be read"))
         }
         Distrust::Invalid => Verdict::Deny(bearer::refused(&INVALID, "the token is not accepted")),
-        Distrust::NotRecorded => env
-            .facts
-            .not_recorded("whether a key that is now accepted signed the token"),
+        Distrust::NotRecorded => {
+            env.not_recorded("whether a key that is now accepted signed the token")
+        }
     }
 }
 
@@ -417,7 +418,7 @@ impl<'a> Token<'a> {
         let read = match env.facts.token(text) {
             Known::Sent => Unverified::read(text),
             Known::Recorded(token) => Unverified::recorded(token),
-            Known::Nothing => return Err(env.facts.not_recorded("what the token says")),
+            Known::Nothing => return Err(env.not_recorded("what the token says")),
         };
         let token = read.map_err(|distrust| {
             note(env, text, TokenEvidence::default);

@@ -30,8 +30,8 @@ use serde_json::Value;
 use crate::bearer::{self, Found, OneOrMany, TokenPlace};
 use crate::endpoint::{ClientCredentials, Endpoint, read_url};
 use crate::env::Env;
-use crate::evidence::{Finding, Known};
 use crate::facts::{Fact, FactRequest};
+use crate::finding::{Finding, Known};
 use crate::identity::Identity;
 use crate::jose::MAX_TOKEN;
 use crate::place::Place;
@@ -251,7 +251,7 @@ impl Policy for Introspection {
         let readable = match env.facts.opaque_token(&token) {
             Known::Sent => is_token(&token),
             Known::Recorded(readable) => *readable,
-            Known::Nothing => return env.facts.not_recorded("what the token's issuer says of it"),
+            Known::Nothing => return env.not_recorded("what the token's issuer says of it"),
         };
         env.facts.note(&token, || Finding::OpaqueToken { readable });
         if !readable {

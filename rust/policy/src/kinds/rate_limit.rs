@@ -26,10 +26,11 @@ use serde::Deserialize;
 
 use crate::caller::{By, CallerKey};
 use crate::counters::{Usage, Window};
-use crate::env::{Env, Timestamp};
+use crate::env::Env;
 use crate::policy::{Compiled, Compiling, Kind, Phase, Policy};
 use crate::reason::Reason;
 use crate::request::RequestView;
+use crate::time::Timestamp;
 use crate::usage_fields::{self, SECOND, Shown, exceeded, policy_item};
 use crate::verdict::{Effect, Effects, ResponseEdit, Verdict};
 

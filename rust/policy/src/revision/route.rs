@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::Method;
 use http::header::ALLOW;
-use lockgate_config::{RecordBody, Version};
+use lockgate_config::RecordBody;
 
 use crate::chain::{Chain, Outcome, Progress, Step};
 use crate::env::Env;
@@ -109,15 +109,6 @@ impl std::fmt::Display for RouteTarget {
                 f.write_str(&names.join(" + "))
             }
         }
-    }
-}
-
-/// How many bytes at the start of a version's paths are taken off before forwarding.
-pub(crate) fn strip(version: &Version) -> usize {
-    if version.strip_base && version.base.as_str() != "/" {
-        version.base.len()
-    } else {
-        0
     }
 }
 

@@ -1,13 +1,13 @@
 //! Going back, by order and by itself, and what changes without a new generation.
 
-use lockgate_config::Problem;
+use lockgate_config::{Problem, one_line};
 use lockgate_generations::{Nack, StoreError, Target};
 
-use super::{Applied, Reloader, one_line};
+use super::{Applied, Reloader};
 use crate::candidate::Candidate;
+use crate::compile::{compile, fenced};
 use crate::core::{Generation, Shared};
 use crate::history::{History, Trial};
-use crate::node::{compile, fenced};
 
 impl Reloader {
     /// Serves an older generation again. Needs nothing but this process; when the disk does not take it, it serves all the same, and

@@ -13,9 +13,9 @@ use parking_lot::{Mutex, MutexGuard};
 
 use crate::candidate::Candidate;
 use crate::clock::Clock;
+use crate::compile::{Compiled, compile, fenced, needs_a_start};
 use crate::core::{Generation, Shared};
 use crate::history::{Bake, History};
-use crate::node::{Compiled, compile, fenced, needs_a_start};
 use crate::rollout::{self, Reload};
 use crate::taster::Taster;
 
@@ -338,10 +338,4 @@ impl Reloader {
     fn now(&self) -> jiff::Timestamp {
         jiff::Timestamp::try_from(self.clock.system_time()).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
     }
-}
-
-/// Problems in one line.
-pub fn one_line(problems: &[Problem]) -> String {
-    let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-    lines.join("; ")
 }

@@ -8,9 +8,10 @@ use parking_lot::Mutex;
 
 use super::{Options, Reloader};
 use crate::candidate::Candidate;
+use crate::compile::fenced;
 use crate::core::Generation;
+use crate::error::StartError;
 use crate::history::History;
-use crate::node::{StartError, fenced};
 
 impl Reloader {
     /// Opens the state, and finds what serves first.

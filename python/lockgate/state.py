@@ -14,7 +14,7 @@ from lockgate.models import Model
 SOCKET = "control.sock"
 
 
-class ControlError(Exception):
+class StateError(Exception):
     """The node refuses, does not answer, or keeps nothing to go back to."""
 
 
@@ -69,13 +69,13 @@ class State:
         """What is kept.
 
         Raises:
-            ControlError: It is no state folder.
+            StateError: It is no state folder.
         """
         self._must_be_one()
         try:
             return Generations.model_validate_json(_engine.generations(self.folder))
         except OSError as error:
-            raise ControlError(str(error)) from error
+            raise StateError(str(error)) from error
 
     def roll_back(self, to: str = "last-good", why: str = "a person went back") -> WentBack:
         """Serve an older generation again.
@@ -85,7 +85,7 @@ class State:
             why: What is remembered of what was served.
 
         Raises:
-            ControlError: There is none, the node refuses, or a node runs and does not answer.
+            StateError: There is none, the node refuses, or a node runs and does not answer.
         """
         self._must_be_one()
         answer = self._order({"do": "rollback", "to": to, "why": why})
@@ -94,7 +94,7 @@ class State:
         try:
             done = json.loads(_engine.roll_back(self.folder, to, why))
         except (OSError, ValueError) as error:
-            raise ControlError(str(error)) from error
+            raise StateError(str(error)) from error
         return WentBack(**done, running=False)
 
     def revoke(self, what: str) -> Revoked:
@@ -104,7 +104,7 @@ class State:
             what: The id of an application, or 64 hexadecimal digits.
 
         Raises:
-            ControlError: There is no such application, the disk is full, or the node does not answer.
+            StateError: There is no such application, the disk is full, or the node does not answer.
         """
         self._must_be_one()
         answer = self._order({"do": "revoke", "what": what})
@@ -113,13 +113,13 @@ class State:
         try:
             return Revoked.model_validate_json(_engine.revoke(self.folder, what))
         except ValueError as error:
-            raise ControlError(str(error)) from error
+            raise StateError(str(error)) from error
 
     def publish(self, path: str | os.PathLike[str]) -> int:
         """Serve with the directory of a file at once; gives its sequence.
 
         Raises:
-            ControlError: It comes late, has errors, the disk does not take it, or the node does not answer.
+            StateError: It comes late, has errors, the disk does not take it, or the node does not answer.
         """
         self._must_be_one()
         answer = self._order({"do": "publish", "path": str(Path(path).resolve())})
@@ -128,14 +128,14 @@ class State:
         try:
             return _engine.publish_directory(self.folder, path)
         except ValueError as error:
-            raise ControlError(str(error)) from error
+            raise StateError(str(error)) from error
 
     def _must_be_one(self) -> None:
         if not (self.folder / "generations").is_dir():
             message = (
                 f"`{self.folder}` is no state folder; name the one that `lockgate run --state` was given"
             )
-            raise ControlError(message)
+            raise StateError(message)
 
     def _order(self, order: dict[str, Any]) -> dict[str, Any] | None:
         """What the node answers; nothing when no node runs."""
@@ -148,10 +148,10 @@ class State:
                 f"the node does not answer within {self.timeout:g} s ({error}); end its process and ask "
                 "again: its next start serves what you asked for"
             )
-            raise ControlError(message) from error
+            raise StateError(message) from error
         answer: dict[str, Any] = json.loads(line)
         if not answer.pop("done"):
-            raise ControlError(answer["why"])
+            raise StateError(answer["why"])
         return answer
 
     def _ask(self, line: str) -> str:
