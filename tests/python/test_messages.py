@@ -73,6 +73,9 @@ def test_the_command_alone_shows_what_there_is(run: Run) -> None:
         *(["check"], ["diff"], ["explain"], ["schema"], ["policies"], ["run"], ["reload"]),
         *(["keys"], ["keys", "new"], ["keys", "password"]),
         *(["recording"], ["recording", "list"], ["recording", "show"], ["recording", "summary"]),
+        *(["change"], ["change", "new"], ["change", "run"], ["change", "status"], ["change", "approve"]),
+        *(["change", "rebase"], ["change", "rollout"], ["change", "schema"]),
+        *(["audit"], ["audit", "show"], ["audit", "verify"], ["audit", "checkpoint"]),
     ],
     ids=" ".join,
 )
