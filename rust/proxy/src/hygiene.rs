@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use smallvec::SmallVec;
 
-use crate::core::RequestId;
+use crate::request_id::RequestId;
 use crate::trace::Trace;
 
 /// Whether a field belongs to one connection (RFC 9110 §7.6.1) and is never forwarded.
