@@ -214,11 +214,16 @@ class Friday:
         chosen: tuple[str, ...] = (),
     ) -> Rollout:
         """Begin a rollout."""
-        include = "".join(f" --include {name}" for name in chosen)
-        self.command(f"lockgate rollout start {candidate.name} --steps {percent:g}{include}")
+        plan, folder = self.pace.plan(percent), self.shop.folder
+        (folder / "plan.json").write_text(plan.model_dump_json())
+        told = "".join(f" --include {name}" for name in chosen)
+        if expect:
+            (folder / "expected.json").write_text(expect.model_dump_json(exclude_none=True))
+            told += " --expect expected.json"
+        self.command(f"lockgate rollout start {candidate.name} --plan plan.json{told}")
         self.began = time.monotonic()
         return self.shop.gateway.rollout(
-            candidate, plan=self.pace.plan(percent), expect=expect, chosen=chosen, reason="Friday afternoon"
+            candidate, plan=plan, expect=expect, chosen=chosen, reason="Friday afternoon"
         )
 
     def follow(self, rollout: Rollout) -> RolloutStatus:

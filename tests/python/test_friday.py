@@ -28,6 +28,8 @@ def test_a_good_change_goes_live_and_bad_ones_are_stopped_by_replay_shadow_and_c
     assert 0 < failed < 0.4 * answers
     assert "without an answer" not in done.stdout
     assert "nobody was called; the shop serves" in unseen
+    for name in ("plan.json", "expected.json"):
+        assert (folder / name).exists(), "each command that is shown can be typed"
     # What is served at the end is the good change, and the bad ones are files that nobody serves.
     assert "id: paid" in (folder / "gateway.yaml").read_text()
 
