@@ -122,6 +122,10 @@ pub fn prepare(allowed: Allowed<'_>, service: Option<&Service>) -> Result<Prepar
     let key = service
         .and_then(Service::hash_by)
         .map(|by| hash_key(by, &allowed));
+    if hygiene::goes_in_circles(&allowed.head.headers, allowed.caller.via) {
+        let why = "the request has passed this gateway too often";
+        return Err(Box::new(Refusal::new(&reasons::LOOP, why)));
+    }
     let mut headers = allowed.head.headers.clone();
     // Once for all, in place of growing with one field after the other.
     headers.reserve(hygiene::WRITTEN);

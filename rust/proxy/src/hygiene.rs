@@ -141,6 +141,18 @@ pub fn write_caller(headers: &mut HeaderMap, caller: &Caller<'_>) {
     headers.append(header::VIA, caller.via.clone());
 }
 
+/// How often a request may pass gateways of one name: enough for one behind the other, and an end for what goes in circles.
+const MOST_PASSES: usize = 8;
+
+/// Whether a request has passed gateways with this `Via` too often (RFC 9110 §7.6.3).
+pub fn goes_in_circles(headers: &HeaderMap, via: &HeaderValue) -> bool {
+    let entries = headers.get_all(header::VIA).iter();
+    let passes = entries
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .filter(|entry| entry.trim_ascii() == via.as_bytes());
+    passes.count() >= MOST_PASSES
+}
+
 /// Removes the fields of one connection from a message, with those that `Connection` names.
 pub fn drop_connection_fields(headers: &mut HeaderMap) {
     drop_named_fields(headers);
