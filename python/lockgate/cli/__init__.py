@@ -9,7 +9,9 @@ import typer
 
 from lockgate.cli import (
     attack,
+    audit,
     cases,
+    change,
     directory,
     documents,
     keys,
@@ -66,6 +68,8 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(revision.app, name="revision")
 app.add_typer(recording.app, name="recording")
 app.add_typer(rollout.app, name="rollout")
+app.add_typer(change.app, name="change")
+app.add_typer(audit.app, name="audit")
 
 
 def main() -> None:

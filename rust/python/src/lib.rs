@@ -4,6 +4,7 @@ mod bench;
 mod error;
 mod generations;
 mod guard;
+mod reading;
 mod recording;
 mod replay;
 
@@ -284,6 +285,7 @@ fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(outline, module)?)?;
     module.add_function(wrap_pyfunction!(test, module)?)?;
     module.add_function(wrap_pyfunction!(replay::replay, module)?)?;
+    module.add_function(wrap_pyfunction!(reading::read, module)?)?;
     module.add_function(wrap_pyfunction!(document_schema, module)?)?;
     module.add_function(wrap_pyfunction!(policy_catalogue, module)?)?;
     module.add_function(wrap_pyfunction!(hash_password, module)?)?;
