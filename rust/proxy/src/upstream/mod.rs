@@ -24,7 +24,7 @@ use circuit::Settings as CircuitSettings;
 pub use connect::{ConnectError, Forbidden};
 use health::{Check, Health};
 pub use health::{check_forever, now};
-pub use link::{Lease, Pools, SendError};
+pub use link::{Lease, Pools, SendError, quiet};
 pub use retry::{Retries, Retryable, is_idempotent, pause};
 pub use tls::public_tls;
 
