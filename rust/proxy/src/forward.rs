@@ -83,7 +83,7 @@ pub struct Answer {
 pub struct Prepared {
     /// Its method.
     pub method: Method,
-    /// Its fields, without `Host`.
+    /// Its fields. Each try writes its own `Host`.
     pub headers: HeaderMap,
     /// Its path and query.
     pub path: Uri,
@@ -123,13 +123,14 @@ pub fn prepare(allowed: Allowed<'_>, service: Option<&Service>) -> Result<Prepar
         .and_then(Service::hash_by)
         .map(|by| hash_key(by, &allowed));
     let mut headers = allowed.head.headers.clone();
+    // Once for all, in place of growing with one field after the other.
+    headers.reserve(hygiene::WRITTEN);
     // gRPC asks for trailers; of all that is said to the next hop alone, this one is for the service too.
     let trailers = headers
         .get(header::TE)
         .is_some_and(|value| value == "trailers");
     hygiene::clean_request(&mut headers);
     hygiene::write_caller(&mut headers, &allowed.caller);
-    headers.remove(header::HOST);
     // The length of the body that is sent is its own; a caller's claim about it is not passed on.
     headers.remove(header::CONTENT_LENGTH);
     if trailers {
@@ -386,11 +387,15 @@ fn request(
     *request.uri_mut() = path;
     *request.headers_mut() = prepared.headers.clone();
     let host = match service.host {
-        HostHeader::Target => chosen.target.authority.as_str(),
-        HostHeader::Caller => prepared.authority.as_ref().map_or("", Authority::as_str),
+        HostHeader::Target => Some(chosen.target.host.clone()),
+        HostHeader::Caller => {
+            let asked = prepared.authority.as_ref().map_or("", Authority::as_str);
+            HeaderValue::from_str(asked).ok()
+        }
     };
-    if let Ok(host) = HeaderValue::from_str(host) {
-        request.headers_mut().insert(header::HOST, host);
+    match host {
+        Some(host) => drop(request.headers_mut().insert(header::HOST, host)),
+        None => drop(request.headers_mut().remove(header::HOST)),
     }
     Ok(request)
 }

@@ -41,6 +41,7 @@ fn connection_cannot_remove_credentials_or_what_the_gateway_writes() {
     let id = RequestId::read("00112233445566778899aabbccddeeff");
     let caller = Caller {
         address: [192, 0, 2, 1].into(),
+        address_field: HeaderValue::from_static("192.0.2.1"),
         host: "a",
         scheme: "http",
         application: Some("shop"),
