@@ -56,6 +56,7 @@ bench: $(READY) ## Measure beside the peers that scripts/install-bench-peers ins
 	rm -f target/bench/lockgate/_engine*.so && cp target/release/lib_engine.so target/bench/lockgate/_engine.abi3.so
 	PYTHONPATH=target/bench:.tools/bench:. $(PY) -m benchmarks.gateway $(BENCH)
 	PYTHONPATH=target/bench:. $(PY) -m benchmarks.reload
+	PYTHONPATH=target/bench:. $(PY) -m benchmarks.reload --changes 10000 --every 1 --routes 1
 	PYTHONPATH=target/bench:. $(PY) -m benchmarks.rollout
 
 advisories: ## Look dependencies up in the database of known weaknesses; needs the network
