@@ -67,8 +67,8 @@ impl Directory {
             let application = Arc::new(Application {
                 id: Arc::from(entry.id.as_str()),
                 plan: settings.plan.as_deref().map(Arc::from),
-                scopes: settings.scopes.clone().into(),
-                roles: settings.roles.clone().into(),
+                scopes: shared(&settings.scopes),
+                roles: shared(&settings.roles),
                 suspended: settings.suspended,
             });
             directory
@@ -270,6 +270,13 @@ impl Directory {
         self.applications.get(id)
     }
 
+    /// The ids of all applications, in their order.
+    pub fn ids(&self) -> Vec<&str> {
+        let mut ids: Vec<&str> = self.applications.keys().map(AsRef::as_ref).collect();
+        ids.sort_unstable();
+        ids
+    }
+
     /// How many applications there are.
     pub fn len(&self) -> usize {
         self.applications.len()
@@ -278,6 +285,15 @@ impl Directory {
     /// Whether there is no application.
     pub fn is_empty(&self) -> bool {
         self.applications.is_empty()
+    }
+}
+
+/// Most applications have no scopes and no roles; those share one empty list.
+fn shared(names: &[String]) -> Arc<[String]> {
+    if names.is_empty() {
+        Arc::default()
+    } else {
+        names.into()
     }
 }
 

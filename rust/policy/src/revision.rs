@@ -11,8 +11,8 @@ use std::sync::Arc;
 use http::Method;
 use http::header::HeaderMap;
 use lockgate_config::{
-    Api, Document, Entry, Files, Loaded, MAX_ROUTES, Mode, PolicyEntry, Problem, RecordBody,
-    RevisionId, Route as RouteEntry, Span, Unlisted, Version,
+    Api, Document, Entries, Entry, Files, Loaded, MAX_ROUTES, Mode, PolicyEntry, Problem,
+    RecordBody, RevisionId, Route as RouteEntry, Span, Unlisted, Version,
 };
 use smallvec::SmallVec;
 
@@ -36,7 +36,7 @@ pub use route::{Part, Route, RouteTarget};
 pub struct Revision {
     /// The SHA-256 of the document's canonical form, and of the files that its policies are made from.
     pub id: RevisionId,
-    /// The document.
+    /// The document without its applications, which the directory holds.
     pub document: Document,
     /// The folder that files are relative to.
     pub base: PathBuf,
@@ -83,12 +83,14 @@ impl Revision {
             return Err(problems);
         }
         let Loaded {
-            document,
+            mut document,
             id,
             base,
             files,
             ..
         } = loaded;
+        // Ten thousand of them would take more memory than all else of a revision.
+        document.applications = Entries::default();
         Ok((
             Self {
                 id: id.with_files(&files.contents()),

@@ -3,6 +3,7 @@
 mod bench;
 mod error;
 mod guard;
+mod memory;
 mod recording;
 mod replay;
 
@@ -16,10 +17,6 @@ use lockgate_proxy::{Asked, NotBegun};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use serde_json::{Value, json};
-
-/// A request takes some dozen small allocations, and this allocator makes each of them cheaper than the system's does.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn load(path: PathBuf) -> PyResult<(Revision, Vec<Problem>)> {
     Revision::check(&Source::File(path)).map_err(|found| error::problems(&found))
@@ -165,6 +162,7 @@ impl Node {
         let (node, warnings) = py
             .detach(|| lockgate_proxy::Node::start(Source::File(path)))
             .map_err(|error| error::start(&error))?;
+        memory::give_back();
         Ok(Self {
             running: Mutex::new(Some(node)),
             warnings: error::problems_json(&warnings).to_string(),
@@ -178,7 +176,11 @@ impl Node {
 
     /// Reads the document again; JSON with `applied`, `id` and `problems`.
     fn apply(&self, py: Python<'_>) -> PyResult<String> {
-        let applied = py.detach(|| self.with(lockgate_proxy::Node::apply))?;
+        let applied = py.detach(|| {
+            let applied = self.with(lockgate_proxy::Node::apply);
+            memory::give_back();
+            applied
+        })?;
         Ok(json!({ "applied": applied.applied, "id": applied.id, "problems": error::problems_json(&applied.problems) }).to_string())
     }
 
