@@ -109,7 +109,7 @@ impl History {
         if apart.is_none() && members.revoked().is_empty() {
             return Ok((revision.directory.clone(), None));
         }
-        let warning = apart.as_ref().filter(|_| revision.directory.len() > 0).map(|_| {
+        let warning = apart.as_ref().filter(|_| !revision.directory.is_empty()).map(|_| {
             let message = format!(
                 "`applications` of the document do not count: the directory was published apart (sequence {})",
                 members.sequence()
