@@ -10,7 +10,7 @@ import sys
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import httpx
 
@@ -84,8 +84,11 @@ def free_port() -> int:
 class Running:
     """`lockgate run` as a process of its own, with what it says line by line."""
 
+    COMMAND: ClassVar = ("run", "--no-watch")
+
     def __init__(self, document: Path, *options: str | Path) -> None:
-        command = [sys.executable, "-m", "lockgate", "run", str(document), "--no-watch", *map(str, options)]
+        line = [*self.COMMAND, str(document), *map(str, options)]
+        command = [sys.executable, "-m", "lockgate", *line]
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1
         )

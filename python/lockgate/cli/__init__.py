@@ -9,6 +9,7 @@ import typer
 
 from lockgate.cli import (
     attack,
+    audit,
     cases,
     directory,
     documents,
@@ -19,6 +20,7 @@ from lockgate.cli import (
     revision,
     rollout,
     run,
+    serve,
     state,
 )
 
@@ -58,9 +60,11 @@ app.command()(replay.replay)
 app.command()(documents.schema)
 app.command()(documents.policies)
 app.command()(run.run)
+app.command()(serve.serve)
 app.command()(reload.reload)
 app.command()(state.rollback)
 app.command()(state.generations)
+app.add_typer(audit.app, name="audit")
 app.add_typer(directory.app, name="directory")
 app.add_typer(keys.app, name="keys")
 app.add_typer(revision.app, name="revision")

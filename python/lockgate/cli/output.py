@@ -45,3 +45,10 @@ def columns(*rows: Iterable[str]) -> None:
     for number, row in enumerate(table):
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         out.print(Text("  ".join(cells).rstrip(), style="bold" if number == 0 else ""))
+
+
+def visible(text: str) -> str:
+    """Text of others on one line; what would move the cursor or hide something is replaced."""
+    return "".join(
+        char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in " ".join(text.split())
+    )

@@ -1,0 +1,22 @@
+"""The audit log: who did what, when, from where and why; its entries hold each other by their hashes."""
+
+from __future__ import annotations
+
+from lockgate.audit.checkpoint import Checkpoint, checkpoint
+from lockgate.audit.entry import AuditEntry
+from lockgate.audit.identity import someone
+from lockgate.audit.log import AuditError, append, entries
+from lockgate.audit.verify import Fault, Verification, verify
+
+__all__ = [
+    "AuditEntry",
+    "AuditError",
+    "Checkpoint",
+    "Fault",
+    "Verification",
+    "append",
+    "checkpoint",
+    "entries",
+    "someone",
+    "verify",
+]
