@@ -109,6 +109,10 @@ def test_a_second_factor_is_asked_for_and_a_reset_does_not_get_past_it(
 
 def test_switching_a_second_factor_on_is_in_the_audit_log(admin: User, sign_in: SignIn) -> None:
     client = sign_in(admin)
+    # Whoever finds a session open cannot add a factor of their own.
+    answer = client.get("/account/factors/totp/activate/")
+    assert "/account/reauthenticate/" in answer.headers["Location"]
+    client.post(answer.headers["Location"], {"password": PASSWORD})
     page = client.get("/account/factors/totp/activate/").content.decode()
     found = re.search(r"<code class=\"break\">(\w+)</code>", page)
     assert found is not None
@@ -118,7 +122,23 @@ def test_switching_a_second_factor_on_is_in_the_audit_log(admin: User, sign_in: 
     counter = next(iter(totp.yield_hotp_counters_from_time()))
     code = totp.format_hotp_value(totp.hotp_value(found[1], counter))
     client.post("/account/factors/totp/activate/", {"code": code})
-    assert Entry.objects.filter(action="account.factor_added", after="totp").exists()
+    client.post("/account/factors/totp/deactivate/")
+    found_entries = Entry.objects.filter(action__startswith="account.factor").order_by("seq")
+    assert [(entry.action, entry.before, entry.after) for entry in found_entries][:3] == [
+        ("account.factor_added", None, "totp"),
+        ("account.factor_added", None, "recovery_codes"),
+        ("account.factor_removed", "totp", None),
+    ]
+    assert all(entry.details == {"from": "127.0.0.1"} for entry in found_entries)
+
+
+def test_a_changed_password_is_in_the_audit_log(admin: User, sign_in: SignIn) -> None:
+    client = sign_in(admin)
+    fields = {"oldpassword": PASSWORD, "password1": "another long one 43", "password2": "another long one 43"}
+    client.post("/account/password/", fields | {"oldpassword": "wrong"})
+    assert not Entry.objects.filter(action="account.password_changed").exists()
+    client.post("/account/password/", fields)
+    assert Entry.objects.filter(action="account.password_changed", who=admin.email).exists()
 
 
 @pytest.mark.parametrize("path", ["/account/sign-up/", "/account/forgotten/", "/account/email/"])

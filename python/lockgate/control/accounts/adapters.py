@@ -5,14 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core import context
 from allauth.mfa.adapter import DefaultMFAAdapter
 from django.conf import settings
+from django.db import transaction
 
+from lockgate.control.accounts.signals import address_of
+from lockgate.control.audit.services import Actor, record
 from lockgate.control.secret import cipher
 
 if TYPE_CHECKING:
     from cryptography.fernet import Fernet
     from django.http import HttpRequest
+
+    from lockgate.control.accounts.models import User
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -24,7 +30,14 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def get_client_ip(self, request: HttpRequest) -> str:
         """The address that the server found; fields that a caller writes are not looked at."""
-        return str(request.META.get("REMOTE_ADDR", ""))
+        return address_of(request)
+
+    @transaction.atomic
+    def set_password(self, user: User, password: str) -> None:
+        """Set the password that somebody chose for their own account, who had to type the one before."""
+        super().set_password(user, password)
+        actor = Actor(user.email, address_of(context.request))
+        record(actor, "account.password_changed", f"account {user.email}")
 
 
 class MfaAdapter(DefaultMFAAdapter):
