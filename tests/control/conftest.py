@@ -7,8 +7,13 @@ import shutil
 import tempfile
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 from control.people import PASSWORD
+from control.serving import document
+from lockgate import Gateway
+from services import Service
+from sites import KEY
 
 STATE = tempfile.mkdtemp(prefix="lockgate-control-")
 _TOLD = {"LOCKGATE_CONTROL_STATE": STATE, "DJANGO_SETTINGS_MODULE": "lockgate.control.settings"}
@@ -38,8 +43,10 @@ from lockgate.control.audit.services import Actor  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-    from control.people import NewToken, NewUser, SignIn
+    from control.people import NewToken, NewUser, SignIn, Traffic
+    from pytest_django import SettingsWrapper
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -92,3 +99,27 @@ def new_token(by: Actor) -> NewToken:
         return tokens.issue(by, account="siem", scopes=scopes, days=1)[1]
 
     return new_token
+
+
+@pytest.fixture
+def recordings(tmp_path: Path, settings: SettingsWrapper) -> Path:
+    """The folder of the node's recording, empty."""
+    folder = tmp_path / "config" / "recordings"
+    settings.LOCKGATE = settings.LOCKGATE.model_copy(update={"recording": folder})
+    return folder
+
+
+@pytest.fixture
+def traffic(tmp_path: Path, recordings: Path) -> Traffic:
+    """Calls through a gateway that records, sealed: 2 answered, 1 too many, 2 without a key, 1 to nowhere."""
+
+    def traffic() -> None:
+        with Service() as service:
+            gateway = Gateway(document(tmp_path, service.url))
+            url = gateway.urls["public"]
+            for path, key in (*[("/orders/1", KEY)] * 3, *[("/orders/2", {})] * 2, ("/nowhere", {})):
+                httpx.get(url + path, headers=key)
+            gateway.stop(5.0)
+        assert list(recordings.glob("*.zst"))
+
+    return traffic

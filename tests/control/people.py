@@ -11,6 +11,12 @@ if TYPE_CHECKING:
 PASSWORD = "a long enough one 42"
 
 
+class Traffic(Protocol):
+    """Makes calls, and has them recorded."""
+
+    def __call__(self) -> None: ...
+
+
 class NewUser(Protocol):
     """Makes an account."""
 

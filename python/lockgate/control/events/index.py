@@ -151,6 +151,9 @@ def _roll(path: Path, rolled: Rolled, most: int | None = None) -> list[str]:
 def _index(path: Path) -> None:
     rolled = Rolled()
     damages = _roll(path, rolled)
+    if not rolled.events and not damages:
+        # Nothing is sealed that has no event: its end was cut off.
+        damages = [f"no event of segment `{path.name}` can be read"]
     found = _SEALED.fullmatch(path.name)
     started, number = (int(found[1]), int(found[2])) if found else (0, 0)
     with transaction.atomic():
