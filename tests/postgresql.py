@@ -6,9 +6,13 @@ import os
 import pwd
 import shutil
 import subprocess
+import uuid
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg import sql
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +36,7 @@ def server(folder: Path) -> Iterator[str]:
     data, sockets = folder / "data", folder / "sockets"
     data.mkdir(parents=True)
     sockets.mkdir()
-    options: dict[str, Any] = {"cwd": folder, "capture_output": True, "text": True}
+    options: dict[str, Any] = {"cwd": folder}
     if os.geteuid() == 0:
         # It refuses to run as root.
         account = pwd.getpwnam(ACCOUNT)
@@ -50,9 +54,16 @@ def server(folder: Path) -> Iterator[str]:
         _run([where / "pg_ctl", "stop", "-w", "-m", "immediate", "-D", data], options)
 
 
+def fresh(url: str) -> str:
+    """The URL of another empty database of the same server."""
+    name = f"fresh_{uuid.uuid4().hex}"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    return url.replace("/postgres?", f"/{name}?")
+
+
 def _run(line: list[str | Path], options: dict[str, Any]) -> None:
-    # The server keeps what it inherits: its output goes to its own log.
-    result = subprocess.run(
-        line, check=False, **(options | {"capture_output": False, "stdout": -3, "stderr": -3})
-    )
+    # The server keeps what it inherits, so it inherits nothing; it has a log of its own.
+    silent = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    result = subprocess.run(line, check=False, **silent, **options)
     assert result.returncode == 0, f"{line[0]} ended with {result.returncode}"

@@ -57,19 +57,26 @@ class Browser:
     """Keeps cookies, and sends forms with their tokens."""
 
     def __init__(self, url: str) -> None:
-        self._client = httpx.Client(
-            base_url=url, follow_redirects=True, timeout=SECONDS, headers={"Origin": url}
-        )
+        self.url = url
+        self._cookies = httpx.Cookies()
 
     def get(self, path: str) -> httpx.Response:
         """Open a page."""
-        return self._client.get(path)
+        return self._ask("GET", path, None)
 
     def send(self, path: str, fields: dict[str, str | list[str]]) -> httpx.Response:
         """Open a page and send its form."""
         found = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', self.get(path).text)
         assert found is not None
-        return self._client.post(path, data={"csrfmiddlewaretoken": found[1], **fields})
+        return self._ask("POST", path, {"csrfmiddlewaretoken": found[1], **fields})
+
+    def _ask(self, method: str, path: str, form: dict[str, str | list[str]] | None) -> httpx.Response:
+        with httpx.Client(base_url=self.url, cookies=self._cookies, timeout=SECONDS) as client:
+            answer = client.request(
+                method, path, data=form, headers={"Origin": self.url}, follow_redirects=True
+            )
+            self._cookies = client.cookies
+        return answer
 
 
 def document(folder: Path, service: str, more: str = "") -> Path:

@@ -98,10 +98,10 @@ def users(request: HttpRequest) -> list[User]:  # noqa: ARG001
 
 
 @api.post("/users", response={201: forms.Invited}, auth=needs("users:write"), tags=["accounts"])
-def invite(request: HttpRequest, body: forms.Invitation) -> tuple[int, dict[str, Any]]:
+def invite(request: HttpRequest, body: forms.Invitation) -> dict[str, Any]:
     """Invite a person. Hand the link over yourself: no e-mail is sent."""
     user, token = people.invite(_caller(request), email=body.email, name=body.name, role=body.role)
-    return 201, {"user": user, "link": _link(request, token)}
+    return {"user": user, "link": _link(request, token)}
 
 
 @api.patch("/users/{user_id}", response=forms.UserOut, auth=needs("users:write"), tags=["accounts"])
@@ -125,12 +125,12 @@ def access_tokens(request: HttpRequest) -> list[AccessToken]:  # noqa: ARG001
 
 
 @api.post("/tokens", response={201: forms.Issued}, auth=needs("tokens:write"), tags=["tokens"])
-def issue_token(request: HttpRequest, body: forms.TokenRequest) -> tuple[int, dict[str, Any]]:
+def issue_token(request: HttpRequest, body: forms.TokenRequest) -> dict[str, Any]:
     """Issue a token, and make its service account when there is none of that name."""
     token, plain = tokens.issue(
         _caller(request), account=body.account, purpose=body.purpose, scopes=body.scopes, days=body.days
     )
-    return 201, {"token": plain, "about": token}
+    return {"token": plain, "about": token}
 
 
 @api.post("/tokens/{token_id}/revoke", response=forms.TokenOut, auth=needs("tokens:write"), tags=["tokens"])

@@ -82,19 +82,31 @@ def export() -> Iterator[bytes]:
 
 
 def verify() -> Verification:
-    """Check every entry of the database, and that none is missing at the end."""
+    """Check every entry of the database, and that none is missing at the end.
+
+    Others may write meanwhile: what they add is checked as well, or left to the next time.
+    """
+    before = head()
     seq, last = 0, FIRST
     for row in Entry.objects.order_by("seq").iterator(_BATCH):
         entry = row.entry
         if fault := _fault(entry, seq, last):
             return _verified(seq, last, fault)
         seq, last = entry.seq, entry.sha256
-    head = Head.objects.filter(pk=1).first()
-    if head is None or (head.seq, head.sha256) != (seq, last):
-        known = "nothing" if head is None else f"{head.seq} entries"
-        message = f"{seq} entries are there, and the log knows of {known}"
+        if seq == before[0] and last != before[1]:
+            message = f"entry {seq} is not the one that the log knows as its last"
+            return _verified(seq - 1, entry.previous, Fault(line=seq, what="another log", message=message))
+    after = head()
+    if not before[0] <= seq <= after[0] or (seq == after[0] and last != after[1]):
+        message = f"{seq} entries are there, and the log knows of {after[0]}"
         return _verified(seq, last, Fault(line=seq, what="cut off", message=message))
     return _verified(seq, last, None)
+
+
+def head() -> tuple[int, str]:
+    """How many entries there are and the hash of the last, as far as the log knows itself."""
+    found = Head.objects.filter(pk=1).first()
+    return (found.seq, found.sha256) if found else (0, "")
 
 
 def _fault(entry: AuditEntry, seq: int, last: str) -> Fault | None:
@@ -115,12 +127,6 @@ def _fault(entry: AuditEntry, seq: int, last: str) -> Fault | None:
 
 def _verified(seq: int, last: str, fault: Fault | None) -> Verification:
     return Verification(entries=seq, last=last if seq else None, fault=fault, notes=[])
-
-
-def head() -> tuple[int, str]:
-    """How many entries there are, and the hash of the last."""
-    found = Head.objects.get(pk=1)
-    return found.seq, found.sha256
 
 
 def _text(text: str | None) -> str | None:
