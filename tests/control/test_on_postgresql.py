@@ -29,7 +29,9 @@ from lockgate.control.audit.services import Actor, record, verify
 for number in range(int(os.environ["ENTRIES"])):
     with transaction.atomic():
         record(Actor("ada@example.com", ""), "account.changed", f"account {number}")
-print(verify())
+found = verify()
+assert found.whole, found
+print(found)
 """
 MIGRATE = [sys.executable, "-m", "django", "migrate", "--verbosity=0"]
 needs_postgresql = pytest.mark.skipif(programs() is None, reason=MISSING)

@@ -103,7 +103,11 @@ class IssueToken(Form):
         super().__init__(*args)
         self.fields["scopes"] = forms.MultipleChoiceField(
             label="Scopes",
-            choices=[(one.name, f"{one.name}: {one.what}") for one in PERMISSIONS if one.name in granted],
+            choices=[
+                (one.name, f"{one.name}: {one.what.replace('`', '')}")
+                for one in PERMISSIONS
+                if one.name in granted
+            ],
             widget=forms.CheckboxSelectMultiple,
         )
 

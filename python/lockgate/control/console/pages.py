@@ -65,6 +65,7 @@ def exceptions(request: HttpRequest) -> HttpResponse:
         "form": form,
         "rows": rows,
         "more": more,
+        "chosen": reason(wanted.code) if wanted.code else None,
         "is_filtered": is_filtered,
         "records": index.folder() is not None,
     }
