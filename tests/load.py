@@ -84,7 +84,7 @@ def free_port() -> int:
 class Running:
     """`lockgate run` as a process of its own, with what it says line by line."""
 
-    COMMAND: ClassVar = ("run", "--no-watch")
+    COMMAND: ClassVar[tuple[str, ...]] = ("run", "--no-watch")
 
     def __init__(self, document: Path, *options: str | Path) -> None:
         line = [*self.COMMAND, str(document), *map(str, options)]

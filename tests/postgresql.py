@@ -64,6 +64,10 @@ def fresh(url: str) -> str:
 
 def _run(line: list[str | Path], options: dict[str, Any]) -> None:
     # The server keeps what it inherits, so it inherits nothing; it has a log of its own.
-    silent = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    silent: dict[str, Any] = {
+        "stdin": subprocess.DEVNULL,
+        "stdout": subprocess.DEVNULL,
+        "stderr": subprocess.DEVNULL,
+    }
     result = subprocess.run(line, check=False, **silent, **options)
     assert result.returncode == 0, f"{line[0]} ended with {result.returncode}"

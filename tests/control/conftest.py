@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from control.people import NewToken, NewUser, SignIn, Traffic
-    from pytest_django import SettingsWrapper
+    from pytest_django.fixtures import Settings
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -102,7 +102,7 @@ def new_token(by: Actor) -> NewToken:
 
 
 @pytest.fixture
-def recordings(tmp_path: Path, settings: SettingsWrapper) -> Path:
+def recordings(tmp_path: Path, settings: Settings) -> Path:
     """The folder of the node's recording, empty."""
     folder = tmp_path / "config" / "recordings"
     settings.LOCKGATE = settings.LOCKGATE.model_copy(update={"recording": folder})

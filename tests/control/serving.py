@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Serving(Running):
     """A supervisor with its node and its control plane."""
 
-    COMMAND: ClassVar = ("serve", "--bind", "127.0.0.1:0")
+    COMMAND: ClassVar[tuple[str, ...]] = ("serve", "--bind", "127.0.0.1:0")
 
     def __enter__(self) -> Self:
         found: dict[str, str] = {}

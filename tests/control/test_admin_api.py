@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from control.people import NewToken, NewUser, SignIn, Traffic
-    from django.http import HttpResponse
+    from django.test.client import _MonkeyPatchedWSGIResponse as Answer
 
 BASE = "/api/v1"
 
@@ -37,16 +37,16 @@ def routes() -> list[tuple[str, str]]:
     )
 
 
-def call(method: str, path: str, token: str | None = None, body: Any = None) -> HttpResponse:
+def call(method: str, path: str, token: str | None = None, body: Any = None) -> Answer:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     data = "" if body is None else json.dumps(body)
-    answer: HttpResponse = Client(enforce_csrf_checks=True).generic(
+    answer: Answer = Client(enforce_csrf_checks=True).generic(
         method, path, data, content_type="application/json", headers=headers
     )
     return answer
 
 
-def told(answer: HttpResponse, status: int = 200) -> Any:
+def told(answer: Answer, status: int = 200) -> Any:
     assert answer.status_code == status, answer.content
     return json.loads(answer.content)
 

@@ -17,7 +17,7 @@ from lockgate.running import Running
 
 if TYPE_CHECKING:
     from control.people import NewUser, SignIn, Traffic
-    from pytest_django import SettingsWrapper
+    from pytest_django.fixtures import Settings
 
 EVERY_PAGE = (
     "/",
@@ -204,7 +204,7 @@ def test_the_overview_shows_the_last_hour_of_the_recording(
     assert page.count("<rect") == 24
 
 
-def test_a_node_that_does_not_answer_is_told(admin: User, sign_in: SignIn, settings: SettingsWrapper) -> None:
+def test_a_node_that_does_not_answer_is_told(admin: User, sign_in: SignIn, settings: Settings) -> None:
     state = settings.LOCKGATE.state
     Running(
         admin="127.0.0.1:1", listeners={"public": "http://127.0.0.1:8080"}, document="g.yaml", pid=1

@@ -115,8 +115,8 @@ def test_files_of_others_are_not_looked_at(recordings: Path) -> None:
     assert not Segment.objects.exists()
 
 
-def test_segments_that_were_deleted_before_they_were_read_are_a_gap(recordings: Path) -> None:
-    assert recordings
+@pytest.mark.usefixtures("recordings")
+def test_segments_that_were_deleted_before_they_were_read_are_a_gap() -> None:
     start, _ = span().micros
     for number in (1, 4):
         at = start + number * 1_000_000
@@ -125,6 +125,7 @@ def test_segments_that_were_deleted_before_they_were_read_are_a_gap(recordings: 
     assert "2 segments were deleted before they were read" in whys
 
 
+@pytest.mark.usefixtures("recordings")
 @pytest.mark.parametrize(
     ("stats", "why"),
     [
@@ -132,8 +133,7 @@ def test_segments_that_were_deleted_before_they_were_read_are_a_gap(recordings: 
         ({"recording": {"events": {}, "problem": "disk full"}}, "the node cannot record: disk full"),
     ],
 )
-def test_what_the_node_lost_is_a_gap(recordings: Path, stats: dict[str, object], why: str) -> None:
-    assert recordings
+def test_what_the_node_lost_is_a_gap(stats: dict[str, object], why: str) -> None:
     assert [gap for gap in gaps(span(), Rolled(), 0, stats) if why in gap["why"]]
 
 

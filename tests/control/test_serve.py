@@ -55,6 +55,7 @@ def test_the_first_start_makes_an_account_and_the_curl_of_the_product_answers(
         command = f"""curl --location '{url}' --header '{bearer}' \\
   --data '{{ "timeRange": "last_30_days", "metrics": "security_violations" }}'"""
         # An event may wait a second before it is written; each question takes a while of its own.
+        totals: dict[str, int] = {}
         for _ in range(500):
             asked = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)  # noqa: S602
             totals = json.loads(asked.stdout)["totals"]
@@ -195,7 +196,12 @@ def test_the_console_speaks_tls_with_its_own_certificate(gateway: Path, tmp_path
     authority.issue("console", "localhost")
     port = free_port()
     options = ["--bind", f"127.0.0.1:{port}", "--name", "localhost"]
-    tls = ["--tls-certificate", tmp_path / "console.pem", "--tls-key", tmp_path / "console.key"]
+    tls: list[str | Path] = [
+        "--tls-certificate",
+        tmp_path / "console.pem",
+        "--tls-key",
+        tmp_path / "console.key",
+    ]
     with Serving(gateway, *options, *tls) as serving:
         assert serving.console.startswith("https://")
         answer = httpx.get(

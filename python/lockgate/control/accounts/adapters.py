@@ -16,9 +16,8 @@ from lockgate.control.secret import cipher
 
 if TYPE_CHECKING:
     from cryptography.fernet import Fernet
+    from django.contrib.auth.base_user import AbstractBaseUser
     from django.http import HttpRequest
-
-    from lockgate.control.accounts.models import User
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -33,11 +32,11 @@ class AccountAdapter(DefaultAccountAdapter):
         return address_of(request)
 
     @transaction.atomic
-    def set_password(self, user: User, password: str) -> None:
+    def set_password(self, user: AbstractBaseUser, password: str) -> None:
         """Set the password that somebody chose for their own account, who had to type the one before."""
         super().set_password(user, password)
-        actor = Actor(user.email, address_of(context.request))
-        record(actor, "account.password_changed", f"account {user.email}")
+        who = user.get_username()
+        record(Actor(who, address_of(context.request)), "account.password_changed", f"account {who}")
 
 
 class MfaAdapter(DefaultMFAAdapter):
