@@ -58,6 +58,8 @@ class Browser:
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self.origin = url
+        """The site whose page sends the forms."""
         self._cookies = httpx.Cookies()
 
     def get(self, path: str) -> httpx.Response:
@@ -73,7 +75,7 @@ class Browser:
     def _ask(self, method: str, path: str, form: dict[str, str | list[str]] | None) -> httpx.Response:
         with httpx.Client(base_url=self.url, cookies=self._cookies, timeout=SECONDS) as client:
             answer = client.request(
-                method, path, data=form, headers={"Origin": self.url}, follow_redirects=True
+                method, path, data=form, headers={"Origin": self.origin}, follow_redirects=True
             )
             self._cookies = client.cookies
         return answer

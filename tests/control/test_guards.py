@@ -9,7 +9,7 @@ from django.test import Client
 from lockgate.control.asgi import application
 from lockgate.control.audit.models import Entry
 from lockgate.control.configuration import network
-from lockgate.control.guards import OnlyProxies
+from lockgate.control.guards import BoundedBodies, OnlyProxies
 
 if TYPE_CHECKING:
     import pytest
@@ -26,7 +26,7 @@ async def _seen(scope: Scope, _receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": said})
 
 
-def ask(app: ASGI3Application, client: str | None, **headers: str) -> tuple[int, bytes]:
+def ask(app: ASGI3Application, client: str | None, *, pieces: int = 0, **headers: str) -> tuple[int, bytes]:
     """One request, by hand: a test client could not call from another address."""
     sent: list[dict[str, Any]] = []
 
@@ -34,9 +34,12 @@ def ask(app: ASGI3Application, client: str | None, **headers: str) -> tuple[int,
         await asyncio.sleep(0)
         sent.append(message)
 
+    left = iter(range(pieces, -1, -1))
+
     async def receive() -> dict[str, Any]:
         await asyncio.sleep(0)
-        return {"type": "http.request", "body": b"", "more_body": False}
+        number = next(left)
+        return {"type": "http.request", "body": b"x" * 1_000 * bool(number), "more_body": number > 0}
 
     scope = {
         "type": "http",
@@ -89,3 +92,19 @@ def test_a_name_that_is_not_ours_is_refused() -> None:
     answer = Client().get("/account/login/", headers={"Host": "rebound.example"})
     assert answer.status_code == 400
     assert "This request makes no sense" in answer.content.decode()
+
+
+async def _reads(_scope: Scope, receive: Any, send: Any) -> None:
+    """Answers with how much it was sent."""
+    taken, more = 0, True
+    while more:
+        message = await receive()
+        taken, more = taken + len(message["body"]), message["more_body"]
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": str(taken).encode()})
+
+
+def test_a_body_that_nothing_of_ours_sends_is_refused_before_it_is_whole() -> None:
+    app = BoundedBodies(_reads, most=5_000)
+    assert ask(app, "192.0.2.1", pieces=5) == (200, b"5000")
+    assert ask(app, "192.0.2.1", pieces=1_000_000) == (413, b"a body has at most 5,000 bytes\n")

@@ -19,6 +19,7 @@ from lockgate.control.configuration import ConfigurationError, ControlSettings
 INDEX_SECONDS = 2.0
 """How often the recording is looked at."""
 DRAIN_SECONDS = 10
+MOST_CONNECTIONS = 1_000
 
 
 def main() -> None:
@@ -38,6 +39,7 @@ def main() -> None:
         sys.exit(_fail(str(error), error.help, 2))
     try:
         call_command("migrate", interactive=False, verbosity=0)
+        call_command("clearsessions")
         with socket.create_server(settings.address, family=_family(settings)) as listener:
             _serve(settings, listener)
     except DatabaseError as error:
@@ -64,6 +66,7 @@ def _serve(settings: ControlSettings, listener: socket.socket) -> None:
         ssl_certfile=settings.certificate,
         ssl_keyfile=settings.key,
         timeout_graceful_shutdown=DRAIN_SECONDS,
+        limit_concurrency=MOST_CONNECTIONS,
     )
     scheme = "https" if settings.is_tls else "http"
     port = listener.getsockname()[1]

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.asgi import get_asgi_application
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from lockgate.control.guards import OnlyProxies
+from lockgate.control.guards import BoundedBodies, OnlyProxies
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def application() -> ASGI3Application:
     """Django; behind listed proxies, which alone are believed about scheme and client (H5)."""
     lockgate: ControlSettings = settings.LOCKGATE
-    django = cast("ASGI3Application", get_asgi_application())
+    django = BoundedBodies(cast("ASGI3Application", get_asgi_application()))
     if not lockgate.proxies:
         return django
     believed = ProxyHeadersMiddleware(django, trusted_hosts=[str(network) for network in lockgate.proxies])

@@ -13,7 +13,13 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
 
     from django.http import HttpRequest
-    from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
+    from uvicorn._types import (
+        ASGI3Application,
+        ASGIReceiveCallable,
+        ASGIReceiveEvent,
+        ASGISendCallable,
+        Scope,
+    )
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -28,6 +34,7 @@ HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
 STRICT_TRANSPORT = "max-age=31536000"
+MOST_BODY_BYTES = 1 << 20
 
 
 class security_headers:  # noqa: N801 - Django's word for a middleware is that of a function
@@ -77,10 +84,7 @@ class OnlyProxies:
     async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         """Answer, or say where to ask."""
         if scope["type"] == "http" and not self._is_proxy(scope["client"]):
-            body = b"ask through the proxy that ends TLS\n"
-            headers = [(b"content-type", b"text/plain"), (b"content-length", str(len(body)).encode())]
-            await send({"type": "http.response.start", "status": 421, "headers": headers, "trailers": False})
-            await send({"type": "http.response.body", "body": body, "more_body": False})
+            await _say(send, 421, "ask through the proxy that ends TLS")
             return
         await self._app(scope, receive, send)
 
@@ -89,3 +93,44 @@ class OnlyProxies:
             return False
         address = ipaddress.ip_address(client[0])
         return any(address in network for network in self._proxies)
+
+
+class BoundedBodies:
+    """Refuses bodies that no form or API of ours sends, before they are kept anywhere."""
+
+    def __init__(self, app: ASGI3Application, most: int = MOST_BODY_BYTES) -> None:
+        self._app = app
+        self._most = most
+
+    async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        """Answer, or refuse the body."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        taken = 0
+
+        async def counted() -> ASGIReceiveEvent:
+            nonlocal taken
+            message = await receive()
+            if message["type"] == "http.request":
+                taken += len(message["body"])
+            if taken > self._most:
+                raise _TooLargeError
+            return message
+
+        try:
+            await self._app(scope, counted, send)
+        except _TooLargeError:
+            # Nothing was answered yet: the whole body is read before anything looks at it.
+            await _say(send, 413, f"a body has at most {self._most:,} bytes")
+
+
+class _TooLargeError(Exception):
+    """There is more of a body than anything of ours sends."""
+
+
+async def _say(send: ASGISendCallable, status: int, text: str) -> None:
+    body = f"{text}\n".encode()
+    headers = [(b"content-type", b"text/plain"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers, "trailers": False})
+    await send({"type": "http.response.body", "body": body, "more_body": False})

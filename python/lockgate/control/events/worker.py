@@ -25,6 +25,6 @@ def follow(stopping: threading.Event, seconds: float) -> None:
         try:
             while index_new(20) and not stopping.is_set():
                 pass
-        except DatabaseError as error:
+        except (DatabaseError, OSError) as error:
             log.warning("the recording could not be read into the database: %s", error)
     connection.close()
