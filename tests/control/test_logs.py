@@ -10,7 +10,7 @@ from django.test import Client
 from lockgate.audit import AuditEntry
 from lockgate.control.audit.models import Entry
 from lockgate.control.events.index import index_new
-from lockgate.control.events.report import METRICS
+from lockgate.control.events.metrics import METRICS
 
 if TYPE_CHECKING:
     from control.people import NewToken, SignIn, Traffic

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from lockgate.cli import (
+    accounts,
     attack,
     audit,
     cases,
@@ -64,6 +65,7 @@ app.command()(serve.serve)
 app.command()(reload.reload)
 app.command()(state.rollback)
 app.command()(state.generations)
+app.add_typer(accounts.app, name="accounts")
 app.add_typer(audit.app, name="audit")
 app.add_typer(directory.app, name="directory")
 app.add_typer(keys.app, name="keys")

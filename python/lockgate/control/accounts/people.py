@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from allauth.mfa.models import Authenticator
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
+from django.urls import reverse
 
 from lockgate.control.accounts import links
 from lockgate.control.accounts.errors import AccountError, ForbiddenError, UnknownError
 from lockgate.control.accounts.models import Link, User
 from lockgate.control.accounts.roles import ROLES, permissions_of
-from lockgate.control.audit.services import Actor, record
+from lockgate.control.audit.services import Actor, here, record
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -98,6 +100,31 @@ def reset(by: Actor, pk: int, *, why: str = "") -> str:
         raise AccountError(message)
     record(by, "account.reset_link", _about(user), why=why)
     return links.make(Link.Kind.RESET, user)
+
+
+@transaction.atomic
+def recover(email: str, *, without_factor: bool = False) -> str:
+    """Make a link for whoever may read the state folder, and give its path; the last admin may be locked out.
+
+    Args:
+        email: The account.
+        without_factor: Switch its second factor off, too.
+
+    Raises:
+        UnknownError: There is no such account.
+        AccountError: It is deactivated.
+    """
+    user = User.objects.filter(email=email.strip().lower()).first()
+    if user is None:
+        message = f"there is no account of {email}"
+        raise UnknownError(message)
+    if not user.is_active:
+        message = f"{user.email} is deactivated; an admin can activate the account"
+        raise AccountError(message)
+    record(here(), "account.recovered", _about(user), why="by a command on the machine")
+    if without_factor:
+        Authenticator.objects.filter(user=user).delete()
+    return reverse("link", args=[links.make(Link.Kind.RESET, user)])
 
 
 @transaction.atomic

@@ -11,7 +11,7 @@ from django.contrib.auth.signals import user_logged_in, user_logged_out, user_lo
 from django.db import transaction
 from django.db.models.signals import post_delete, post_save
 
-from lockgate.control.audit.services import Actor, record
+from lockgate.control.audit.services import Actor, here, record
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -67,8 +67,9 @@ def _factor_removed(*, instance: Authenticator, **_: Any) -> None:  # noqa: ANN4
 
 
 def _factor(factor: Authenticator, action: str, **states: str) -> None:
-    # Nobody changes the factors of somebody else.
-    _write(context.request, factor.user.email, action, factor.user.email, **states)
+    # Nobody changes the factors of somebody else but on the machine itself.
+    who = here().who if context.request is None else factor.user.email
+    _write(context.request, who, action, factor.user.email, **states)
 
 
 def _write(request: HttpRequest | None, who: str, action: str, account: str, **more: str) -> None:

@@ -43,11 +43,11 @@ class Token(HttpBearer):
 
     def __init__(self, permission: str | None) -> None:
         super().__init__()
-        self._permission = permission
+        self.permission = permission
 
     def authenticate(self, request: HttpRequest, token: str) -> Actor | None:
         """The caller, when the token is valid."""
-        return _permitted(bearer(request, token), self._permission)
+        return _permitted(bearer(request, token), self.permission)
 
 
 class Session(AuthBase):
@@ -59,7 +59,7 @@ class Session(AuthBase):
 
     def __init__(self, permission: str | None) -> None:
         super().__init__()
-        self._permission = permission
+        self.permission = permission
 
     def __call__(self, request: HttpRequest) -> Any:  # noqa: ANN401 - as ninja has it
         """The caller, when there is a session."""
@@ -68,7 +68,7 @@ class Session(AuthBase):
             return None
         if check_csrf(request) is not None:
             raise ForgedError
-        return _permitted(actor_of(request), self._permission)
+        return _permitted(actor_of(request), self.permission)
 
 
 def needs(permission: str | None) -> list[AuthBase]:

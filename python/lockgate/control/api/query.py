@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from lockgate.control.events.exceptions import CursorError, Place, read_cursor
-from lockgate.control.events.report import BY_NAME, METRICS, Metric
+from lockgate.control.events.metrics import BY_NAME, METRICS, Metric
 from lockgate.control.events.times import NAMED, Span, TimeError, between, last, read
 
 if TYPE_CHECKING:

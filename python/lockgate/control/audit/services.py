@@ -33,6 +33,11 @@ class Actor:
     permissions: frozenset[str] = field(default=frozenset())
 
 
+def here() -> Actor:
+    """Somebody with an account on this machine, who came by no page and no API."""
+    return Actor(f"{account()}@{machine()}", "")
+
+
 def record(
     by: Actor,
     action: str,

@@ -12,7 +12,7 @@ from django.db.models import F, Q, Sum
 
 from lockgate.audit.entry import written
 from lockgate.control.audit.models import Entry
-from lockgate.control.events.alerts import ALERTS, alert_of
+from lockgate.control.events.alerts import alert_of
 from lockgate.control.events.models import BUCKET_SECONDS, CallException, Count
 from lockgate.control.events.times import moment
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
     from lockgate.control.events.index import Rolled
+    from lockgate.control.events.metrics import Metric
     from lockgate.control.events.times import Span
 
 MOST_VALUES: Final = 50
@@ -29,29 +30,6 @@ MOST_VALUES: Final = 50
 POLICY_ACTIONS: Final = ("revision.", "change.", "rollout.")
 """How the actions of audit entries begin that are about policies."""
 _NO_ADMIN: Final = ("audit.", "session.", *POLICY_ACTIONS)
-VIOLATIONS: Final = tuple(alert.name for alert in ALERTS)
-
-
-@dataclass(frozen=True)
-class Metric:
-    """Something that can be asked for."""
-
-    name: str
-    what: str
-    alerts: tuple[str, ...] = ()
-    """The alerts whose exceptions it counts."""
-    is_traffic: bool = False
-    is_audit: bool = False
-
-
-METRICS: Final = (
-    Metric("security_violations", "refusals of the three standard alerts", VIOLATIONS),
-    *(Metric(alert.name, f"refusals of the alert “{alert.title}”", (alert.name,)) for alert in ALERTS),
-    Metric("policy_changes", "revisions that came to be served, changes and rollouts", is_audit=True),
-    Metric("admin_actions", "what people did to accounts and tokens", is_audit=True),
-    Metric("traffic", "every call, refused or not", is_traffic=True),
-)
-BY_NAME: Final = {metric.name: metric for metric in METRICS}
 
 
 @dataclass(frozen=True)
