@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 FIRST_WAIT: Final = 0.5
 LONGEST_WAIT: Final = 30.0
 """How long to wait before a child is started again; twice as long each time."""
+REFUSED: Final = 2
+"""The exit code of a control plane that cannot start as it is told to, now or later."""
 STEADY_SECONDS: Final = 60.0
 """A child that ran so long starts from the shortest wait again."""
 
@@ -154,7 +156,10 @@ class Supervisor:
             while thread.is_alive():
                 thread.join(1.0)
         Running.forget(self._state)
-        return self._node.code or (0 if self._control.was_ready else self._control.code)
+        if not self._control.was_ready and self._control.code == REFUSED:
+            return REFUSED
+        # A node that was killed, and was to be started again, says nothing about how this ended.
+        return max(self._node.code, 0)
 
     def _on_stop(self, _number: int, _frame: FrameType | None) -> None:
         if self._stopped:
@@ -194,7 +199,7 @@ class Supervisor:
             self._stop_for_good()
 
     def _control_ended(self, child: Child, code: int) -> None:
-        if not child.was_ready and code == 2:
+        if not child.was_ready and code == REFUSED:
             self._stop_for_good()
 
     def _stop_for_good(self) -> None:

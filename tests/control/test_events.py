@@ -115,14 +115,30 @@ def test_files_of_others_are_not_looked_at(recordings: Path) -> None:
     assert not Segment.objects.exists()
 
 
-@pytest.mark.usefixtures("recordings")
-def test_segments_that_were_deleted_before_they_were_read_are_a_gap() -> None:
-    start, _ = span().micros
-    for number in (1, 4):
-        at = start + number * 1_000_000
-        Segment.objects.create(name=str(number), number=number, first_at=at, last_at=at, events=1, damages=[])
+def test_segments_that_were_deleted_before_they_were_read_are_a_gap(
+    traffic: Traffic, recordings: Path
+) -> None:
+    traffic()
+    index_new()
+    (sealed,) = recordings.glob("*.zst")
+    later = sealed.name.replace("-000001.", "-000004.")
+    sealed.rename(sealed.with_name(later))
+    index_new()
     whys = [gap["why"] for gap in gaps(span(), Rolled(), 0, None)]
     assert "2 segments were deleted before they were read" in whys
+
+
+def test_exceptions_of_a_segment_beyond_a_bound_are_counted_and_named(
+    traffic: Traffic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index, "MOST_OF_SEGMENT", 1)
+    traffic()
+    assert open_segments().is_cut
+    index_new()
+    assert counts() == EXPECTED
+    assert CallException.objects.count() == 1
+    whys = [gap["why"] for gap in gaps(span(), Rolled(), 0, None)]
+    assert "3 exceptions are counted here, and not kept one by one" in whys
 
 
 @pytest.mark.usefixtures("recordings")

@@ -184,8 +184,8 @@ class ControlSettings(BaseModel):
             "HOST": options.pop("host", url.hostname or ""),
             "PORT": str(url.port or ""),
             "OPTIONS": options,
-            "CONN_MAX_AGE": 60,
-            "CONN_HEALTH_CHECKS": True,
+            # Each request has a thread of its own, so a connection that outlives it is never used again.
+            "CONN_MAX_AGE": 0,
         }
 
 

@@ -33,7 +33,7 @@ def gaps(
         why = "exceptions of this time were deleted, so sources and single exceptions are missing"
         found.append(_gap(start, min(pruned, end), why))
     if open_segments.is_cut or waiting:
-        why = f"{waiting} segments were not read yet; ask again in a while"
+        why = "not everything that was recorded was read yet; ask again in a while"
         found.append(_gap(max(start, open_segments.last_at), end, why))
     found += _of_node(start, end, stats)
     return found
@@ -50,15 +50,12 @@ def _before(start: int, end: int, open_segments: Rolled) -> list[dict[str, str]]
 
 def _within(start: int, end: int) -> list[dict[str, str]]:
     found = []
-    previous: Segment | None = None
-    for segment in Segment.objects.filter(last_at__gte=start, first_at__lt=end).order_by(
-        "first_at", "number"
-    ):
-        if previous is not None and segment.number > previous.number + 1:
-            why = f"{segment.number - previous.number - 1} segments were deleted before they were read"
-            found.append(_gap(previous.last_at, segment.first_at, why))
+    damaged = Segment.objects.filter(is_whole=False, last_at__gte=start, first_at__lt=end)
+    for segment in damaged.order_by("first_at", "number"):
+        if segment.missing_since is not None:
+            why = f"{segment.missing} segments were deleted before they were read"
+            found.append(_gap(segment.missing_since, segment.first_at, why))
         found += [_gap(segment.first_at, segment.last_at, damage) for damage in segment.damages]
-        previous = segment
     return found
 
 

@@ -25,16 +25,19 @@ if TYPE_CHECKING:
 
 MOST_EXCEPTIONS: Final = 500_000
 """How many exceptions are kept one by one; counts go on beyond."""
+MOST_OF_SEGMENT: Final = 50_000
+"""How many of one segment."""
 RETENTION_DAYS: Final = 90
 """How long counts are kept."""
 MOST_OPEN_EVENTS: Final = 200_000
 """How many events of the segment that is being written are looked at."""
 _SEALED = re.compile(r"events-(\d{16})-(\d{6,})\.ndjson\.zst")
 _PART = re.compile(r"events-(\d{16})-(\d{6,})\.ndjson\.zst\.part")
-_BATCH: Final = 2_000
-_EXCEPTIONS_OF_SEGMENT: Final = 50_000
+_BATCH: Final = 500
 
 Key = tuple[int, str, str, str]
+_read: set[Path] = set()
+"""Segments that are in the database. Of many, asking for each again would take longer than reading."""
 
 
 @dataclass
@@ -50,6 +53,8 @@ class Rolled:
     last_at: int = 0
     is_cut: bool = False
     """Whether there was more than was looked at."""
+    unkept: int = 0
+    """How many exceptions are counted, and not kept one by one."""
 
     def add(self, event: dict[str, Any]) -> None:
         """Count an event."""
@@ -65,7 +70,9 @@ class Rolled:
         revision = _short(event.get("revision"), 64)
         if not self.revisions or self.revisions[-1][1] != revision:
             self.revisions.append((at, revision))
-        if code and len(self.exceptions) < _EXCEPTIONS_OF_SEGMENT:
+        if code and len(self.exceptions) >= MOST_OF_SEGMENT:
+            self.unkept += 1
+        elif code:
             self.exceptions.append(
                 CallException(
                     at=at,
@@ -116,19 +123,25 @@ def open_segments() -> Rolled:
             if path.exists():
                 _roll(path, rolled, MOST_OPEN_EVENTS)
                 break
+    rolled.is_cut |= bool(rolled.unkept)
     return rolled
 
 
 def _waiting() -> list[Path]:
+    """The sealed segments that are not in the database, in their order."""
+    global _read  # noqa: PLW0603 - what this process knows to be there already
     where = folder()
     if where is None or not where.is_dir():
         return []
-    names = sorted(_names(where, _SEALED))
-    read: set[str] = set()
-    for start in range(0, len(names), 500):
-        some = names[start : start + 500]
-        read.update(Segment.objects.filter(name__in=some).values_list("name", flat=True))
-    return [where / name for name in names if name not in read]
+    paths = {where / name for name in _names(where, _SEALED)}
+    unknown = sorted(paths - _read)
+    there: set[str] = set()
+    for start in range(0, len(unknown), _BATCH):
+        names = [path.name for path in unknown[start : start + _BATCH]]
+        there.update(Segment.objects.filter(name__in=names).values_list("name", flat=True))
+    waiting = [path for path in unknown if path.name not in there]
+    _read = paths - set(waiting)
+    return waiting
 
 
 def _names(where: Path, pattern: re.Pattern[str]) -> Iterable[str]:
@@ -154,12 +167,16 @@ def _index(path: Path) -> None:
     if not rolled.events and not damages:
         # Nothing is sealed that has no event: its end was cut off.
         damages = [f"no event of segment `{path.name}` can be read"]
+    if rolled.unkept:
+        damages.append(f"{rolled.unkept:,} exceptions are counted here, and not kept one by one")
     found = _SEALED.fullmatch(path.name)
     started, number = (int(found[1]), int(found[2])) if found else (0, 0)
     with transaction.atomic():
         progress = Progress.objects.select_for_update().get(pk=1)
         if Segment.objects.filter(name=path.name).exists():
             return
+        before = Segment.objects.order_by("-first_at", "-number").first()
+        missing = max(0, number - before.number - 1) if before else 0
         Segment.objects.create(
             name=path.name,
             number=number,
@@ -167,6 +184,9 @@ def _index(path: Path) -> None:
             last_at=max(started, rolled.last_at),
             events=rolled.events,
             damages=[damage[:500] for damage in damages[:20]],
+            is_whole=not damages and not missing,
+            missing_since=before.last_at if before and missing else None,
+            missing=missing,
         )
         _add(rolled.counts)
         CallException.objects.bulk_create(rolled.exceptions, batch_size=_BATCH)

@@ -20,7 +20,13 @@ class Segment(models.Model):
     last_at = models.BigIntegerField()
     events = models.BigIntegerField()
     damages = models.JSONField()
-    """What could not be read, a sentence each."""
+    """What is not known of this time, a sentence each."""
+    is_whole = models.BooleanField(db_index=True)
+    """Whether there is none, as with nearly all."""
+    missing_since = models.BigIntegerField(null=True)
+    """When the segment before ended, if others were deleted in between before they were read."""
+    missing = models.BigIntegerField(default=0)
+    """How many."""
 
     def __str__(self) -> str:
         return self.name
