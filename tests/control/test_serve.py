@@ -66,6 +66,20 @@ def test_the_first_start_makes_an_account_and_the_curl_of_the_product_answers(
     assert len(service.requests) == 2
 
 
+def test_an_export_of_the_audit_log_is_verified_by_the_command(
+    gateway: Path, tmp_path: Path, run: Run
+) -> None:
+    with Serving(gateway) as serving:
+        answer = serving.first_account().get("/api/v1/audit/export")
+        assert answer.headers["Content-Disposition"] == 'attachment; filename="audit.jsonl"'
+        assert serving.stop() == 0
+    (tmp_path / "audit.jsonl").write_bytes(answer.content)
+    verified = run("audit", "verify", tmp_path / "audit.jsonl")
+    # The account, the session, and the export itself.
+    assert (verified.returncode, "3 entries hold" in verified.stdout) == (0, True)
+    assert not [line for line in serving.said if "arning" in line]
+
+
 def test_nothing_of_the_state_can_be_read_by_others_and_nothing_is_default(gateway: Path) -> None:
     with Serving(gateway) as serving:
         serving.set_up_link()

@@ -217,7 +217,7 @@ def _prune(progress: Progress) -> None:
     oldest = int(timezone.now().timestamp()) - RETENTION_DAYS * 86_400
     Count.objects.filter(bucket__lt=oldest).delete()
     Segment.objects.filter(last_at__lt=oldest * 1_000_000).delete()
-    kept = CallException.objects.order_by("-at", "-id").values_list("at", flat=True)
+    kept = CallException.objects.order_by("-at", "-request").values_list("at", flat=True)
     beyond = kept[MOST_EXCEPTIONS : MOST_EXCEPTIONS + 1].first()
     before = max(beyond or 0, oldest * 1_000_000)
     deleted, _ = CallException.objects.filter(at__lte=before).delete()

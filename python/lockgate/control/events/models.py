@@ -75,8 +75,11 @@ class CallException(models.Model):
         """Newest first is how they are read."""
 
         indexes: ClassVar = [
-            models.Index(fields=["-at", "-id"], name="exception_at"),
-            models.Index(fields=["alert", "-at"], name="exception_alert"),
+            models.Index(fields=["-at", "-request"], name="exception_at"),
+            *(
+                models.Index(fields=[name, "-at", "-request"], name=f"exception_{name}")
+                for name in ("alert", "code", "application", "source")
+            ),
         ]
 
     def __str__(self) -> str:
