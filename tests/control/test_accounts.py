@@ -52,6 +52,15 @@ def test_a_link_is_kept_as_its_hash_and_expires() -> None:
         first(token)
 
 
+def test_of_two_who_use_a_link_at_once_one_succeeds(monkeypatch: pytest.MonkeyPatch) -> None:
+    token = set_up_token()
+    seen_by_both = links.find(token, Link.Kind.SET_UP)
+    monkeypatch.setattr(links, "find", lambda *_: seen_by_both)
+    assert links.use(token, Link.Kind.SET_UP) == seen_by_both
+    with pytest.raises(UnknownError, match=WRONG):
+        links.use(token, Link.Kind.SET_UP)
+
+
 def test_a_second_start_replaces_the_link_of_the_first() -> None:
     before, after = set_up_token(), set_up_token()
     with pytest.raises(UnknownError, match=WRONG):

@@ -131,6 +131,12 @@ def test_an_entry_and_what_it_accounts_for_stand_or_fall_together() -> None:
     assert record(ADA, "account.changed", "account 1").seq == 1
 
 
+def test_an_entry_without_a_transaction_is_a_mistake_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "in_atomic_block", False)
+    with pytest.raises(RuntimeError, match="in the transaction of what it accounts for"):
+        record(ADA, "account.changed", "account 1")
+
+
 def test_texts_that_are_too_long_are_cut_and_characters_that_databases_dislike_replaced() -> None:
     entry = record(ADA, "account.changed", "a\x00b", why="x" * 5_000)
     assert entry.object == "a\N{REPLACEMENT CHARACTER}b"

@@ -46,6 +46,17 @@ def test_a_segment_is_counted_once(traffic: Traffic) -> None:
     assert set(Count.objects.exclude(code="route.not_found").values_list("api", flat=True)) == {"orders"}
 
 
+def test_of_two_who_read_a_segment_at_once_one_counts_it(
+    traffic: Traffic, recordings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    traffic()
+    seen_by_both = list(recordings.glob("*.zst"))
+    monkeypatch.setattr(index, "_waiting", lambda: seen_by_both)
+    index_new()
+    index_new()
+    assert counts() == EXPECTED
+
+
 def test_each_exception_is_kept_with_its_alert(traffic: Traffic) -> None:
     traffic()
     index_new()

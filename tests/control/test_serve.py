@@ -134,6 +134,8 @@ def test_a_node_that_dies_comes_back_and_the_console_says_so_meanwhile(gateway: 
 def test_a_signal_ends_everything_and_lets_requests_end(gateway: Path, number: signal.Signals) -> None:
     with Serving(gateway) as serving:
         children = serving.children()
+        # Ctrl-C goes to every process of a terminal's session; the children are told once, by the supervisor.
+        assert os.getsid(serving.process.pid) not in {os.getsid(pid) for pid in children.values()}
         serving.process.send_signal(number)
         assert serving.process.wait(SECONDS) == 0
         for pid in children.values():
