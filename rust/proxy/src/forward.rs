@@ -548,7 +548,7 @@ pub fn callers_failure(error: &BodyError) -> Refusal {
 /// The answer of a service as the caller gets it.
 fn streaming(
     answer: Response<Incoming>,
-    lease: Lease,
+    mut lease: Lease,
     service: &Service,
     held: (Vec<Permit>, Chosen),
     since: Instant,
@@ -558,6 +558,10 @@ fn streaming(
     // The version is one of the connection to the service (RFC 9110 §2.5); hyper writes the caller's.
     head.version = http::Version::default();
     let deadline = service.timeouts.total.map(|total| since + total.get());
+    if hyper::body::Body::is_end_stream(&body) {
+        // Nobody reads a body that is none, and so nobody would come to its end.
+        lease.give_back();
+    }
     let body = Answered::new(body, lease, service.timeouts.idle.get(), deadline, held);
     Answer {
         head,

@@ -4,6 +4,7 @@ mod bench;
 mod error;
 mod generations;
 mod guard;
+mod memory;
 mod reading;
 mod recording;
 mod replay;
@@ -18,10 +19,6 @@ use lockgate_proxy::{Asked, NotBegun};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use serde_json::{Value, json};
-
-/// A request takes some dozen small allocations, and this allocator makes each of them cheaper than the system's does.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn load(path: PathBuf) -> PyResult<(Revision, Vec<Problem>)> {
     Revision::check(&Source::File(path)).map_err(|found| error::problems(&found))
@@ -170,6 +167,7 @@ impl Node {
         let (node, warnings) = py
             .detach(|| lockgate_proxy::Node::start_with(Source::File(path), options))
             .map_err(|error| error::start(&error))?;
+        memory::give_back();
         Ok(Self {
             running: Mutex::new(Some(node)),
             warnings: error::problems_json(&warnings).to_string(),
@@ -183,7 +181,11 @@ impl Node {
 
     /// Reads the document again; JSON with `applied`, `id`, `generation`, `reason` and `problems`.
     fn apply(&self, py: Python<'_>) -> PyResult<String> {
-        let applied = py.detach(|| self.with(lockgate_proxy::Node::apply))?;
+        let applied = py.detach(|| {
+            let applied = self.with(lockgate_proxy::Node::apply);
+            memory::give_back();
+            applied
+        })?;
         Ok(json!({
             "applied": applied.applied,
             "id": applied.id,

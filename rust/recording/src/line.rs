@@ -9,7 +9,7 @@ use crate::event::{Event, Verdict};
 use crate::headers::Headers;
 
 /// Bytes that are looked at together; the compiler makes a few instructions of it.
-const BLOCK: usize = 32;
+const BLOCK: usize = 16;
 
 /// Appends the line of `event`, without its end, to `out`.
 ///

@@ -21,9 +21,9 @@ const KEYS: [(&str, usize); 14] = [
 ];
 
 /// Whether a shape can begin with this byte; nearly all bytes of a text are settled by it alone.
-const fn begins(byte: u8) -> bool {
+const fn begins(byte: &u8) -> bool {
     matches!(
-        byte,
+        *byte,
         b'e' | b'l' | b's' | b'r' | b'p' | b'A' | b'g' | b'x' | b'b' | b'B' | b'-' | b':'
     )
 }
@@ -39,16 +39,13 @@ const PEM_PRIVATE: &str = "PRIVATE KEY-----";
 /// user information of a URL (RFC 3986 §3.2.1). Linear in the text.
 pub(crate) fn find(text: &str, from: usize) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
-    let mut previous = from.checked_sub(1).and_then(|at| bytes.get(at)).copied();
     let mut at = from;
     // Within this index no token starts: the run of letters up to it has too few dots, and so has each part of it.
     let mut no_token_before = from;
-    while let Some(&byte) = bytes.get(at) {
-        if !begins(byte) {
-            at += 1;
-            previous = Some(byte);
-            continue;
-        }
+    while let Some(next) = bytes.get(at..).unwrap_or_default().iter().position(begins) {
+        at += next;
+        let byte = bytes.get(at).copied()?;
+        let previous = at.checked_sub(1).and_then(|at| bytes.get(at));
         let at_word_start = previous.is_none_or(|previous| !previous.is_ascii_alphanumeric());
         let found = match byte {
             b'e' if at_word_start && at >= no_token_before => {
@@ -72,7 +69,6 @@ pub(crate) fn find(text: &str, from: usize) -> Option<Range<usize>> {
             return found;
         }
         at += 1;
-        previous = Some(byte);
     }
     None
 }
