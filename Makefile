@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: bench-replay help tools setup demo test fuzz quick lint advisories bench docs wheel clean
+.PHONY: bench-replay help tools setup demo friday test failures fuzz quick lint advisories bench docs wheel clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -27,6 +27,14 @@ demo: setup ## Run a shop behind the gateway, with sample traffic; ARGS="--help"
 test: setup ## Run every test
 	cargo test --locked --workspace
 	$(PY) -m pytest
+
+friday: setup ## Change the shop's policies on a Friday afternoon: one good change, two bad ones, told as they happen
+	@$(PY) -m examples.shop.friday $(ARGS)
+
+failures: setup ## Treat a running gateway as outages of others did, and print what stopped each
+	@rm -rf target/failures
+	@LOCKGATE_FAILURES=target/failures $(PY) -m pytest tests/failures --quiet --junitxml=target/failures/results.xml; \
+		ended=$$?; PYTHONPATH=tests $(PY) -m failures.report target/failures && exit $$ended
 
 SECONDS ?= 60
 
@@ -56,6 +64,7 @@ bench: $(READY) ## Measure beside the peers that scripts/install-bench-peers ins
 	rm -f target/bench/lockgate/_engine*.so && cp target/release/lib_engine.so target/bench/lockgate/_engine.abi3.so
 	PYTHONPATH=target/bench:.tools/bench:. $(PY) -m benchmarks.gateway $(BENCH)
 	PYTHONPATH=target/bench:. $(PY) -m benchmarks.reload
+	PYTHONPATH=target/bench:. $(PY) -m benchmarks.reload --changes 10000 --every 1 --routes 1
 	PYTHONPATH=target/bench:. $(PY) -m benchmarks.rollout
 
 advisories: ## Look dependencies up in the database of known weaknesses; needs the network

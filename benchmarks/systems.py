@@ -31,6 +31,8 @@ class System:
     work: str
     start: Callable[[Path, int, int], list[str]]
     """Writes a configuration into a folder, from its port and the service's; gives the command."""
+    posts: bool = False
+    """Whether it is asked with a JSON body of 230 bytes."""
 
 
 def program(name: str) -> str:
@@ -128,23 +130,32 @@ def envoy_program() -> str:
     return str(found)
 
 
-def lockgate(routes: int, *, policies: bool, applications: int = 1) -> Callable[[Path, int, int], list[str]]:
-    """The gateway; with policies: key, limit and a recorded event for each request."""
+def lockgate(
+    routes: int, *, policies: bool, applications: int = 1, guard: bool = False
+) -> Callable[[Path, int, int], list[str]]:
+    """The gateway; with policies: key, limit and a recorded event a request; with a guard: payload rules."""
 
     def start(folder: Path, listen: int, service: int) -> list[str]:
         (folder / "gateway.yaml").write_text(
-            document(listen, service, routes=routes, policies=policies, applications=applications)
+            document(
+                listen, service, routes=routes, policies=policies, applications=applications, guard=guard
+            )
         )
         return [sys.executable, "-m", "lockgate", "run", str(folder / "gateway.yaml"), "--no-watch"]
 
     return start
 
 
-def document(listen: int, service: int, *, routes: int, policies: bool, applications: int = 1) -> str:
+def document(
+    listen: int, service: int, *, routes: int, policies: bool, applications: int = 1, guard: bool = False
+) -> str:
     """A gateway document with so many routes and applications."""
     limit = "{ id: fair, kind: rate_limit, limit: 100000000, per: 1m }"
-    judged = f"policies: [{{ id: key, kind: api_key }}, {limit}], " if policies else ""
-    matches = ", ".join(f"{{ match: {{ methods: [GET], path: '/r{n}/{{id}}' }} }}" for n in range(routes - 1))
+    attacks = ", { id: attacks, kind: payload_guard }" if guard else ""
+    judged = f"policies: [{{ id: key, kind: api_key }}, {limit}{attacks}], " if policies else ""
+    matches = ", ".join(
+        f"{{ match: {{ methods: [GET, POST], path: '/r{n}/{{id}}' }} }}" for n in range(routes - 1)
+    )
     keys = [KEY, *(f"{KEY}_{n}" for n in range(applications - 1))]
     callers = "\n".join(
         f"  app-{n}: {{ keys: [{{ sha256: {hashlib.sha256(key.encode()).hexdigest()} }}] }}"
@@ -176,6 +187,10 @@ SYSTEMS = [
         "Lockgate", "policies, 609 routes, 10,000 apps", lockgate(609, policies=True, applications=10_000)
     ),
     System("Lockgate", "policies, 5,000 routes", lockgate(5000, policies=True)),
+    System("Lockgate", "payload rules, GET", lockgate(609, policies=True, guard=True)),
+    System(
+        "Lockgate", "payload rules, POST of 230 bytes", lockgate(609, policies=True, guard=True), posts=True
+    ),
 ]
 
 
@@ -215,9 +230,15 @@ def megabytes(pid: int) -> float:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def load(port: int, seconds: int, core: int, path: str) -> str:
+def load(port: int, seconds: int, core: int, path: str, *, posts: bool = False) -> str:
     """32 kept connections that ask one request after the other; what wrk says of it."""
     line = [program("taskset"), "-c", str(core), program("wrk"), "-t", "1", "-c", "32", "--latency"]
     fields = ["-H", f"X-Api-Key: {KEY}", "-H", "Accept: application/json", "-H", "User-Agent: bench"]
+    if posts:
+        fields += ["-s", str(Path(__file__).with_name("post.lua"))]
     command = [*line, "-d", f"{seconds}s", *fields, f"http://127.0.0.1:{port}{path}"]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    if ran.returncode:
+        message = f"wrk failed: {ran.stdout}{ran.stderr}"
+        raise RuntimeError(message)
+    return ran.stdout

@@ -84,11 +84,19 @@ def free_port() -> int:
 class Running:
     """`lockgate run` as a process of its own, with what it says line by line."""
 
-    COMMAND: ClassVar[tuple[str, ...]] = ("run", "--no-watch")
+    COMMAND: ClassVar[tuple[str, ...]] = ("run",)
 
-    def __init__(self, document: Path, *options: str | Path) -> None:
-        line = [*self.COMMAND, str(document), *map(str, options)]
-        command = [sys.executable, "-m", "lockgate", *line]
+    def __init__(self, document: Path, *options: str | Path, watch: bool = False) -> None:
+        watched = [] if watch else ["--no-watch"]
+        command = [
+            sys.executable,
+            "-m",
+            "lockgate",
+            *self.COMMAND,
+            str(document),
+            *watched,
+            *map(str, options),
+        ]
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1
         )
@@ -97,6 +105,7 @@ class Running:
         threading.Thread(target=self._read, daemon=True).start()
 
     def __enter__(self) -> Self:
+        self.url = self.wait_for(r"public listens on (http://\S+)")[1]
         self.wait_for("admin listens on")
         return self
 
@@ -122,6 +131,12 @@ class Running:
         """As an operator would."""
         self.process.terminate()
         return self.process.wait(SECONDS)
+
+    def rest(self) -> list[str]:
+        """The lines up to its end, which must be near."""
+        while (line := self._lines.get(timeout=SECONDS)) is not None:
+            self.said.append(line)
+        return self.said
 
     def _read(self) -> None:
         assert self.process.stdout is not None

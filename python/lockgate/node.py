@@ -30,8 +30,13 @@ TASTER = [sys.executable, "-P", "-m", "lockgate.taster"]
 """The child that tries candidates. `-P`: nothing is imported from the folder that it stands in."""
 
 
-def serve(file: str, options: dict[str, Any], *, watch: bool, drain: float) -> int:
-    """Serve a document until SIGTERM or Ctrl-C; gives the exit code that `lockgate run` documents."""
+def serve(
+    file: str, options: dict[str, Any], *, watch: bool, drain: float, rollout: str | None = None
+) -> int:
+    """Serve a document until SIGTERM or Ctrl-C; gives the exit code that `lockgate run` documents.
+
+    With `rollout`, the body of `POST /rollout`, a change is rolled out as that says, and not served at once.
+    """
     # Before the first reading, so that a change during the start is not taken for the state that was read.
     documents = Watch(file)
     try:
@@ -43,6 +48,7 @@ def serve(file: str, options: dict[str, Any], *, watch: bool, drain: float) -> i
         return _fail(str(error), 2)
     _show_problems(json.loads(node.warnings()))
     documents.also(node.files())
+    changes = _Rollouts(node, rollout) if rollout else _Reloads(node)
     wake, stop, reload = threading.Event(), threading.Event(), threading.Event()
 
     def on_signal(number: int, _: FrameType | None) -> None:
@@ -67,11 +73,71 @@ def serve(file: str, options: dict[str, Any], *, watch: bool, drain: float) -> i
         changed = documents.changed()
         if reload.is_set() or (watch and changed):
             reload.clear()
-            _report(json.loads(node.apply()))
+            changes.wanted = True
+        if changes.follow():
             documents.also(node.files())
     if not node.stop(drain):
         return _fail(f"some requests did not end within {drain:g} s", 3)
     return 0
+
+
+class _Reloads:
+    """Serves each change at once."""
+
+    def __init__(self, node: _engine.Node) -> None:
+        self._node = node
+        self.wanted = False
+
+    def follow(self) -> bool:
+        """Do what is wanted; whether the document was read."""
+        if not self.wanted:
+            return False
+        self.wanted = False
+        _report(json.loads(self._node.apply()))
+        return True
+
+
+class _Rollouts(_Reloads):
+    """Rolls changes out, one after the other: what comes while one runs waits for its end."""
+
+    def __init__(self, node: _engine.Node, asked: str) -> None:
+        super().__init__(node)
+        self._asked = asked
+        self._began = False
+
+    def follow(self) -> bool:
+        """Do what is wanted, and say how it ended; whether the document was read."""
+        last = json.loads(self._node.rollout() or "null")
+        if last is not None and last["running"]:
+            return False
+        if self._began:
+            self._began = False
+            _say(f"the rollout of revision {last['candidate'][:12]} has ended: {last['stage']}")
+        if not self.wanted:
+            return False
+        try:
+            warnings = json.loads(self._node.begin_rollout(self._asked))
+        except _engine.ProblemsError as error:
+            self.wanted = False
+            _show_problems(json.loads(str(error)))
+            _complain("nothing is rolled out; what served serves on", _RED)
+            return True
+        except ValueError as error:
+            if self._is_served():
+                # Only what is no part of a revision, such as certificates, can have changed.
+                return super().follow()
+            self.wanted = False
+            _complain(f"nothing is rolled out: {error}", _RED)
+            return True
+        self.wanted, self._began = False, True
+        _show_problems(warnings)
+        _say("the change is rolled out: `lockgate rollout watch` shows it")
+        return True
+
+    def _is_served(self) -> bool:
+        candidate = json.loads(_engine.check(json.loads(self._asked)["candidate"]))
+        revision: str = json.loads(self._node.stats())["revision"]
+        return bool(candidate["id"] == revision)
 
 
 def _say(text: str) -> None:
@@ -126,6 +192,7 @@ def main() -> None:
     parser.add_argument("--trust")
     parser.add_argument("--bake", type=float, default=60.0)
     parser.add_argument("--bake-requests", type=int, default=1)
+    parser.add_argument("--rollout", help="how changes are rolled out: the body of `POST /rollout`")
     asked = parser.parse_args()
     if asked.until_eof:
         threading.Thread(target=_stop_at_eof, daemon=True).start()
@@ -140,7 +207,7 @@ def main() -> None:
         "bake_seconds": asked.bake,
         "bake_requests": asked.bake_requests,
     }
-    sys.exit(serve(asked.file, options, watch=asked.watch, drain=asked.drain))
+    sys.exit(serve(asked.file, options, watch=asked.watch, drain=asked.drain, rollout=asked.rollout))
 
 
 if __name__ == "__main__":

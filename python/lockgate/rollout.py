@@ -22,7 +22,7 @@ Percent = Annotated[float, Field(gt=0, le=100)]
 
 
 class _Input(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class Needs(_Input):
@@ -57,19 +57,28 @@ class Step(Needs):
     cap_percent: Percent | None = None
     """The share of requests that it cannot exceed, whoever is chosen; twice the share by default."""
     requests: float = Field(default=300, ge=0)
+    """Requests that the candidate served."""
 
 
 class GuardSettings(_Input):
     """How the guard judges; what is absent is as decision 0007 explains it."""
 
     metrics: tuple[Metric, ...] | None = None
+    """The ways of being bad that are tested; all by default."""
     false_alarm: float | None = None
+    """The probability that a test rolls back a canary that is no worse."""
     false_promotion: float | None = None
+    """The probability that a canary goes up though it is worse than `ratio_below`."""
     tolerable_rate: float | None = None
+    """A rate of bad answers that is no harm, whatever the control arm's rate is."""
     unapproved_differences: int | None = Field(default=None, ge=0)
+    """Decisions that may differ without being expected; none by default."""
     shadow_cpu_share: float | None = None
+    """The share of processor time that asking the candidate may take."""
     missing_after_seconds: Seconds | None = None
+    """Without a report of traffic for so long, nothing is known."""
     deadline_seconds: Seconds | None = None
+    """After how long a pause becomes a roll-back."""
 
 
 class RolloutPlan(_Input):
@@ -77,13 +86,16 @@ class RolloutPlan(_Input):
 
     shadow: Needs = Needs()
     """The candidate is asked beside the live revision."""
-    steps: tuple[Step, ...] = (Step(percent=1), Step(percent=5), Step(percent=25), Step(percent=50))
-    """It serves a growing share."""
+    steps: tuple[Step, ...] = Field(
+        default_factory=lambda: (Step(percent=1), Step(percent=5), Step(percent=25), Step(percent=50))
+    )
+    """It serves a growing share; 1, 5, 25 and 50 % by default."""
     live: Needs = Needs()
     """It serves everybody, and has to show that it can."""
     bake: Needs = Needs(seconds=3_600, at_most_seconds=86_400, requests=10_000)
     """It serves everybody until it counts as good."""
     guard: GuardSettings = GuardSettings()
+    """How the guard judges."""
 
     @classmethod
     def read(cls, path: str | PathLike[str]) -> RolloutPlan:
@@ -133,8 +145,11 @@ class Expectation(_Input):
     """What a change says of itself. What is absent is not expected: the first such decision rolls back."""
 
     newly_refused: Allowance | None = None
+    """What the candidate refuses and the base does not."""
     newly_allowed: Allowance | None = None
+    """What the candidate lets through and the base does not."""
     other: Allowance | None = None
+    """What is refused for another reason, or answered otherwise."""
 
     @classmethod
     def read(cls, path: str | PathLike[str]) -> Expectation:

@@ -35,13 +35,13 @@ def sha256(data: bytes) -> str:
 
 
 def private_key(path: str | PathLike[str]) -> Ed25519PrivateKey:
-    """Read a key to sign with, PEM as `openssl genpkey -algorithm ed25519` writes it.
+    """Read a key to sign with, PEM as `lockgate keys signing` writes it.
 
     Raises:
         OSError: The file cannot be read.
         ValueError: It holds no such key.
     """
-    message = f"{path} holds no Ed25519 key to sign with; `openssl genpkey -algorithm ed25519` makes one"
+    message = f"{path} holds no Ed25519 key to sign with; `lockgate keys signing FILE` makes one"
     try:
         key = load_pem_private_key(_pem(path), password=None)
     except (ValueError, TypeError):
@@ -52,13 +52,13 @@ def private_key(path: str | PathLike[str]) -> Ed25519PrivateKey:
 
 
 def public_key(path: str | PathLike[str]) -> Ed25519PublicKey:
-    """Read a key to check signatures with, PEM as `openssl pkey -pubout` writes it.
+    """Read a key to check signatures with, PEM as `lockgate keys signing` writes it to FILE.pub.
 
     Raises:
         OSError: The file cannot be read.
         ValueError: It holds no such key.
     """
-    message = f"{path} holds no public Ed25519 key; `openssl pkey -in KEY -pubout` gives that of a key"
+    message = f"{path} holds no public Ed25519 key; `lockgate keys signing FILE` writes one to FILE.pub"
     try:
         key = load_pem_public_key(_pem(path))
     except ValueError:

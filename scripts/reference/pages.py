@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reference.attacks import attacks_page
 from reference.command import command_page
-from reference.configuration import configuration_page
+from reference.configuration import change_page, configuration_page
 from reference.control import api_page, roles_page
 from reference.markdown import page
 from reference.policies import policy_pages, reasons_page
@@ -13,6 +13,7 @@ from reference.python_api import python_page
 INDEX = """
 - [Policies](policies/index.md): the kinds, what they do, their settings and reasons
 - [Configuration](configuration.md): every object and field of a document
+- [The file of a change](change.md): every field of `change.yaml`
 - [Reasons](reasons.md): why a request was refused, and what the caller can do
 - [Attacks](attacks.md): what `lockgate attack` looks for, and what to write against it
 - [Roles](roles.md): who may do what in the console
@@ -27,6 +28,7 @@ def pages() -> dict[str, str]:
     return {
         "index.md": page("Reference", INDEX),
         "configuration.md": configuration_page(),
+        "change.md": change_page(),
         "reasons.md": reasons_page(),
         "attacks.md": attacks_page(),
         "roles.md": roles_page(),

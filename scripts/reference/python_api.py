@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import inspect
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import lockgate
-from lockgate import models
+from lockgate import audit, changes, models
 from lockgate.attacks import findings
 from pydantic import BaseModel
 
 from reference.markdown import fenced, page, table
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 SECTION = re.compile(r"^(Args|Raises|Returns):$", re.MULTILINE)
 HEADINGS = {"Args": "Arguments", "Raises": "Raises", "Returns": "Returns"}
@@ -42,17 +45,31 @@ def python_page() -> str:
         *classes,
         "## Parts of results",
         *inner,
+        *_module(changes),
+        *_module(audit),
     )
 
 
-def _class(name: str, thing: type) -> list[str]:
+def _module(module: ModuleType) -> list[str]:
+    """Everything that a module of the package gives."""
+    blocks = [f"## `{module.__name__}`", inspect.cleandoc(module.__doc__ or "")]
+    for name in sorted(module.__all__, key=str.lower):
+        thing = getattr(module, name)
+        if inspect.isclass(thing):
+            blocks += _class(name, thing, module.__name__)
+        elif inspect.isfunction(thing):
+            blocks += [f"### `{name}`", *_callable(f"{module.__name__}.{name}", thing)]
+    return blocks
+
+
+def _class(name: str, thing: type, home: str = "lockgate") -> list[str]:
     blocks = [f"### `{name}`"]
     if issubclass(thing, BaseModel):
         blocks += [_doc(thing.__doc__), _model(thing)]
     elif issubclass(thing, Exception):
         blocks += [_doc(thing.__doc__)]
     else:
-        blocks += _callable(f"lockgate.{name}", thing)
+        blocks += _callable(f"{home}.{name}", thing)
     members = []
     for member, value in vars(thing).items():
         if member.startswith("_") or member == "model_config":

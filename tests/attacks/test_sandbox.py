@@ -103,6 +103,7 @@ def test_attacks_end_when_their_time_is_over(document: Path) -> None:
     report = lockgate.attack(document, within=0)
     assert sum(report.attacks.values()) == 0
     assert report.unjudged[0] == "authentication: the 0 s were over before it ended"
+    assert report.unfinished[0] == "authentication"
 
 
 def test_a_route_that_no_good_request_reaches_is_named(document: Path) -> None:

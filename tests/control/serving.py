@@ -19,6 +19,9 @@ class Serving(Running):
 
     COMMAND: ClassVar[tuple[str, ...]] = ("serve", "--bind", "127.0.0.1:0")
 
+    def __init__(self, document: Path, *options: str | Path) -> None:
+        super().__init__(document, *options, watch=True)
+
     def __enter__(self) -> Self:
         found: dict[str, str] = {}
         while not {"control", "admin"} <= found.keys():

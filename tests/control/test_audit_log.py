@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, connection, connections, transaction
 from lockgate import audit as files
 from lockgate.control.audit.models import Entry, Head
 from lockgate.control.audit.services import Actor, export, page, record, verify
@@ -132,9 +132,11 @@ def test_an_entry_and_what_it_accounts_for_stand_or_fall_together() -> None:
 
 
 def test_an_entry_without_a_transaction_is_a_mistake_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "in_atomic_block", False)
-    with pytest.raises(RuntimeError, match="in the transaction of what it accounts for"):
-        record(ADA, "account.changed", "account 1")
+    with monkeypatch.context() as patch:
+        # Tests are within one themselves.
+        patch.setattr(connections["default"], "in_atomic_block", False)
+        with pytest.raises(RuntimeError, match="in the transaction of what it accounts for"):
+            record(ADA, "account.changed", "account 1")
 
 
 def test_texts_that_are_too_long_are_cut_and_characters_that_databases_dislike_replaced() -> None:

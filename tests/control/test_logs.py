@@ -124,7 +124,7 @@ def test_the_query_is_audited_and_the_checkpoint_covers_its_entry(token: str, tr
     assert entry.after is not None
     assert entry.after.startswith("security_violations, from ")
     assert (point["v"], point["seq"], point["sha256"]) == (1, entry.seq, entry.sha256)
-    assert set(point) == {"v", "seq", "sha256", "at"}
+    assert set(point) == {"v", "seq", "sha256", "at", "signature"}
     assert entry.entry.hashed() == entry.sha256
     assert AuditEntry.model_validate(entry.entry.model_dump()) == entry.entry
 

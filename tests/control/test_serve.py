@@ -70,13 +70,21 @@ def test_an_export_of_the_audit_log_is_verified_by_the_command(
     gateway: Path, tmp_path: Path, run: Run
 ) -> None:
     with Serving(gateway) as serving:
-        answer = serving.first_account().get("/api/v1/audit/export")
+        browser = serving.first_account()
+        answer = browser.get("/api/v1/audit/export")
+        point = browser.get("/api/v1/audit/checkpoint").json()
         assert answer.headers["Content-Disposition"] == 'attachment; filename="audit.jsonl"'
         assert serving.stop() == 0
     (tmp_path / "audit.jsonl").write_bytes(answer.content)
-    verified = run("audit", "verify", tmp_path / "audit.jsonl")
+    (tmp_path / "point.json").write_text(json.dumps(point["checkpoint"]))
+    (tmp_path / "key.pub").write_text(point["public_key"])
+    signed: list[str | Path] = ["--checkpoint", tmp_path / "point.json", "--key", tmp_path / "key.pub"]
+    verified = run("audit", "verify", tmp_path / "audit.jsonl", *signed)
     # The account, the session, and the export itself.
-    assert (verified.returncode, "3 entries hold" in verified.stdout) == (0, True)
+    assert (verified.returncode, "3 entries hold" in verified.stdout) == (0, True), verified.stderr
+    (tmp_path / "audit.jsonl").write_bytes(answer.content.splitlines(keepends=True)[0])
+    cut = run("audit", "verify", tmp_path / "audit.jsonl", *signed)
+    assert (cut.returncode, "cut off" in cut.stderr) == (1, True)
     assert not [line for line in serving.said if "arning" in line]
 
 

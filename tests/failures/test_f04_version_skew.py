@@ -13,7 +13,7 @@ from sites import KEY
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from failures.conftest import Report, Timed
+    from failures.report import FailureReport, Recovery
     from sites import Site
 
 
@@ -31,7 +31,7 @@ SKEWS: dict[str, Callable[[str], str]] = {
 
 @pytest.mark.parametrize("reason", SKEWS)
 def test_a_bundle_of_another_version_is_refused_by_name_and_callers_notice_nothing(
-    site: Site, reason: str, report: Report, recovery: Timed
+    site: Site, reason: str, failure_report: FailureReport, recovery: Recovery
 ) -> None:
     bundle = site.document.with_name("bundle.json")
     bundle.write_text(site.bundle(1, "first"))
@@ -51,10 +51,12 @@ def test_a_bundle_of_another_version_is_refused_by_name_and_callers_notice_nothi
         load.more()
     assert load.seen == {("first",), ("third",)}
     assert load.bad == 0
-    report(stage="N", bad_responses=load.bad)
+    failure_report(stage="node", bad=load.bad)
 
 
-def test_a_document_for_a_newer_lockgate_is_refused_by_name(site: Site, report: Report) -> None:
+def test_a_document_for_a_newer_lockgate_is_refused_by_name(
+    site: Site, failure_report: FailureReport
+) -> None:
     with lockgate.Gateway(site.document, state=site.state) as gateway, Load(site.url, KEY) as load:
         site.document.write_text(site.text("second").replace("lockgate: 1", "lockgate: 2"))
         applied = gateway.reload()
@@ -62,4 +64,4 @@ def test_a_document_for_a_newer_lockgate_is_refused_by_name(site: Site, report: 
         assert applied.problems[0].message == "this build reads version 1 of the document"
         load.more()
     assert load.bad == 0
-    report(stage="V", bad_responses=load.bad)
+    failure_report(stage="check", bad=load.bad)

@@ -12,7 +12,7 @@ from load import Load
 from sites import KEY
 
 if TYPE_CHECKING:
-    from failures.conftest import Report, Timed
+    from failures.report import FailureReport, Recovery
     from sites import Site
 
 PLANTED = [sys.executable, str(Path(__file__).with_name("planted.py"))]
@@ -28,7 +28,7 @@ PLANTED = [sys.executable, str(Path(__file__).with_name("planted.py"))]
     ],
 )
 def test_the_taster_dies_of_it_and_the_node_lives(
-    site: Site, fault: str, end: str, report: Report, recovery: Timed
+    site: Site, fault: str, end: str, failure_report: FailureReport, recovery: Recovery
 ) -> None:
     seconds = 2 if fault == "wait" else 60
     with (
@@ -43,10 +43,12 @@ def test_the_taster_dies_of_it_and_the_node_lives(
         load.more()
     assert load.seen == {("first",)}
     assert load.bad == 0
-    report(stage="N", bad_responses=load.bad)
+    failure_report(stage="taster", bad=load.bad)
 
 
-def test_a_start_with_such_a_document_serves_what_served_before(site: Site, report: Report) -> None:
+def test_a_start_with_such_a_document_serves_what_served_before(
+    site: Site, failure_report: FailureReport
+) -> None:
     lockgate.Gateway(site.document, state=site.state).stop()
     site.write("planted-panic")
     with lockgate.Gateway(site.document, state=site.state, taster=PLANTED) as gateway:
@@ -54,4 +56,4 @@ def test_a_start_with_such_a_document_serves_what_served_before(site: Site, repo
         with Load(site.url, KEY, watched=("x-one",)) as load:
             load.more()
     assert load.seen == {("first",)}
-    report(stage="N", bad_responses=load.bad)
+    failure_report(stage="taster", bad=load.bad)

@@ -11,11 +11,13 @@ from lockgate.state import State
 from sites import KEY
 
 if TYPE_CHECKING:
-    from failures.conftest import Report, Timed
+    from failures.report import FailureReport, Recovery
     from sites import Site
 
 
-def test_a_generation_is_the_last_good_one_only_after_its_trial(site: Site, report: Report) -> None:
+def test_a_generation_is_the_last_good_one_only_after_its_trial(
+    site: Site, failure_report: FailureReport
+) -> None:
     with (
         lockgate.Gateway(site.document, state=site.state, bake_seconds=0.3, bake_requests=5) as gateway,
         Load(site.url, KEY) as load,
@@ -30,7 +32,7 @@ def test_a_generation_is_the_last_good_one_only_after_its_trial(site: Site, repo
         assert gateway.reload().generation == 2
         assert state.generations().last_good == 1
     assert load.bad == 0
-    report(stage="N", bad_responses=load.bad)
+    failure_report(stage="node", bad=load.bad)
 
 
 def test_an_idle_gateway_proves_nothing(site: Site) -> None:
@@ -47,7 +49,7 @@ def test_an_idle_gateway_proves_nothing(site: Site) -> None:
 
 
 def test_a_revision_that_brings_the_node_down_again_and_again_is_left_by_itself(
-    site: Site, report: Report, recovery: Timed
+    site: Site, failure_report: FailureReport, recovery: Recovery
 ) -> None:
     options = ("--state", site.state, "--bake", "0.2")
     with Running(site.document, *options) as node, Load(site.url, KEY) as load:
@@ -71,4 +73,4 @@ def test_a_revision_that_brings_the_node_down_again_and_again_is_left_by_itself(
                 load.more()
             assert load.seen == {("first",)}
             assert load.bad == 0
-    report(stage="N", bad_responses=0)
+    failure_report(stage="node", bad=0)

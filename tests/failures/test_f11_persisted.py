@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from failures.conftest import Report, Timed
+    from failures.report import FailureReport, Recovery
     from sites import Site
 
 
 def test_killed_at_any_moment_of_a_change_the_next_start_serves(
-    site: Site, report: Report, recovery: Timed
+    site: Site, failure_report: FailureReport, recovery: Recovery
 ) -> None:
     marks = {("first",)}
     for number in range(6):
@@ -44,7 +44,7 @@ def test_killed_at_any_moment_of_a_change_the_next_start_serves(
             load.more()
     assert load.seen <= marks
     assert load.bad == 0
-    report(stage="N", bad_responses=load.bad)
+    failure_report(stage="node", bad=load.bad)
 
 
 def flip(path: Path) -> None:
@@ -64,7 +64,7 @@ def empty(path: Path) -> None:
 @pytest.mark.parametrize("damage", [flip, cut, empty, lambda path: path.unlink()])
 @pytest.mark.parametrize("what", ["generation-*2", "journal.a", "journal.b", "journal.*"])
 def test_damage_costs_one_generation_at_most_and_is_said(
-    site: Site, damage: Callable[[Path], None], what: str, report: Report
+    site: Site, damage: Callable[[Path], None], what: str, failure_report: FailureReport
 ) -> None:
     for mark in ("first", "second"):
         site.write(mark)
@@ -82,10 +82,12 @@ def test_damage_costs_one_generation_at_most_and_is_said(
             assert load.seen == {("first",)}
     assert load.seen in ({("first",)}, {("second",)})
     assert load.bad == 0
-    report(stage="N", bad_responses=load.bad)
+    failure_report(stage="node", bad=load.bad)
 
 
-def test_a_full_disk_refuses_the_change_and_takes_it_when_there_is_room(site: Site, report: Report) -> None:
+def test_a_full_disk_refuses_the_change_and_takes_it_when_there_is_room(
+    site: Site, failure_report: FailureReport
+) -> None:
     with (
         Running(site.document, "--state", site.state) as node,
         Load(site.url, KEY, watched=("x-one",)) as load,
@@ -106,4 +108,4 @@ def test_a_full_disk_refuses_the_change_and_takes_it_when_there_is_room(site: Si
         load.more()
         assert [kept.stage for kept in State(site.state).generations().kept] == ["applied", "applied"]
     assert load.bad == 0
-    report(stage="N", bad_responses=load.bad)
+    failure_report(stage="node", bad=load.bad)

@@ -10,7 +10,7 @@ from load import Load, Running
 from sites import KEY
 
 if TYPE_CHECKING:
-    from failures.conftest import Report, Timed
+    from failures.report import FailureReport, Recovery
     from sites import Site
 
 BAD = {
@@ -25,7 +25,7 @@ BAD = {
 
 @pytest.mark.parametrize("bad", BAD)
 def test_a_restart_with_a_bad_newest_revision_serves_the_last_good_one(
-    site: Site, bad: str, report: Report, recovery: Timed
+    site: Site, bad: str, failure_report: FailureReport, recovery: Recovery
 ) -> None:
     lockgate.Gateway(site.document, state=site.state).stop()
     text = BAD[bad]
@@ -41,7 +41,7 @@ def test_a_restart_with_a_bad_newest_revision_serves_the_last_good_one(
             load.more()
     assert load.seen == {("first",)}
     assert load.bad == 0
-    report(stage="N", bad_responses=load.bad)
+    failure_report(stage="node", bad=load.bad)
 
 
 def test_a_new_node_with_a_bad_revision_says_so_and_serves_nothing_weaker(site: Site) -> None:

@@ -11,12 +11,12 @@ from sites import KEY
 
 if TYPE_CHECKING:
     from conftest import Run
-    from failures.conftest import Report, Timed
+    from failures.report import FailureReport, Recovery
     from sites import Site
 
 
 def test_one_local_command_goes_back_while_every_answer_is_an_error(
-    site: Site, run: Run, report: Report, recovery: Timed
+    site: Site, run: Run, failure_report: FailureReport, recovery: Recovery
 ) -> None:
     with Running(site.document, "--state", site.state) as node:
         with Load(site.url, KEY) as load:
@@ -42,11 +42,11 @@ def test_one_local_command_goes_back_while_every_answer_is_an_error(
         assert "every call fails" in listed[1]
         assert "served" in listed[2]
     # One command is what a person may be asked for; everything after it is the node's affair.
-    report(stage="N", bad_responses=0)
+    failure_report(stage="node", bad=0, human=1)
 
 
 def test_what_was_taken_back_does_not_come_again_by_a_reload_or_a_start(
-    site: Site, run: Run, report: Report
+    site: Site, run: Run, failure_report: FailureReport
 ) -> None:
     options = ("--state", site.state)
     with Running(site.document, *options) as node:
@@ -68,10 +68,12 @@ def test_what_was_taken_back_does_not_come_again_by_a_reload_or_a_start(
         result = run("reload", "--admin", f"127.0.0.1:{site.admin}", "--again")
         assert "is served as generation 3" in result.stdout
         assert httpx.get(site.url, headers=KEY).headers["x-one"] == "second"
-    report(stage="N", bad_responses=load.bad)
+    failure_report(stage="node", bad=load.bad)
 
 
-def test_a_node_that_does_not_run_goes_back_for_its_next_start(site: Site, run: Run, report: Report) -> None:
+def test_a_node_that_does_not_run_goes_back_for_its_next_start(
+    site: Site, run: Run, failure_report: FailureReport
+) -> None:
     for mark in ("first", "second"):
         site.write(mark)
         with Running(site.document, "--state", site.state) as node:
@@ -81,7 +83,7 @@ def test_a_node_that_does_not_run_goes_back_for_its_next_start(site: Site, run: 
     with Running(site.document, "--state", site.state), Load(site.url, KEY, watched=("x-one",)) as load:
         load.more()
     assert load.seen == {("first",)}
-    report(stage="N", bad_responses=load.bad)
+    failure_report(stage="node", bad=load.bad)
 
 
 def test_the_command_says_what_it_cannot_do(site: Site, run: Run) -> None:

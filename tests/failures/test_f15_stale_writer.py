@@ -14,14 +14,14 @@ from lockgate.state import State
 from sites import KEY
 
 if TYPE_CHECKING:
-    from failures.conftest import Report, Timed
+    from failures.report import FailureReport, Recovery
     from sites import Site
 
 PLANTED = str(Path(__file__).with_name("planted.py"))
 
 
 def test_a_delayed_older_publish_and_a_second_publisher_change_nothing(
-    site: Site, report: Report, recovery: Timed
+    site: Site, failure_report: FailureReport, recovery: Recovery
 ) -> None:
     bundle = site.document.with_name("bundle.json")
     bundle.write_text(site.bundle(7, "seven"))
@@ -46,10 +46,12 @@ def test_a_delayed_older_publish_and_a_second_publisher_change_nothing(
     assert load.seen == {("seven",), ("eight",)}
     assert after.seen == {("eight",)}
     assert load.bad + after.bad == 0
-    report(stage="N", bad_responses=load.bad)
+    failure_report(stage="node", bad=load.bad)
 
 
-def test_each_request_sees_one_revision_however_often_it_changes(site: Site, report: Report) -> None:
+def test_each_request_sees_one_revision_however_often_it_changes(
+    site: Site, failure_report: FailureReport
+) -> None:
     with (
         lockgate.Gateway(site.document, state=site.state) as gateway,
         Load(site.url, KEY, watched=("x-one", "x-two")) as load,
@@ -61,7 +63,7 @@ def test_each_request_sees_one_revision_however_often_it_changes(site: Site, rep
     assert all(one == two for one, two in load.seen)
     assert len(load.seen) > 1
     assert load.bad == 0
-    report(stage="N", bad_responses=load.bad)
+    failure_report(stage="node", bad=load.bad)
 
 
 def test_two_reloads_at_once_end_with_the_document_as_it_is(site: Site) -> None:
@@ -77,7 +79,7 @@ def test_two_reloads_at_once_end_with_the_document_as_it_is(site: Site) -> None:
 
 
 def test_a_candidate_that_is_being_tried_does_not_undo_a_rollback(
-    site: Site, tmp_path: Path, report: Report
+    site: Site, tmp_path: Path, failure_report: FailureReport
 ) -> None:
     barrier = tmp_path / "barrier"
     with (
@@ -103,4 +105,4 @@ def test_a_candidate_that_is_being_tried_does_not_undo_a_rollback(
         load.more()
     assert ("planted-barrier",) not in load.seen
     assert load.bad == 0
-    report(stage="N", bad_responses=load.bad)
+    failure_report(stage="node", bad=load.bad)

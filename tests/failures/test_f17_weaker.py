@@ -13,7 +13,7 @@ from sites import KEY
 
 if TYPE_CHECKING:
     from conftest import Serve
-    from failures.conftest import Report, Timed
+    from failures.report import FailureReport, Recovery
     from sites import Site
 
 TOKENS = """  - id: key
@@ -46,7 +46,7 @@ BREAKS = {
 @pytest.mark.parametrize("what", BREAKS)
 @pytest.mark.parametrize("how", ["reload", "start"])
 def test_what_cannot_be_loaded_leaves_the_last_good_one_whole(
-    site: Site, what: str, how: str, report: Report, recovery: Timed
+    site: Site, what: str, how: str, failure_report: FailureReport, recovery: Recovery
 ) -> None:
     (site.document.parent / "jwks.json").write_text(jwks())
     site.write("first")
@@ -67,12 +67,12 @@ def test_what_cannot_be_loaded_leaves_the_last_good_one_whole(
         assert httpx.get(site.url, headers=forged).status_code == 401
     assert load.seen == {("first",)}
     assert load.bad == 0
-    report(stage="N", bad_responses=load.bad)
+    failure_report(stage="node", bad=load.bad)
 
 
 @pytest.mark.parametrize(("on_error", "status"), [("deny", 503), ("allow", 200)])
 def test_a_dependency_that_is_down_follows_the_policy_both_ways(
-    serve: Serve, on_error: str, status: int, monkeypatch: pytest.MonkeyPatch, report: Report
+    serve: Serve, on_error: str, status: int, monkeypatch: pytest.MonkeyPatch, failure_report: FailureReport
 ) -> None:
     monkeypatch.setenv("INTROSPECTION_SECRET", "s3cret")
     policy = (
@@ -86,7 +86,7 @@ def test_a_dependency_that_is_down_follows_the_policy_both_ways(
         assert len(service.requests) == (status == 200)
         for request in service.requests:
             assert request.all("x-lockgate-application") == []
-    report(stage="N", bad_responses=0)
+    failure_report(stage="node", bad=0)
 
 
 def jwks() -> str:

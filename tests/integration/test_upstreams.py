@@ -92,6 +92,22 @@ def test_connections_to_services_are_kept(serve: Serve) -> None:
     assert {request.connection for request in service.requests} == {0}
 
 
+def test_connections_to_services_are_kept_after_answers_without_a_body(serve: Serve) -> None:
+    def reply(request: Request) -> bytes:
+        if request.line.startswith("HEAD"):
+            return b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
+        return answer(b"", status="304 Not Modified" if request.path == "/known" else "200 OK")
+
+    with Service(reply=reply) as service:
+        gateway = serve(service.url, more="node: { cores: 1 }")
+        with httpx.Client(base_url=gateway.urls["public"]) as client:
+            for _ in range(5):
+                assert client.head("/").status_code == 200
+                assert client.get("/known").status_code == 304
+                assert client.post("/", content=b"x").content == b""
+    assert {request.connection for request in service.requests} == {0}
+
+
 def test_a_failing_target_is_left_out_and_a_checked_one_comes_back(serve: Serve) -> None:
     well = True
 

@@ -32,6 +32,7 @@ apis:
         policies:
           - { id: fair-use, kind: rate_limit, limit: 10, per: 1m }
 """
+CLOSED = "write `deny_all: true` beside it if that is meant, else a limit above 0"
 TIMES = "a time such as `300ms`, `30s`, `5m`, `1h` or `7d`"
 
 
@@ -73,6 +74,9 @@ def test_the_command_alone_shows_what_there_is(run: Run) -> None:
         *(["check"], ["diff"], ["explain"], ["schema"], ["policies"], ["run"], ["reload"]),
         *(["keys"], ["keys", "new"], ["keys", "password"]),
         *(["recording"], ["recording", "list"], ["recording", "show"], ["recording", "summary"]),
+        *(["change"], ["change", "new"], ["change", "run"], ["change", "status"], ["change", "approve"]),
+        *(["change", "rebase"], ["change", "rollout"], ["change", "schema"]),
+        *(["audit"], ["audit", "show"], ["audit", "verify"], ["audit", "checkpoint"]),
     ],
     ids=" ".join,
 )
@@ -183,9 +187,9 @@ def test_a_document_that_cannot_be_served_does_not_pass_the_check(here: Path, ru
             f"15:63: `1 fortnight` has an unknown unit `fortnight`; write {TIMES}",
         ),
         ("per: 1m", "per: 60", f"15:63: `60` has no unit; write {TIMES}"),
-        ("limit: 10", "limit: 10/s", "15:54: expected a whole number above zero, found the text `10/s`"),
-        ("limit: 10", 'limit: "10"', "15:54: expected a whole number above zero, found the text `10`"),
-        ("limit: 10", "limit: 0", "15:54: expected a whole number above zero, found `0`"),
+        ("limit: 10", "limit: 10/s", "15:54: expected a whole number, not negative, found the text `10/s`"),
+        ("limit: 10", 'limit: "10"', "15:54: expected a whole number, not negative, found the text `10`"),
+        ("limit: 10", "limit: 0", f"15:54: a limit of 0 refuses every call\n  help: {CLOSED}"),
         (", per: 1m", "", "15:13: the field `per` is missing"),
         (
             "rate_limit",

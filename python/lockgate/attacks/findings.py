@@ -99,6 +99,8 @@ class AttackReport(Model):
     """How many routes were attacked."""
     unjudged: list[str]
     """What could not be judged, and why."""
+    unfinished: list[str]
+    """The families of attacks that ran out of time."""
 
     def at_least(self, severity: Severity) -> list[Finding]:
         """The findings of a severity or a worse one."""

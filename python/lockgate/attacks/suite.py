@@ -55,6 +55,7 @@ def attack(
     findings: list[Finding] = []
     counts: dict[str, int] = {}
     unjudged: list[str] = []
+    unfinished: list[str] = []
     with sandbox(candidate) as running:
         current = ("", 0)
 
@@ -71,6 +72,7 @@ def attack(
             try:
                 findings.extend(family().run(target))
             except OutOfTimeError:
+                unfinished.append(family.name)
                 unjudged.append(f"{family.name}: the {within:g} s were over before it ended")
             counts[family.name] = target.sent - before
         routes = len(target.routes)
@@ -84,6 +86,7 @@ def attack(
         attacks=counts,
         routes=routes,
         unjudged=unjudged,
+        unfinished=unfinished,
     )
 
 

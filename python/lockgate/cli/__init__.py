@@ -12,6 +12,7 @@ from lockgate.cli import (
     attack,
     audit,
     cases,
+    change,
     directory,
     documents,
     keys,
@@ -66,12 +67,13 @@ app.command()(reload.reload)
 app.command()(state.rollback)
 app.command()(state.generations)
 app.add_typer(accounts.app, name="accounts")
-app.add_typer(audit.app, name="audit")
 app.add_typer(directory.app, name="directory")
 app.add_typer(keys.app, name="keys")
 app.add_typer(revision.app, name="revision")
 app.add_typer(recording.app, name="recording")
 app.add_typer(rollout.app, name="rollout")
+app.add_typer(change.app, name="change")
+app.add_typer(audit.app, name="audit")
 
 
 def main() -> None:

@@ -83,7 +83,7 @@ def attack(
     if as_json:
         write(report.model_dump_json(indent=2))
     else:
-        _show(report)
+        show(report)
     raise typer.Exit(1 if report.at_least(fail_at.value) else 0)
 
 
@@ -101,8 +101,8 @@ def _with_progress(file: Path, only: list[str] | None, within: float) -> AttackR
         return run_attacks(file, families=only, within=within, progress=hear)
 
 
-def _show(report: AttackReport) -> None:
-    """Weaknesses with their routes, the worst first, and what to write."""
+def show(report: AttackReport) -> None:
+    """Print weaknesses with their routes, the worst first, and what to write."""
     for (severity, code), grouped in groupby(report.findings, lambda one: (one.severity, one.code)):
         findings = list(grouped)
         first = findings[0]

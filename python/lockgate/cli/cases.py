@@ -65,11 +65,12 @@ def run_cases(
     if as_json:
         write(report.model_dump_json(indent=2))
     else:
-        _show(report)
+        show(report)
     raise typer.Exit(0 if report.passed and not bare else 1)
 
 
-def _show(report: CaseReport) -> None:
+def show(report: CaseReport) -> None:
+    """Print the cases that failed and what no case has seen."""
     for file, case in report.failed:
         out.print(Text("failed  ", style="red") + Text(f"{file.file}:{case.line}  {case.name}", style="bold"))
         rows = [

@@ -90,13 +90,13 @@ def start(
     if watch:
         _watch(admin)
     else:
-        _show(status, as_json=as_json)
+        show(status, as_json=as_json)
 
 
 @app.command()
 def status(*, as_json: Json = False, admin: Admin = ADMIN) -> None:
     """Show the rollout that runs, else the last one. Exit code 1: there was none."""
-    _show(_status(admin), as_json=as_json)
+    show(_status(admin), as_json=as_json)
 
 
 @app.command()
@@ -138,7 +138,7 @@ def _command(command: Literal["promote", "pause", "resume", "abort"], *, as_json
         after = RolloutStatus.model_validate(AdminClient(admin).command_rollout(command))
     except AdminError as error:
         fail(str(error))
-    _show(after, as_json=as_json)
+    show(after, as_json=as_json)
 
 
 def _plan(steps: str, seconds: int, requests: int, bake: int) -> RolloutPlan:
@@ -170,7 +170,8 @@ def _status(admin: str) -> RolloutStatus:
     return RolloutStatus.model_validate(rollout)
 
 
-def _show(status: RolloutStatus, *, as_json: bool) -> None:
+def show(status: RolloutStatus, *, as_json: bool = False) -> None:
+    """Print where a rollout is and why."""
     if as_json:
         write(status.model_dump_json(indent=2, by_alias=True))
     else:
@@ -178,14 +179,19 @@ def _show(status: RolloutStatus, *, as_json: bool) -> None:
 
 
 def _watch(admin: str) -> None:
+    if watched(admin).rolled_back:
+        raise typer.Exit(1)
+
+
+def watched(admin: str) -> RolloutStatus:
+    """Show the rollout until it ends; how it ended."""
     last = _status(admin)
     with Live(_page(last), console=out, auto_refresh=False) as live:
         while last.running:
             time.sleep(EVERY)
             last = _status(admin)
             live.update(_page(last), refresh=True)
-    if last.rolled_back:
-        raise typer.Exit(1)
+    return last
 
 
 def _page(status: RolloutStatus) -> RenderableType:

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from lockgate.cli.output import fail
 from lockgate.cli.state import State  # noqa: TC001 - typer reads it
 
 
@@ -34,11 +35,20 @@ def run(
         bool,
         typer.Option(help="Reload when the document changes, one in its folder, or a file that it names."),
     ] = True,
+    rollout: Annotated[
+        bool, typer.Option("--rollout", help="Roll each change out, and serve none at once.")
+    ] = False,
+    plan: Annotated[
+        Path | None, typer.Option(help="How changes are rolled out, JSON; it implies `--rollout`.")
+    ] = None,
     drain: Annotated[
         float, typer.Option(help="Seconds that requests have to end after SIGTERM.", min=0)
     ] = 30.0,
 ) -> None:
     """Serve a document. SIGHUP reloads, SIGTERM and Ctrl-C drain.
+
+    With `--rollout`, a change of the document or of a file that it names, and SIGHUP, begin a rollout in
+    place of a reload: a share of the callers at first, and back by itself when it is worse.
 
     With a state folder, what is served is kept there: when FILE is refused, the last good generation serves.
 
@@ -47,8 +57,25 @@ def run(
     """
     options = [f"--drain={drain}", f"--bake={bake}", f"--bake-requests={bake_requests}"]
     options += [] if watch else ["--no-watch"]
+    if rollout or plan:
+        options.append(f"--rollout={_asked(file, plan)}")
     options += [f"--{name}={path}" for name, path in (("state", state), ("trust", trust)) if path]
     # This process becomes the node, without what the command line needed.
     # `-P`: nothing is imported from the folder that it stands in.
     node = [sys.executable, "-P", "-m", "lockgate.node", *options, "--", str(file)]
     os.execv(sys.executable, node)  # noqa: S606
+
+
+def _asked(file: Path, plan: Path | None) -> str:
+    # Only who asks for it loads the models of rollouts.
+    from pydantic import ValidationError  # noqa: PLC0415
+
+    from lockgate.rollout import RolloutPlan, asked  # noqa: PLC0415
+
+    try:
+        whole = RolloutPlan.read(plan) if plan else None
+    except ValidationError as error:
+        fail(f"`{plan}` is no plan: {error.errors()[0]['msg']}")
+    except (OSError, ValueError) as error:
+        fail(f"the plan `{plan}` cannot be read: {error}")
+    return asked(file, plan=whole, reason="the document has changed")

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import os
 import secrets
 import stat
-from typing import TYPE_CHECKING
+import tempfile
+from pathlib import Path
 
 from cryptography.fernet import Fernet
 
+from lockgate import _engine
 from lockgate.control.configuration import ConfigurationError
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+CHECKPOINT_KEY = "checkpoint.key"
+"""The file of the key that signs checkpoints; its public half is beside it, with `.pub` at its end."""
 FEWEST_CHARACTERS = 43
 """As many as 32 random bytes take."""
 
@@ -44,15 +46,33 @@ def secret_key(folder: Path) -> str:
         ConfigurationError: Others can read it, or it is too short to have been made here.
     """
     path = folder / "secret.key"
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    except FileExistsError:
-        return _read(path)
+    if not path.exists():
+        _write(path, secrets.token_urlsafe(32))
+    return _read(path)
+
+
+def make_checkpoint_key(folder: Path) -> None:
+    """Make the key that signs checkpoints of the audit log, at the first call."""
+    path = folder / CHECKPOINT_KEY
+    if not path.exists():
+        private, public = _engine.new_signing_key()
+        # The public half first: when the other one is there, both are.
+        _write(path.with_name(f"{path.name}.pub"), public)
+        _write(path, private)
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a new file for its owner alone, whole or not at all; of two who try, the first one's stays."""
+    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     with os.fdopen(handle, "w") as file:
-        file.write(secrets.token_urlsafe(32))
+        file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    return _read(path)
+    try:
+        with contextlib.suppress(FileExistsError):
+            os.link(beside, path)
+    finally:
+        Path(beside).unlink()
 
 
 def _read(path: Path) -> str:

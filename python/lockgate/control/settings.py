@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from lockgate.control.configuration import ControlSettings
-from lockgate.control.secret import make_state, secret_key
+from lockgate.control.secret import make_checkpoint_key, make_state, secret_key
 
 LOCKGATE = ControlSettings.from_environment()
 make_state(LOCKGATE.state)
+make_checkpoint_key(LOCKGATE.state)
 
 SECRET_KEY = secret_key(LOCKGATE.state)
 DEBUG = False

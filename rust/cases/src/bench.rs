@@ -74,7 +74,7 @@ impl Bench {
         application: &Spanned<String>,
         now: Timestamp,
     ) -> Result<(), Problem> {
-        let known = self.revision.document.applications.ids();
+        let known = self.revision.directory.ids();
         if !known.contains(&application.as_str()) {
             return Err(Problem::unknown(
                 &application.span,

@@ -6,7 +6,8 @@ use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use lockgate_config::{
-    Each, Loaded, Problem, Raw, RevisionId, Source, Span, Spanned, decode, load_document, parse,
+    Each, Loaded, Problem, Raw, RevisionId, Source, Span, Spanned, decode_with_empty,
+    load_document, parse,
 };
 use lockgate_policy::{
     ExplainAnswer, ExplainRequest, Revision, Secrets, Timestamp, explain, read_time, reasons,
@@ -88,7 +89,7 @@ impl Suite {
                 "name a file with `cases`; `lockgate check` is for documents",
             )]);
         }
-        let written: WrittenFile = decode(&node)?;
+        let written: WrittenFile = decode_with_empty(&node)?;
         let (name, source) = source(file, written.gateway.as_ref(), gateway)?;
         let loaded = load_document(&source)?;
         let id = loaded.id.clone();

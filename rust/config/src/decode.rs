@@ -2,8 +2,10 @@
 //!
 //! Lists and mappings of independent things ([`Entries`]) go on after a bad entry, so that a person sees all problems at once.
 
+mod lists;
+
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -13,12 +15,15 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de, forward_to_des
 use crate::node::{Key, Node, Span, Value};
 use crate::problem::Problem;
 
+pub use lists::{Each, Entries, Entry};
+
 /// The name by which [`Raw`] asks the decoder for the node itself.
 const RAW: &str = "$lockgate::Raw";
 
 thread_local! {
     static HANDED_OVER: RefCell<Option<Node>> = const { RefCell::new(None) };
     static COLLECTED: RefCell<Vec<Problem>> = const { RefCell::new(Vec::new()) };
+    static EMPTY_IS_MEANT: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Decodes a value.
@@ -37,6 +42,17 @@ pub fn decode<T: for<'de> Deserialize<'de>>(node: &Node) -> Result<T, Vec<Proble
             Err(problems)
         }
     }
+}
+
+/// Decodes what may hold empty texts, lists and mappings that are meant, as the requests of a case file do.
+///
+/// # Errors
+/// Every problem found, in the order of the document.
+pub fn decode_with_empty<T: for<'de> Deserialize<'de>>(node: &Node) -> Result<T, Vec<Problem>> {
+    let outer = EMPTY_IS_MEANT.replace(true);
+    let result = decode(node);
+    EMPTY_IS_MEANT.set(outer);
+    result
 }
 
 /// A node kept as it is, for a later reader.
@@ -74,6 +90,26 @@ impl JsonSchema for Raw {
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({})
+    }
+}
+
+/// A text that may be empty where that says something, such as what a secret is replaced by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct AnyText(pub String);
+
+impl<'de> Deserialize<'de> for AnyText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = AnyText;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("text")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<AnyText, E> {
+                Ok(AnyText(text.to_owned()))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
     }
 }
 
@@ -122,120 +158,9 @@ impl<T: JsonSchema> JsonSchema for Spanned<T> {
     }
 }
 
-/// Named things of one sort, in the order of the document. Names are letters, digits, `-`, `_` and `.`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Entries<T>(Vec<Entry<T>>);
-
-/// One named thing.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Entry<T> {
-    /// Its name.
-    pub id: String,
-    /// Where the name stands.
-    pub span: Span,
-    /// The thing.
-    pub value: T,
-}
-
-impl<T> Default for Entries<T> {
-    fn default() -> Self {
-        Self(Vec::new())
-    }
-}
-
-impl<T> Entries<T> {
-    /// The entries in the order of the document.
-    pub fn iter(&self) -> std::slice::Iter<'_, Entry<T>> {
-        self.0.iter()
-    }
-
-    /// The thing called `id`.
-    pub fn get(&self, id: &str) -> Option<&T> {
-        self.0
-            .iter()
-            .find(|entry| entry.id == id)
-            .map(|entry| &entry.value)
-    }
-
-    /// All names.
-    pub fn ids(&self) -> Vec<&str> {
-        self.0.iter().map(|entry| entry.id.as_str()).collect()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-}
-
-impl<'a, T> IntoIterator for &'a Entries<T> {
-    type Item = &'a Entry<T>;
-    type IntoIter = std::slice::Iter<'a, Entry<T>>;
-    fn into_iter(self) -> Self::IntoIter {
-        self.0.iter()
-    }
-}
-
-impl<'de, T: for<'a> Deserialize<'a>> Deserialize<'de> for Entries<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Raw(node) = Raw::deserialize(deserializer)?;
-        let Some(map) = node.as_map() else {
-            let message = format!("expected a mapping of names, found {}", node.describe());
-            return Err(hand(Problem::new(&node.span, message)));
-        };
-        let mut entries = Vec::with_capacity(map.len());
-        for (key, value) in map {
-            if let Err(problem) = check_name(key) {
-                collect(problem);
-            }
-            match T::deserialize(Decoder { node: value }) {
-                Ok(decoded) => entries.push(Entry {
-                    id: key.name.clone(),
-                    span: key.span.clone(),
-                    value: decoded,
-                }),
-                Err(error) => collect(error.at(&value.span)),
-            }
-        }
-        Ok(Self(entries))
-    }
-}
-
-impl<T: Serialize> Serialize for Entries<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|entry| (&entry.id, &entry.value)))
-    }
-}
-
-impl<T: JsonSchema> JsonSchema for Entries<T> {
-    fn inline_schema() -> bool {
-        true
-    }
-    fn schema_name() -> Cow<'static, str> {
-        format!("{}Entries", T::schema_name()).into()
-    }
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let value = generator.subschema_for::<T>();
-        json_schema!({
-            "type": "object",
-            "propertyNames": { "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$" },
-            "additionalProperties": value
-        })
-    }
-}
-
 /// Notes a problem and lets the decoding go on.
 pub(crate) fn collect(problem: Problem) {
     COLLECTED.with_borrow_mut(|problems| problems.push(problem));
-}
-
-fn check_name(key: &Key) -> Result<(), Problem> {
-    crate::id::check_id(&key.name).map_err(|message| Problem::new(&key.span, message))
 }
 
 /// Decodes a part of a value inside that value's own `Deserialize`, keeping the positions of its problems.
@@ -462,13 +387,60 @@ impl<'de> Deserializer<'de> for Decoder<'_> {
         self.deserialize_any(visitor)
     }
 
+    fn deserialize_str<V: de::Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        self.not_empty()?.deserialize_any(visitor)
+    }
+
+    fn deserialize_string<V: de::Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_seq<V: de::Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        self.not_empty()?.deserialize_any(visitor)
+    }
+
+    fn deserialize_map<V: de::Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        self.not_empty()?.deserialize_any(visitor)
+    }
+
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
-        tuple_struct map identifier ignored_any
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char bytes byte_buf unit unit_struct tuple tuple_struct
+        identifier ignored_any
+    }
+}
+
+/// What is written says something: a blank text and an empty list or mapping are neither a default nor "all" (F2).
+fn check_not_empty(node: &Node) -> Result<(), Problem> {
+    let (what, entry) = match &node.value {
+        Value::Text(text) if text.trim().is_empty() => ("text", "a value"),
+        Value::List(items) if items.is_empty() => ("list", "at least one entry"),
+        Value::Map(entries) if entries.is_empty() => ("mapping", "at least one entry"),
+        _ => return Ok(()),
+    };
+    Err(Problem::new(&node.span, format!("the {what} is empty"))
+        .help(format!("write {entry}, or leave the field out")))
+}
+
+/// The same, but for what [`decode_with_empty`] reads.
+fn check_not_empty_unless_meant(node: &Node) -> Result<(), Problem> {
+    if EMPTY_IS_MEANT.get() {
+        Ok(())
+    } else {
+        check_not_empty(node)
     }
 }
 
 impl Decoder<'_> {
+    fn not_empty(self) -> Result<Self, DecodeError> {
+        check_not_empty_unless_meant(self.node)
+            .map(|()| self)
+            .map_err(|problem| DecodeError {
+                problem,
+                placed: true,
+                name: None,
+            })
+    }
+
     fn placed(self, mut error: DecodeError) -> DecodeError {
         let at_name = error.name.take().and_then(|name| {
             let (key, _) = self
@@ -526,72 +498,5 @@ impl<'de> de::MapAccess<'de> for Fields<'_> {
             return Err(<DecodeError as de::Error>::custom("a value is missing"));
         };
         seed.deserialize(Decoder { node })
-    }
-}
-
-/// A list of independent things that goes on after a bad one. Never empty: leave the field out instead.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Each<T>(Vec<T>);
-
-impl<T> Default for Each<T> {
-    fn default() -> Self {
-        Self(Vec::new())
-    }
-}
-
-impl<T> std::ops::Deref for Each<T> {
-    type Target = [T];
-    fn deref(&self) -> &[T] {
-        &self.0
-    }
-}
-
-impl<T> IntoIterator for Each<T> {
-    type Item = T;
-    type IntoIter = std::vec::IntoIter<T>;
-    fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
-    }
-}
-
-impl<'de, T: for<'a> Deserialize<'a>> Deserialize<'de> for Each<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Raw(node) = Raw::deserialize(deserializer)?;
-        let Value::List(items) = &node.value else {
-            let message = format!("expected a list, found {}", node.describe());
-            return Err(hand(Problem::new(&node.span, message)));
-        };
-        if items.is_empty() {
-            let problem = Problem::new(&node.span, "the list is empty")
-                .help("write at least one entry, or leave the field out");
-            return Err(hand(problem));
-        }
-        let mut decoded = Vec::with_capacity(items.len());
-        for item in items {
-            match T::deserialize(Decoder { node: item }) {
-                Ok(value) => decoded.push(value),
-                Err(error) => collect(error.at(&item.span)),
-            }
-        }
-        Ok(Self(decoded))
-    }
-}
-
-impl<T: Serialize> Serialize for Each<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.serialize(serializer)
-    }
-}
-
-impl<T: JsonSchema> JsonSchema for Each<T> {
-    fn inline_schema() -> bool {
-        true
-    }
-    fn schema_name() -> Cow<'static, str> {
-        format!("{}List", T::schema_name()).into()
-    }
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let item = generator.subschema_for::<T>();
-        json_schema!({ "type": "array", "minItems": 1, "items": item })
     }
 }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value as Json;
 
-use crate::decode::{Entries, decode};
+use crate::decode::{Entries, decode, decode_with_empty};
 use crate::document::Application;
 use crate::node::Node;
 use crate::problem::Problem;
@@ -51,12 +51,19 @@ struct Written {
 /// Every problem found.
 pub fn load_directory(name: &str, text: &str) -> Result<DirectoryDocument, Vec<Problem>> {
     let root = yaml::parse(name, text).map_err(|problem| vec![problem])?;
-    let written: Written = decode(&root)?;
     let whole = |message: &str, help: &str| {
         Err(vec![
             Problem::new(&root.span, message.to_owned()).help(help),
         ])
     };
+    let everybody = root.get("applications").and_then(Node::as_map);
+    if everybody.is_some_and(<[_]>::is_empty) {
+        return whole(
+            "a directory without applications would refuse everybody",
+            "list all applications, or `remove` some; to refuse one, use `lockgate directory revoke`",
+        );
+    }
+    let written: Written = decode(&root)?;
     if written.lockgate_directory != VERSION {
         return whole(
             "this build reads version 1 of the directory",
@@ -70,15 +77,7 @@ pub fn load_directory(name: &str, text: &str) -> Result<DirectoryDocument, Vec<P
         );
     }
     let change = match (&written.applications, &written.set, written.remove) {
-        (Some(applications), None, None) => {
-            if applications.is_empty() {
-                return whole(
-                    "a directory without applications would refuse everybody",
-                    "list all applications, or `remove` some; to refuse one, use `lockgate directory revoke`",
-                );
-            }
-            DirectoryChange::Whole(map(&root, "applications"))
-        }
+        (Some(_), None, None) => DirectoryChange::Whole(map(&root, "applications")),
         (None, set, remove) if set.is_some() || remove.is_some() => DirectoryChange::Delta {
             set: map(&root, "set"),
             remove: remove.unwrap_or_default(),
@@ -105,7 +104,8 @@ pub fn read_applications(
     applications: &serde_json::Map<String, Json>,
 ) -> Result<Entries<Application>, Vec<Problem>> {
     let text = Json::Object(applications.clone()).to_string();
-    decode(&yaml::parse(name, &text).map_err(|problem| vec![problem])?)
+    // After the last one was removed there is none, and that was meant.
+    decode_with_empty(&yaml::parse(name, &text).map_err(|problem| vec![problem])?)
 }
 
 fn map(root: &Node, name: &str) -> serde_json::Map<String, Json> {

@@ -29,7 +29,7 @@ mod yaml;
 
 pub use base::{Base, Carried, Files, MAX_FILES_BYTES};
 pub use canonical::{RevisionId, canonical_json, sha256_hex};
-pub use decode::{Each, Entries, Entry, Raw, Spanned, decode};
+pub use decode::{AnyText, Each, Entries, Entry, Raw, Spanned, decode, decode_with_empty};
 pub use directory::{DirectoryChange, DirectoryDocument, load_directory, read_applications};
 pub use document::*;
 pub use file::read_file;

@@ -42,6 +42,57 @@ fn a_repeated_name_an_alias_and_an_empty_list_are_refused() {
 }
 
 #[test]
+fn an_empty_text_list_or_mapping_is_neither_a_default_nor_all() {
+    for (text, told) in [
+        (
+            "apis: {}",
+            "2:7: the mapping is empty; write at least one entry, or leave the field out",
+        ),
+        (
+            "applications: { a: { scopes: [] } }",
+            "2:30: the list is empty; write at least one entry, or leave the field out",
+        ),
+        (
+            "applications: { a: { plan: \"\" } }",
+            "2:28: the text is empty; write a value, or leave the field out",
+        ),
+        (
+            "policies: [{ id: a, kind: b, purpose: { why: ' ', owner: c } }]",
+            "2:46: the text is empty; write a value, or leave the field out",
+        ),
+        (
+            "apis: { a: { versions: { v1: { base: /, routes: [{ match: { headers: {} } }] } } } }",
+            "2:70: the mapping is empty; write at least one entry, or leave the field out",
+        ),
+    ] {
+        assert_eq!(
+            first_problem(&format!("lockgate: 1\n{text}\n")),
+            format!("gateway.yaml:{told}")
+        );
+    }
+}
+
+#[test]
+fn an_emergency_policy_says_when_it_ends_and_who_answers_for_it() {
+    let policy = |rest: &str| {
+        first_problem(&format!(
+            "lockgate: 1\npolicies: [{{ id: a, kind: b, emergency: true{rest} }}]\n"
+        ))
+    };
+    let purpose = ", purpose: { why: a flood, owner: security }";
+    let expires = ", expires: 2027-01-31";
+    assert_eq!(
+        policy(purpose),
+        "gateway.yaml:2:18: the emergency policy `a` never ends; write `expires:` with a date or an RFC 3339 time"
+    );
+    assert_eq!(
+        policy(expires),
+        "gateway.yaml:2:18: nobody answers for the emergency policy `a`; write `purpose: { why: …, owner: … }`"
+    );
+    assert_eq!(policy(&format!("{expires}{purpose}")), "");
+}
+
+#[test]
 fn a_secret_written_in_the_document_is_refused_without_being_repeated() {
     let text = "lockgate: 1\nlisteners:\n  a:\n    bind: 127.0.0.1:1\n    tls: { certificate: c.pem, key: hunter2 }\n";
     let problem = first_problem(text);

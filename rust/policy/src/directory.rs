@@ -72,13 +72,12 @@ pub enum KeyLookup {
 impl Directory {
     /// Builds the directory of a document.
     pub fn compile(document: &Document, problems: &mut Vec<Problem>) -> Self {
-        Self::of(&document.applications, &Revoked::default(), problems)
+        Self::of(&document.applications, problems)
     }
 
-    /// Builds the directory of these applications, without what was revoked.
+    /// Builds the directory of these applications.
     pub fn of(
         applications: &Entries<lockgate_config::Application>,
-        revoked: &Revoked,
         problems: &mut Vec<Problem>,
     ) -> Self {
         let mut directory = Self::default();
@@ -87,9 +86,9 @@ impl Directory {
             let application = Arc::new(Application {
                 id: Arc::from(entry.id.as_str()),
                 plan: settings.plan.as_deref().map(Arc::from),
-                scopes: settings.scopes.clone().into(),
-                roles: settings.roles.clone().into(),
-                suspended: settings.suspended || revoked.applications.contains(&entry.id),
+                scopes: shared(&settings.scopes),
+                roles: shared(&settings.roles),
+                suspended: settings.suspended,
             });
             directory
                 .applications
@@ -131,15 +130,47 @@ impl Directory {
                 }
             }
         }
+        directory
+    }
+
+    /// The same without what was revoked: revoked applications are suspended, whatever they identify themselves with.
+    #[must_use]
+    pub fn without(&self, revoked: &Revoked) -> Self {
+        let mut next = self.clone();
+        let suspended: HashMap<&str, Arc<Application>> = (revoked.applications.iter())
+            .filter_map(|id| {
+                let known = self.application(id)?;
+                let suspended = true;
+                Some((
+                    &**id,
+                    Arc::new(Application {
+                        suspended,
+                        ..Application::clone(known)
+                    }),
+                ))
+            })
+            .collect();
+        let suspend = |application: &mut Arc<Application>| {
+            if let Some(suspended) = suspended.get(&*application.id) {
+                *application = suspended.clone();
+            }
+        };
+        next.applications.values_mut().for_each(suspend);
+        next.certificates.values_mut().for_each(suspend);
+        next.names.values_mut().for_each(suspend);
+        next.clients.values_mut().for_each(suspend);
+        next.keys
+            .values_mut()
+            .for_each(|key| suspend(&mut key.application));
+        next.users
+            .values_mut()
+            .for_each(|user| suspend(&mut user.application));
+        next.keys.retain(|hash, _| !revoked.hashes.contains(hash));
+        next.certificates
+            .retain(|hash, _| !revoked.hashes.contains(hash));
         // A revoked certificate must not pass by a name that it bears either.
-        directory
-            .keys
-            .retain(|hash, _| !revoked.hashes.contains(hash));
-        directory
-            .certificates
-            .retain(|hash, _| !revoked.hashes.contains(hash));
-        directory.revoked_certificates = revoked.hashes.clone();
-        directory
+        next.revoked_certificates.clone_from(&revoked.hashes);
+        next
     }
 
     fn add_key(
@@ -301,14 +332,16 @@ impl Directory {
         self.applications.get(id)
     }
 
-    /// The ids of all applications.
-    pub fn ids(&self) -> impl Iterator<Item = &str> {
-        self.applications.keys().map(|id| &**id)
-    }
-
     /// Whether an application has an API key, or a certificate, with this SHA-256.
     pub fn has_hash(&self, hash: &[u8; 32]) -> bool {
         self.keys.contains_key(hash) || self.certificates.contains_key(hash)
+    }
+
+    /// The ids of all applications, in their order.
+    pub fn ids(&self) -> Vec<&str> {
+        let mut ids: Vec<&str> = self.applications.keys().map(AsRef::as_ref).collect();
+        ids.sort_unstable();
+        ids
     }
 
     /// How many applications there are.
@@ -319,6 +352,15 @@ impl Directory {
     /// Whether there is no application.
     pub fn is_empty(&self) -> bool {
         self.applications.is_empty()
+    }
+}
+
+/// Most applications have no scopes and no roles; those share one empty list.
+fn shared(names: &[String]) -> Arc<[String]> {
+    if names.is_empty() {
+        Arc::default()
+    } else {
+        names.into()
     }
 }
 

@@ -86,7 +86,7 @@ pub use verdict::{Effect, Effects, Need, Refusal, Reply, ResponseEdit, ResponseV
 /// The reasons that belong to the gateway itself, by name.
 pub mod gateway_reasons {
     pub use crate::reason::{
-        BAD_PATH, BODY_TIMEOUT, BODY_TOO_LARGE, DRAINING, MALFORMED, NO_ROUTE, PART_FAILED,
+        BAD_PATH, BODY_TIMEOUT, BODY_TOO_LARGE, DRAINING, LOOP, MALFORMED, NO_ROUTE, PART_FAILED,
         UNDECIDED, UPSTREAM_BUSY, UPSTREAM_FAILED, UPSTREAM_TIMEOUT, UPSTREAM_UNAVAILABLE,
         WRONG_METHOD,
     };

@@ -67,6 +67,8 @@ reasons! {
     MALFORMED = "request.malformed", 400, "Malformed request", "send a request that follows RFC 9110 and RFC 9112";
     /// The path is not canonical and cannot be made so without guessing.
     BAD_PATH = "request.bad_path", 400, "Ambiguous path", "send the path without encoded slashes, control characters or dot segments";
+    /// The request has passed this gateway again and again.
+    LOOP = "request.loop", 508, "Request goes in circles", "tell the API's owner: a service behind the gateway sends the request back to it";
     /// The body did not arrive in time.
     BODY_TIMEOUT = "request.timeout", 408, "Request took too long", "send the whole request without long pauses";
     /// A body that a policy must see is too large to hold.

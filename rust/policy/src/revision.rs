@@ -10,8 +10,8 @@ use std::sync::Arc;
 use http::Method;
 use http::header::HeaderMap;
 use lockgate_config::{
-    Api, Base, Document, Entry, Loaded, MAX_ROUTES, Mode, PolicyEntry, Problem, RecordBody,
-    RevisionId, Route as RouteEntry, Span, Unlisted, Version,
+    Api, Base, Document, Entries, Entry, Loaded, MAX_ROUTES, Mode, PolicyEntry, Problem,
+    RecordBody, RevisionId, Route as RouteEntry, Span, Unlisted, Version,
 };
 use smallvec::SmallVec;
 
@@ -34,7 +34,7 @@ pub use route::{Part, Route, RouteTarget};
 pub struct Revision {
     /// The SHA-256 of the document's canonical form, and of the files that its policies are made from.
     pub id: RevisionId,
-    /// The document.
+    /// The document without its applications, which the directory holds.
     pub document: Document,
     /// Where files come from.
     pub base: Base,
@@ -80,8 +80,13 @@ impl Revision {
             return Err(problems);
         }
         let Loaded {
-            document, id, base, ..
+            mut document,
+            id,
+            base,
+            ..
         } = loaded;
+        // Ten thousand of them would take more memory than all else of a revision.
+        document.applications = Entries::default();
         Ok((
             Self {
                 id: id.with_files(&base.digests()),

@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, header};
+use lockgate_config::{Problem, Spanned};
 
 use crate::reason::Reason;
 use crate::verdict::Refusal;
@@ -71,6 +72,28 @@ pub fn fields(
         .into_iter()
         .filter_map(|(name, value)| Some((name, value?)))
         .chain(legacy.into_iter().flatten())
+}
+
+/// A limit of 0 refuses every call, so that it must be said twice: nobody does it by an empty cell or a lost digit.
+pub fn check_closed<'a>(
+    limits: impl IntoIterator<Item = &'a Spanned<u64>>,
+    deny_all: Option<&Spanned<bool>>,
+) -> Option<Problem> {
+    let zero = limits.into_iter().find(|limit| limit.value == 0);
+    match (zero, deny_all.filter(|deny_all| deny_all.value)) {
+        (Some(zero), None) => Some(
+            Problem::new(&zero.span, "a limit of 0 refuses every call")
+                .help("write `deny_all: true` beside it if that is meant, else a limit above 0"),
+        ),
+        (None, Some(deny_all)) => Some(
+            Problem::new(
+                &deny_all.span,
+                "`deny_all` stands beside limits that let calls pass",
+            )
+            .help("write `limit: 0` beside it, or take `deny_all` out"),
+        ),
+        _ => None,
+    }
 }
 
 /// The refusal of a call past the limits called `names`; another can succeed after `wait_seconds`.

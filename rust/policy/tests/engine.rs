@@ -105,6 +105,18 @@ fn require_names_what_is_missing() {
 }
 
 #[test]
+fn a_match_that_names_nothing_does_not_take_everything() {
+    let routes = section("routes", &["{ match: {} }"]);
+    let found = messages(&document("", &routes));
+    assert!(
+        found.contains("the match names nothing; write `path: \"/{*rest}\"` for every request"),
+        "{found}"
+    );
+    let named = section("routes", &["{ match: { path: \"/{*rest}\" } }"]);
+    assert_eq!(messages(&document("", &named)), "");
+}
+
+#[test]
 fn a_requirement_of_nothing_or_of_nobody_does_not_compile() {
     assert!(
         messages(&with(&[API_KEY, "{ id: may, kind: require }"]))
@@ -274,8 +286,17 @@ fn bad_limits_say_what_to_write() {
     for (settings, expected) in [
         (
             "limit: 0, per: 1m",
-            "expected a whole number above zero, found `0`",
+            "a limit of 0 refuses every call; write `deny_all: true` beside it",
         ),
+        (
+            "limit: 5, per: 1m, deny_all: true",
+            "`deny_all` stands beside limits that let calls pass; write `limit: 0` beside it",
+        ),
+        (
+            "limit: -1, per: 1m",
+            "expected a whole number, not negative",
+        ),
+        ("limit: 9223372036854775808, per: 1m", "gateway.yaml:17"),
         ("limit: 5, per: 10ms", "shorter than one second"),
         (
             "limit: 5, per: 1m, burst: 6",

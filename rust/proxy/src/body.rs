@@ -15,7 +15,7 @@ use lockgate_policy::Effect;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::record::Observation;
-use crate::upstream::{Lease, now};
+use crate::upstream::{Lease, now, quiet};
 
 /// Why a body ended early.
 #[derive(Debug, thiserror::Error)]
@@ -376,6 +376,26 @@ impl<T> Answered<T> {
             _held: held,
         }
     }
+
+    fn poll_inner(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let inner = Pin::new(&mut self.inner);
+        if !self.lease.is_driven() {
+            return inner.poll_frame(cx);
+        }
+        // The first look says that a piece is wanted. Driven then, the connection brings it, or wakes this task when it can.
+        if let Poll::Ready(frame) = inner.poll_frame(&mut quiet()) {
+            return Poll::Ready(frame);
+        }
+        self.lease.drive(&mut quiet());
+        if let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(&mut quiet()) {
+            return Poll::Ready(frame);
+        }
+        self.lease.drive(cx);
+        Pin::new(&mut self.inner).poll_frame(&mut quiet())
+    }
 }
 
 impl<T: Unpin> Body for Answered<T> {
@@ -387,18 +407,17 @@ impl<T: Unpin> Body for Answered<T> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
-        this.lease.drive(cx);
-        match Pin::new(&mut this.inner).poll_frame(cx) {
+        match this.poll_inner(cx) {
             Poll::Ready(Some(Ok(frame))) => {
                 this.patience.came();
                 if this.inner.is_end_stream() {
-                    this.lease.give_back(cx);
+                    this.lease.give_back();
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error.into()))),
             Poll::Ready(None) => {
-                this.lease.give_back(cx);
+                this.lease.give_back();
                 Poll::Ready(None)
             }
             Poll::Pending => this.patience.wait(cx).map(|error| Some(Err(error))),

@@ -12,7 +12,7 @@ use crate::access_log::AccessLog;
 use crate::candidate::Candidate;
 use crate::core::Generation;
 use crate::listen::tls::{check_certificates, server_config};
-use crate::record::Recording;
+use crate::recording::Recording;
 use crate::upstream::{Building, Upstreams, upstreams};
 
 /// Checks a document as far as that goes without secrets and without the network: says everything that would keep a node from

@@ -122,10 +122,9 @@ fn obey(line: &str, shared: &Shared, reloader: &Reloader) -> Value {
             revoked.unwrap_or_else(|why| refused(&why))
         }
         Ok(Order::Publish { path }) => {
-            let published = reloader.change_members(shared, |history, current, _| {
-                let own = &current.revision.document.applications;
+            let published = reloader.change_members(shared, |history, _, _| {
                 let sequence =
-                    history.ask_members(|members, _| members::publish(members, &path, own))?;
+                    history.ask_members(|members, _| members::publish(members, &path))?;
                 Ok(json!({ "done": true, "sequence": sequence }))
             });
             published.unwrap_or_else(|why| refused(&why))

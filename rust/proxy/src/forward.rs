@@ -83,7 +83,7 @@ pub struct Answer {
 pub struct Prepared {
     /// Its method.
     pub method: Method,
-    /// Its fields, without `Host`.
+    /// Its fields. Each try writes its own `Host`.
     pub headers: HeaderMap,
     /// Its path and query.
     pub path: Uri,
@@ -122,14 +122,19 @@ pub fn prepare(allowed: Allowed<'_>, service: Option<&Service>) -> Result<Prepar
     let key = service
         .and_then(Service::hash_by)
         .map(|by| hash_key(by, &allowed));
+    if hygiene::goes_in_circles(&allowed.head.headers, allowed.caller.via) {
+        let why = "the request has passed this gateway too often";
+        return Err(Box::new(Refusal::new(&reasons::LOOP, why)));
+    }
     let mut headers = allowed.head.headers.clone();
+    // Once for all, in place of growing with one field after the other.
+    headers.reserve(hygiene::WRITTEN);
     // gRPC asks for trailers; of all that is said to the next hop alone, this one is for the service too.
     let trailers = headers
         .get(header::TE)
         .is_some_and(|value| value == "trailers");
     hygiene::clean_request(&mut headers);
     hygiene::write_caller(&mut headers, &allowed.caller);
-    headers.remove(header::HOST);
     // The length of the body that is sent is its own; a caller's claim about it is not passed on.
     headers.remove(header::CONTENT_LENGTH);
     if trailers {
@@ -386,11 +391,15 @@ fn request(
     *request.uri_mut() = path;
     *request.headers_mut() = prepared.headers.clone();
     let host = match service.host {
-        HostHeader::Target => chosen.target.authority.as_str(),
-        HostHeader::Caller => prepared.authority.as_ref().map_or("", Authority::as_str),
+        HostHeader::Target => Some(chosen.target.host.clone()),
+        HostHeader::Caller => {
+            let asked = prepared.authority.as_ref().map_or("", Authority::as_str);
+            HeaderValue::from_str(asked).ok()
+        }
     };
-    if let Ok(host) = HeaderValue::from_str(host) {
-        request.headers_mut().insert(header::HOST, host);
+    match host {
+        Some(host) => drop(request.headers_mut().insert(header::HOST, host)),
+        None => drop(request.headers_mut().remove(header::HOST)),
     }
     Ok(request)
 }
@@ -539,7 +548,7 @@ pub fn callers_failure(error: &BodyError) -> Refusal {
 /// The answer of a service as the caller gets it.
 fn streaming(
     answer: Response<Incoming>,
-    lease: Lease,
+    mut lease: Lease,
     service: &Service,
     held: (Vec<Permit>, Chosen),
     since: Instant,
@@ -549,6 +558,10 @@ fn streaming(
     // The version is one of the connection to the service (RFC 9110 §2.5); hyper writes the caller's.
     head.version = http::Version::default();
     let deadline = service.timeouts.total.map(|total| since + total.get());
+    if hyper::body::Body::is_end_stream(&body) {
+        // Nobody reads a body that is none, and so nobody would come to its end.
+        lease.give_back();
+    }
     let body = Answered::new(body, lease, service.timeouts.idle.get(), deadline, held);
     Answer {
         head,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lockgate_config::{Application, Entries, Problem, read_applications};
+use lockgate_config::{Problem, read_applications};
 use lockgate_generations::{Bundle, Kept, Members, Nack, Revocation, Revokes, Stage, Store};
 use lockgate_policy::{Directory, Revision, Revoked, read_hash};
 use parking_lot::Mutex;
@@ -105,13 +105,11 @@ impl History {
         revision: &Revision,
     ) -> Result<(Arc<Directory>, Option<Problem>), Vec<Problem>> {
         let members = self.members.lock();
-        let published = members.applications();
-        if published.is_none() && members.revoked().is_empty() {
+        let apart = members.applications().map(published).transpose()?;
+        if apart.is_none() && members.revoked().is_empty() {
             return Ok((revision.directory.clone(), None));
         }
-        let own = &revision.document.applications;
-        let directory = apart(published, own, members.revoked())?;
-        let warning = published.filter(|_| !own.is_empty()).map(|_| {
+        let warning = apart.as_ref().filter(|_| !revision.directory.is_empty()).map(|_| {
             let message = format!(
                 "`applications` of the document do not count: the directory was published apart (sequence {})",
                 members.sequence()
@@ -120,6 +118,8 @@ impl History {
                 .help("take them out of the document")
                 .warning()
         });
+        let own = apart.as_ref().unwrap_or(&revision.directory);
+        let directory = own.without(&revoked(members.revoked()));
         Ok((Arc::new(directory), warning))
     }
 
@@ -210,15 +210,23 @@ impl History {
     }
 }
 
-/// Applications that were published, or else those of the document, without what was revoked.
+/// Applications that were published apart.
 ///
 /// # Errors
-/// Problems of what was published.
-pub fn apart(
-    published: Option<&serde_json::Map<String, serde_json::Value>>,
-    own: &Entries<Application>,
-    revocations: &[Revocation],
+/// Their problems.
+pub fn published(
+    applications: &serde_json::Map<String, serde_json::Value>,
 ) -> Result<Directory, Vec<Problem>> {
+    let read = read_applications("directory", applications)?;
+    let mut problems = Vec::new();
+    let directory = Directory::of(&read, &mut problems);
+    if problems.iter().any(Problem::is_error) {
+        return Err(problems);
+    }
+    Ok(directory)
+}
+
+fn revoked(revocations: &[Revocation]) -> Revoked {
     let mut revoked = Revoked::default();
     for revocation in revocations {
         match &revocation.revokes {
@@ -226,15 +234,7 @@ pub fn apart(
             Revokes::Application(id) => drop(revoked.applications.insert(id.clone())),
         }
     }
-    let read = published
-        .map(|applications| read_applications("directory", applications))
-        .transpose()?;
-    let mut problems = Vec::new();
-    let directory = Directory::of(read.as_ref().unwrap_or(own), &revoked, &mut problems);
-    if problems.iter().any(Problem::is_error) {
-        return Err(problems);
-    }
-    Ok(directory)
+    revoked
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use smallvec::SmallVec;
 
-use crate::core::RequestId;
+use crate::request_id::RequestId;
 use crate::trace::Trace;
 
 /// Whether a field belongs to one connection (RFC 9110 §7.6.1) and is never forwarded.
@@ -56,10 +56,15 @@ fn is_written_by_the_gateway(name: &str) -> bool {
 /// The field that carries the id of a request, both ways.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-lockgate-request-id");
 
+/// How many fields the gateway writes.
+pub const WRITTEN: usize = 8;
+
 /// Who calls, as services are told.
 pub struct Caller<'a> {
     /// The address that policies saw.
     pub address: IpAddr,
+    /// The same as the value of a field.
+    pub address_field: HeaderValue,
     /// The host that the caller asked for.
     pub host: &'a str,
     /// `http` or `https`.
@@ -92,7 +97,8 @@ pub fn clean_request(headers: &mut HeaderMap) {
 
 /// A name as services see it that fold `_` to `-` (CGI, RFC 3875 §4.1.18): `X_Real_IP` is an alias of `X-Real-IP`.
 fn folded(name: &str) -> Cow<'_, str> {
-    if memchr::memchr(b'_', name.as_bytes()).is_some() {
+    // Most names are shorter than what it takes to prepare a faster search.
+    if name.bytes().any(|byte| byte == b'_') {
         Cow::Owned(name.replace('_', "-"))
     } else {
         Cow::Borrowed(name)
@@ -117,7 +123,7 @@ pub fn write_caller(headers: &mut HeaderMap, caller: &Caller<'_>) {
     const APPLICATION: HeaderName = HeaderName::from_static("x-lockgate-application");
     let text = |text: &str| HeaderValue::from_str(text).ok();
     let fields = [
-        (FORWARDED_FOR, text(&caller.address.to_string())),
+        (FORWARDED_FOR, Some(caller.address_field.clone())),
         (FORWARDED_HOST, text(caller.host)),
         (
             FORWARDED_PROTO,
@@ -133,6 +139,18 @@ pub fn write_caller(headers: &mut HeaderMap, caller: &Caller<'_>) {
     }
     caller.trace.write(headers);
     headers.append(header::VIA, caller.via.clone());
+}
+
+/// How often a request may pass gateways of one name: enough for one behind the other, and an end for what goes in circles.
+const MOST_PASSES: usize = 8;
+
+/// Whether a request has passed gateways with this `Via` too often (RFC 9110 §7.6.3).
+pub fn goes_in_circles(headers: &HeaderMap, via: &HeaderValue) -> bool {
+    let entries = headers.get_all(header::VIA).iter();
+    let passes = entries
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .filter(|entry| entry.trim_ascii() == via.as_bytes());
+    passes.count() >= MOST_PASSES
 }
 
 /// Removes the fields of one connection from a message, with those that `Connection` names.

@@ -28,6 +28,27 @@ fn identity_and_forwarding_fields_of_callers_are_removed_in_every_spelling() {
 }
 
 #[test]
+fn a_request_goes_in_circles_when_it_has_passed_gateways_of_this_name_eight_times() {
+    let via = HeaderValue::from_static("1.1 lockgate");
+    let passed = |times: usize| {
+        let others = "1.1 proxy, 1.1 lockgates,";
+        let own = vec!["1.1 lockgate"; times].join(" , ");
+        HeaderMap::from_iter([(header::VIA, format!("{others}{own}").parse().unwrap())])
+    };
+    assert!(!goes_in_circles(&HeaderMap::new(), &via));
+    assert!(!goes_in_circles(&passed(7), &via));
+    assert!(goes_in_circles(&passed(8), &via));
+    let mut apart = passed(4);
+    apart.append(
+        header::VIA,
+        "1.1 lockgate,1.1 lockgate,1.1 lockgate,1.1 lockgate"
+            .parse()
+            .unwrap(),
+    );
+    assert!(goes_in_circles(&apart, &via));
+}
+
+#[test]
 fn connection_cannot_remove_credentials_or_what_the_gateway_writes() {
     let mut sent = headers(&[
         (
@@ -41,6 +62,7 @@ fn connection_cannot_remove_credentials_or_what_the_gateway_writes() {
     let id = RequestId::read("00112233445566778899aabbccddeeff");
     let caller = Caller {
         address: [192, 0, 2, 1].into(),
+        address_field: HeaderValue::from_static("192.0.2.1"),
         host: "a",
         scheme: "http",
         application: Some("shop"),

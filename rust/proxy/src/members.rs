@@ -2,13 +2,11 @@
 
 use std::path::Path;
 
-use lockgate_config::{
-    Application, Entries, MAX_DOCUMENT_BYTES, load_directory, nearest, one_line, read_file,
-};
+use lockgate_config::{MAX_DOCUMENT_BYTES, load_directory, nearest, one_line, read_file};
 use lockgate_generations::{Members, Opened, Revokes, Store};
 use lockgate_policy::{Directory, read_hash};
 
-use crate::history::apart;
+use crate::history::published;
 
 /// What a person wants revoked: 64 digits are a hash, everything else is an application.
 ///
@@ -24,7 +22,7 @@ pub fn named(what: &str, served: Option<&Directory>) -> Result<Revokes, String> 
     if directory.application(what).is_some() {
         return Ok(Revokes::Application(what.to_owned()));
     }
-    let known: Vec<&str> = directory.ids().collect();
+    let known = directory.ids();
     let help = nearest(what, &known).map_or_else(
         || "name an application, or the 64 digits of a SHA-256".to_owned(),
         |near| format!("did you mean `{near}`?"),
@@ -44,11 +42,7 @@ pub fn knows(directory: &Directory, revokes: &Revokes) -> bool {
 ///
 /// # Errors
 /// It is refused, or the disk does not take it.
-pub fn publish(
-    members: &mut Members,
-    path: &Path,
-    own: &Entries<Application>,
-) -> Result<u64, String> {
+pub fn publish(members: &mut Members, path: &Path) -> Result<u64, String> {
     let name = path.display().to_string();
     let unreadable = |error: String| format!("{name}: the file cannot be read: {error}");
     let bytes = read_file(path, MAX_DOCUMENT_BYTES as u64)
@@ -59,7 +53,7 @@ pub fn publish(
         .after(&document)
         .map_err(|problem| problem.to_string())?;
     // What does not compile must not be on disk: the next start would not get past it.
-    apart(Some(&applications), own, members.revoked()).map_err(|found| one_line(&found))?;
+    published(&applications).map_err(|found| one_line(&found))?;
     members
         .publish(document.sequence, applications)
         .map_err(|error| format!("the disk does not take it: {error}"))?;
@@ -85,7 +79,7 @@ pub fn revoke_on_disk(state: &Path, what: &str, now: jiff::Timestamp) -> Result<
 /// A node runs, it is refused, or the disk does not take it.
 pub fn publish_on_disk(state: &Path, path: &Path, now: jiff::Timestamp) -> Result<u64, String> {
     let (mut members, _store) = open(state, now)?;
-    publish(&mut members, path, &Entries::default())
+    publish(&mut members, path)
 }
 
 fn open(state: &Path, now: jiff::Timestamp) -> Result<(Members, Store), String> {

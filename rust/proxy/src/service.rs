@@ -1,5 +1,6 @@
 //! One request from its arrival to its answer.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -21,12 +22,13 @@ use crate::aggregate;
 use crate::body::{AnyBody, Arrival, Bounds, Observed, ReadStart, Streamed, full, read_start};
 use crate::cache::Asked;
 use crate::client_address::client_address;
-use crate::core::{Core, Generation, RequestId};
+use crate::core::{Core, Generation};
 use crate::forward::{self, Allowed, Answer, Prepared, RequestBody, Tried};
 use crate::hygiene::{Caller, REQUEST_ID};
 use crate::listen::Connection;
 use crate::record::Observation;
 use crate::request::{self, Arrived};
+use crate::request_id::RequestId;
 use crate::rollout::{Head, Trial};
 use crate::trace::Trace;
 use crate::upgrade;
@@ -91,7 +93,11 @@ pub async fn serve(
     connection.answer(answer.status() == StatusCode::SWITCHING_PROTOCOLS);
     seen.event.status = answer.status().as_u16();
     if seen.keeps_text() {
-        seen.event.trace_id = Some(Text::from(trace.id()));
+        seen.event.trace_id = Some(if trace.id() == &*seen.event.id {
+            seen.event.id.clone()
+        } else {
+            Text::from(trace.id())
+        });
     }
     seen.report();
     Ok(answer.map(|body| Observed::new(body, seen)))
@@ -164,7 +170,9 @@ impl<'a> Exchange<'a> {
         };
         if seen.keeps_text() {
             seen.event.host = Text::from(arrived.host());
-            seen.event.path = Text::from(&*arrived.path);
+            if let Cow::Owned(path) = &arrived.path {
+                seen.event.path = Text::from(path.as_str());
+            }
         }
         let mut body = RequestBody::of(body);
         let asked = (&arrived, client);
@@ -481,9 +489,7 @@ impl<'a> Exchange<'a> {
         seen.event.upstream_us = tried.micros;
         seen.arrival = tried.arrival;
         if seen.keeps_text() {
-            seen.event.target = tried
-                .target
-                .map(|target| Text::from(target.authority.as_str()));
+            seen.event.target = tried.target.map(|target| target.address.clone());
         }
         self.finish(judged, answered?, seen).await
     }
@@ -533,6 +539,7 @@ impl<'a> Exchange<'a> {
             effects,
             caller: Caller {
                 address: judged.client,
+                address_field: self.connection.address_field(judged.client),
                 host: judged.arrived.host(),
                 scheme: self.connection.scheme,
                 application: application.as_ref().map(|application| &*application.id),

@@ -4,6 +4,8 @@ mod bench;
 mod error;
 mod generations;
 mod guard;
+mod memory;
+mod reading;
 mod recording;
 mod replay;
 
@@ -17,10 +19,6 @@ use lockgate_proxy::{Asked, NotBegun};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use serde_json::{Value, json};
-
-/// A request takes some dozen small allocations, and this allocator makes each of them cheaper than the system's does.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn load(path: PathBuf) -> PyResult<(Revision, Vec<Problem>)> {
     Revision::check(&Source::File(path)).map_err(|found| error::problems(&found))
@@ -169,6 +167,7 @@ impl Node {
         let (node, warnings) = py
             .detach(|| lockgate_proxy::Node::start_with(Source::File(path), options))
             .map_err(|error| error::start(&error))?;
+        memory::give_back();
         Ok(Self {
             running: Mutex::new(Some(node)),
             warnings: error::problems_json(&warnings).to_string(),
@@ -182,7 +181,11 @@ impl Node {
 
     /// Reads the document again; JSON with `applied`, `id`, `generation`, `reason` and `problems`.
     fn apply(&self, py: Python<'_>) -> PyResult<String> {
-        let applied = py.detach(|| self.with(lockgate_proxy::Node::apply))?;
+        let applied = py.detach(|| {
+            let applied = self.with(lockgate_proxy::Node::apply);
+            memory::give_back();
+            applied
+        })?;
         Ok(json!({
             "applied": applied.applied,
             "id": applied.id,
@@ -284,6 +287,7 @@ fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(outline, module)?)?;
     module.add_function(wrap_pyfunction!(test, module)?)?;
     module.add_function(wrap_pyfunction!(replay::replay, module)?)?;
+    module.add_function(wrap_pyfunction!(reading::read, module)?)?;
     module.add_function(wrap_pyfunction!(document_schema, module)?)?;
     module.add_function(wrap_pyfunction!(policy_catalogue, module)?)?;
     module.add_function(wrap_pyfunction!(hash_password, module)?)?;

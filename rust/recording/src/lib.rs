@@ -38,6 +38,7 @@ mod event;
 mod filter;
 mod headers;
 mod key;
+mod line;
 mod mask;
 mod names;
 mod read;

@@ -10,6 +10,7 @@ use serde::Serialize;
 use zstd::stream::write::Encoder;
 
 use crate::event::Event;
+use crate::line;
 use crate::read::MAX_LINE_BYTES;
 use crate::segment_name::{SegmentName, list};
 
@@ -221,7 +222,7 @@ impl SegmentWriter {
     /// Appends the line of an event to what waits; says whether it could. A line longer than readers accept loses its body.
     fn encode(&mut self, event: &Event) -> bool {
         let start = self.pending.len();
-        let mut encoded = serde_json::to_writer(&mut self.pending, event).is_ok();
+        let mut encoded = line::write(&mut self.pending, event).is_ok();
         if self.pending.len() - start > MAX_LINE_BYTES && event.body.is_some() {
             self.pending.truncate(start);
             let bare = Event {
@@ -229,7 +230,7 @@ impl SegmentWriter {
                 body_truncated: true,
                 ..event.clone()
             };
-            encoded = serde_json::to_writer(&mut self.pending, &bare).is_ok();
+            encoded = line::write(&mut self.pending, &bare).is_ok();
         }
         if !encoded || self.pending.len() - start > MAX_LINE_BYTES {
             self.pending.truncate(start);

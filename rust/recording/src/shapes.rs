@@ -20,6 +20,14 @@ const KEYS: [(&str, usize); 14] = [
     ("xox", 16),
 ];
 
+/// Whether a shape can begin with this byte; nearly all bytes of a text are settled by it alone.
+const fn begins(byte: &u8) -> bool {
+    matches!(
+        *byte,
+        b'e' | b'l' | b's' | b'r' | b'p' | b'A' | b'g' | b'x' | b'b' | b'B' | b'-' | b':'
+    )
+}
+
 const SCHEME: &str = "bearer ";
 const PEM_BEGIN: &str = "-----BEGIN ";
 const PEM_END: &str = "-----END ";
@@ -31,11 +39,13 @@ const PEM_PRIVATE: &str = "PRIVATE KEY-----";
 /// user information of a URL (RFC 3986 §3.2.1). Linear in the text.
 pub(crate) fn find(text: &str, from: usize) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
-    let mut previous = from.checked_sub(1).and_then(|at| bytes.get(at)).copied();
     let mut at = from;
     // Within this index no token starts: the run of letters up to it has too few dots, and so has each part of it.
     let mut no_token_before = from;
-    while let Some(&byte) = bytes.get(at) {
+    while let Some(next) = bytes.get(at..).unwrap_or_default().iter().position(begins) {
+        at += next;
+        let byte = bytes.get(at).copied()?;
+        let previous = at.checked_sub(1).and_then(|at| bytes.get(at));
         let at_word_start = previous.is_none_or(|previous| !previous.is_ascii_alphanumeric());
         let found = match byte {
             b'e' if at_word_start && at >= no_token_before => {
@@ -59,7 +69,6 @@ pub(crate) fn find(text: &str, from: usize) -> Option<Range<usize>> {
             return found;
         }
         at += 1;
-        previous = Some(byte);
     }
     None
 }
@@ -95,9 +104,10 @@ fn jwt(bytes: &[u8], at: usize) -> (usize, Option<Range<usize>>) {
 }
 
 fn key(bytes: &[u8], at: usize) -> Option<Range<usize>> {
-    let (prefix, least) = KEYS
-        .iter()
-        .find(|(prefix, _)| starts_with(bytes, at, prefix))?;
+    let first = bytes.get(at)?;
+    let (prefix, least) = KEYS.iter().find(|(prefix, _)| {
+        prefix.as_bytes().first() == Some(first) && starts_with(bytes, at, prefix)
+    })?;
     let end = skip(bytes, at, is_key_letter);
     (end - at >= prefix.len() + least).then_some(at..end)
 }

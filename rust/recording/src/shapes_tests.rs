@@ -98,3 +98,11 @@ proptest! {
         prop_assert!(all.iter().any(|part| part.contains(&key)), "{all:?} in {text}");
     }
 }
+
+#[test]
+fn every_key_begins_with_a_letter_that_is_looked_at() {
+    for (prefix, least) in KEYS {
+        let key = format!("{prefix}{}", "0".repeat(least));
+        assert_eq!(found(&key), Some(key.as_str()));
+    }
+}

@@ -92,7 +92,7 @@ impl Known {
     pub fn of(revisions: [&Revision; 2]) -> Self {
         let mut known = Self::default();
         for revision in revisions {
-            let applications = revision.document.applications.ids();
+            let applications = revision.directory.ids();
             known
                 .applications
                 .extend(applications.into_iter().map(str::to_owned));

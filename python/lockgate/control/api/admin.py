@@ -18,6 +18,7 @@ from lockgate.control.accounts.models import AccessToken, User
 from lockgate.control.api import forms
 from lockgate.control.api.credentials import ForgedError, NotPermittedError, needs
 from lockgate.control.api.problems import insufficient_scope, problem
+from lockgate.control.audit import checkpoints
 from lockgate.control.audit import services as audit
 from lockgate.control.events import exceptions, index
 from lockgate.control.events.times import text_of
@@ -171,6 +172,12 @@ def verify_audit(request: HttpRequest) -> dict[str, Any]:  # noqa: ARG001
     found = audit.verify()
     fault = str(found.fault) if found.fault else None
     return {"entries": found.entries, "last": found.last, "fault": fault}
+
+
+@api.get("/audit/checkpoint", response=forms.CheckpointOut, auth=needs("audit:read"), tags=["audit"])
+def audit_checkpoint(request: HttpRequest) -> dict[str, Any]:  # noqa: ARG001
+    """A signed checkpoint of the audit log, for `lockgate audit verify --checkpoint`; keep it elsewhere."""
+    return {"checkpoint": checkpoints.checkpoint().model_dump(), "public_key": checkpoints.public_key()}
 
 
 @api.get("/exceptions", response=forms.Exceptions, auth=needs("exceptions:read"), tags=["traffic"])

@@ -138,6 +138,13 @@ class Verified(Schema):
     fault: str | None
 
 
+class CheckpointOut(Schema):
+    """How long the audit log is and how it ends, signed; `public_key` checks the signature."""
+
+    checkpoint: dict[str, Any]
+    public_key: str
+
+
 class ExceptionOut(Schema):
     """A call that was refused or failed."""
 

@@ -12,13 +12,12 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from lockgate.audit import Checkpoint
-from lockgate.audit.entry import written
 from lockgate.control import node
 from lockgate.control.api.credentials import bearer
 from lockgate.control.api.problems import insufficient_scope, invalid_token, problem
 from lockgate.control.api.query import Query, QueryError
-from lockgate.control.audit.services import head, record
+from lockgate.control.audit.checkpoints import checkpoint
+from lockgate.control.audit.services import record
 from lockgate.control.events import index
 from lockgate.control.events.completeness import gaps
 from lockgate.control.events.exceptions import cursor, place
@@ -88,8 +87,6 @@ def _answer(caller: Actor, query: Query) -> dict[str, Any]:
         found = report.exceptions(query.metrics, query.before, query.limit + 1)
         start, end = query.span.texts
         missing = gaps(query.span, fresh, waiting, stats)
-        length, last = head()
-        point = Checkpoint(v=1, seq=length, sha256=last, at=written(timezone.now()))
         return {
             "timeRange": {"asked": query.asked, "from": start, "to": end},
             "metrics": [metric.name for metric in query.metrics],
@@ -108,7 +105,7 @@ def _answer(caller: Actor, query: Query) -> dict[str, Any]:
             "cursor": cursor(place(found[query.limit - 1])) if len(found) > query.limit else None,
             "actions": [row.entry.model_dump(exclude={"v"}) for row in _actions(report, query)],
             "completeness": {"complete": not missing, "gaps": missing},
-            "checkpoint": point.model_dump(exclude_none=True),
+            "checkpoint": checkpoint().model_dump(),
         }
 
 

@@ -93,7 +93,7 @@ struct Shared {
     purpose: Option<Purpose>,
     /// The date (`2027-01-31`) or time (RFC 3339) from which it is no longer applied.
     expires: Option<Spanned<String>>,
-    /// Whether it is an emergency policy, which must say when it `expires`.
+    /// Whether it is an emergency policy, which must say when it `expires` and, as its `purpose`, who answers for it.
     #[serde(default)]
     emergency: bool,
     /// Whether inner scopes may not override it.
@@ -151,6 +151,13 @@ impl PolicyEntry {
                 format!("the emergency policy `{}` never ends", *fields.id),
             )
             .help("write `expires:` with a date or an RFC 3339 time"));
+        }
+        if fields.emergency && fields.purpose.is_none() {
+            return Err(Problem::new(
+                &fields.id.span,
+                format!("nobody answers for the emergency policy `{}`", *fields.id),
+            )
+            .help("write `purpose: { why: …, owner: … }`"));
         }
         Ok(Self {
             id: fields.id,

@@ -85,7 +85,7 @@ fn compile(entry: &PolicyEntry, compiling: &Compiling<'_>) -> Compiled {
         "Basic realm=\"{}\", charset=\"UTF-8\"",
         realm.value
     ));
-    let plain = !realm.is_empty() && realm.is_ascii() && !realm.contains(['"', '\\']);
+    let plain = realm.is_ascii() && !realm.contains(['"', '\\']);
     match challenge {
         Ok(challenge) if plain => Ok(Box::new(BasicAuth {
             challenge,

@@ -186,9 +186,7 @@ fn compile(entry: &PolicyEntry, compiling: &Compiling<'_>) -> Compiled {
         );
     }
     if let Some(tag) = &settings.tag
-        && (tag.is_empty()
-            || !tag.bytes().all(|byte| byte.is_ascii_graphic())
-            || tag.contains(['"', '\\']))
+        && (!tag.bytes().all(|byte| byte.is_ascii_graphic()) || tag.contains(['"', '\\']))
     {
         problems.push(
             Problem::new(&tag.span, format!("`{}` cannot be a tag", tag.value))

@@ -200,20 +200,6 @@ fn compile(entry: &PolicyEntry, compiling: &Compiling<'_>) -> Compiled {
     let place = TokenPlace::compile(settings.place.as_ref(), &entry.span, settings.forward)
         .map_err(&mut note);
     let keys = keys(&settings, &algorithms, compiling).map_err(&mut note);
-    let named = [
-        &settings.scopes_claim,
-        &settings.application_claim,
-        &settings.media_type,
-    ];
-    let texts = named
-        .into_iter()
-        .flatten()
-        .chain(settings.required_claims.iter());
-    for text in texts.chain([&settings.issuer]) {
-        if text.trim().is_empty() {
-            note(Problem::new(&text.span, "this text is empty").help("write a value"));
-        }
-    }
     let leeway = settings.leeway.as_ref();
     if let Some(leeway) = leeway.filter(|leeway| leeway.as_millis() > MAX_LEEWAY) {
         note(

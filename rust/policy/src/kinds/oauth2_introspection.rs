@@ -130,12 +130,6 @@ fn compile(entry: &PolicyEntry, compiling: &Compiling<'_>) -> Compiled {
     let secret = compiling
         .secret(&settings.client_secret.value, &settings.client_secret.span)
         .map_err(&mut note);
-    if settings.client_id.is_empty() {
-        note(
-            Problem::new(&settings.client_id.span, "this text is empty")
-                .help("write the client id that the authorization server knows"),
-        );
-    }
     let keep = within(settings.cache.as_ref(), USUAL_CACHE, MAX_CACHE).map_err(&mut note);
     let keep_negative = within(
         settings.negative_cache.as_ref(),

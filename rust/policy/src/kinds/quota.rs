@@ -12,9 +12,7 @@
 //! # On failure
 //! 429 with `Retry-After` and the `RateLimit` fields (draft-ietf-httpapi-ratelimit-headers-11); 403 for a caller whose plan is not
 //! listed when there is no `limit` for the others. A refused request is not counted. A changed limit, or another plan, keeps the
-//! usage already counted; so does a node that is started again.
-
-use std::num::NonZeroU64;
+//! usage already counted; so does a node that is started again. A limit of 0 with `deny_all: true` refuses every call with 403.
 
 use http::HeaderValue;
 use jiff::tz::TimeZone;
@@ -30,7 +28,7 @@ use crate::policy::{Compiled, Compiling, Kind, Phase, Policy};
 use crate::reason::Reason;
 use crate::request::RequestView;
 use crate::time::Timestamp;
-use crate::usage_fields::{self, SECOND, Shown, exceeded, policy_item};
+use crate::usage_fields::{self, SECOND, Shown, check_closed, exceeded, policy_item};
 use crate::verdict::{Effect, Effects, ResponseEdit, Verdict};
 
 /// The catalogue entry.
@@ -40,7 +38,7 @@ pub static KIND: Kind = Kind {
     about: "Gives each caller so many requests for a time of the calendar, by plan.",
     on_error: OnError::Deny,
     needs_identity: false,
-    reasons: &[&EXCEEDED, &NO_PLAN],
+    reasons: &[&EXCEEDED, &NO_PLAN, &CLOSED],
     schema: Settings::json_schema,
     compile,
 };
@@ -60,13 +58,22 @@ static NO_PLAN: Reason = Reason::new(
     "ask the API's owner for a plan that includes this API",
 );
 
+static CLOSED: Reason = Reason::new(
+    "quota.closed",
+    403,
+    "Closed",
+    "ask the API's owner when calls are allowed again",
+);
+
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Settings {
-    /// The most requests in `per`; beside `by_plan`, for callers on no plan of the list.
-    limit: Option<NonZeroU64>,
+    /// The most requests in `per`; beside `by_plan`, for callers on no plan of the list. 0 needs `deny_all`.
+    limit: Option<Spanned<u64>>,
     /// The most requests by plan.
-    by_plan: Option<Spanned<Entries<NonZeroU64>>>,
+    by_plan: Option<Entries<Spanned<u64>>>,
+    /// That a limit of 0, which refuses every call, is meant.
+    deny_all: Option<Spanned<bool>>,
     /// The time the quota is for: `hour`, `day`, `week` (from Monday) or `month` of the calendar, or a rolling time such as `24h`.
     per: Spanned<Period>,
     /// The time zone of the calendar, such as `Europe/Berlin`; `UTC` by default.
@@ -103,26 +110,26 @@ fn compile(entry: &PolicyEntry, compiling: &Compiling<'_>) -> Compiled {
     let mut note = |problem| problems.push(problem);
     let by = By::read(settings.by.as_ref()).map_err(&mut note);
     let time = time(&settings).map_err(&mut note);
-    match &settings.by_plan {
-        None if settings.limit.is_none() => note(
+    if settings.by_plan.is_none() && settings.limit.is_none() {
+        note(
             Problem::new(&entry.span, "the quota has no limit")
                 .help("write `limit: 1000` or `by_plan: { gold: 1000 }`"),
-        ),
-        Some(plans) if plans.is_empty() => note(
-            Problem::new(&plans.span, "`by_plan` is empty")
-                .help("write at least one plan and its limit, such as `gold: 1000`"),
-        ),
-        _ => {}
+        );
+    }
+    let plans = settings.by_plan.iter().flatten().map(|plan| &plan.value);
+    let limits = settings.limit.iter().chain(plans);
+    if let Some(problem) = check_closed(limits, settings.deny_all.as_ref()) {
+        note(problem);
     }
     match (by, time) {
         (Ok(by), Ok(time)) if problems.is_empty() => {
-            let plans = settings.by_plan.iter().flat_map(|plans| plans.iter());
+            let plans = settings.by_plan.iter().flatten();
             Ok(Box::new(Quota {
                 uid: compiling.uid(&entry.id),
                 name: entry.id.value.clone(),
-                limit: settings.limit.map(NonZeroU64::get),
+                limit: settings.limit.map(|limit| limit.value),
                 plans: plans
-                    .map(|plan| (plan.id.clone(), plan.value.get()))
+                    .map(|plan| (plan.id.clone(), plan.value.value))
                     .collect(),
                 time,
                 by,
@@ -210,6 +217,9 @@ impl Policy for Quota {
         let Some(limit) = self.limit(request) else {
             return Verdict::deny(&NO_PLAN, "the caller's plan has no requests to this API");
         };
+        if limit == 0 {
+            return Verdict::deny(&CLOSED, "nobody may call this for now");
+        }
         let Some((usage, length)) = self.take(caller, limit, env) else {
             return Verdict::Undecided("the use cannot be counted".into());
         };

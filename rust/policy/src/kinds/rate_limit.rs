@@ -11,7 +11,7 @@
 //!
 //! # On failure
 //! 429 with `Retry-After` and the `RateLimit` fields (draft-ietf-httpapi-ratelimit-headers-11). A refused request is not
-//! counted. A changed limit keeps the usage already counted.
+//! counted. A changed limit keeps the usage already counted. `limit: 0` with `deny_all: true` refuses every call with 403.
 //!
 //! In no span of time as long as `per` are there more requests than `limit`. A request counts for exactly that long while the limit
 //! is at most 64, else for up to a sixty-fourth longer: give a caller who needs 300 a minute 305.
@@ -31,7 +31,7 @@ use crate::policy::{Compiled, Compiling, Kind, Phase, Policy};
 use crate::reason::Reason;
 use crate::request::RequestView;
 use crate::time::Timestamp;
-use crate::usage_fields::{self, SECOND, Shown, exceeded, policy_item};
+use crate::usage_fields::{self, SECOND, Shown, check_closed, exceeded, policy_item};
 use crate::verdict::{Effect, Effects, ResponseEdit, Verdict};
 
 /// The catalogue entry.
@@ -41,7 +41,7 @@ pub static KIND: Kind = Kind {
     about: "Lets each caller send only so many requests in a time.",
     on_error: OnError::Deny,
     needs_identity: false,
-    reasons: &[&EXCEEDED],
+    reasons: &[&EXCEEDED, &CLOSED],
     schema: Settings::json_schema,
     compile,
 };
@@ -54,11 +54,20 @@ static EXCEEDED: Reason = Reason::new(
 )
 .under("https://iana.org/assignments/http-problem-types#quota-exceeded");
 
+static CLOSED: Reason = Reason::new(
+    "rate_limit.closed",
+    403,
+    "Closed",
+    "ask the API's owner when calls are allowed again",
+);
+
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Settings {
-    /// The most requests in `per`.
-    limit: NonZeroU64,
+    /// The most requests in `per`; 0 needs `deny_all`.
+    limit: Spanned<u64>,
+    /// That a limit of 0, which refuses every call, is meant.
+    deny_all: Option<Spanned<bool>>,
     /// The length of the window, such as `1m`.
     per: Spanned<Duration>,
     /// The most requests in any one second.
@@ -84,8 +93,12 @@ struct RateLimit {
 fn compile(entry: &PolicyEntry, compiling: &Compiling<'_>) -> Compiled {
     let settings: Settings = decode(&entry.settings)?;
     let length = u64::try_from(settings.per.get().as_micros()).unwrap_or(u64::MAX);
-    let limit = settings.limit.get();
+    let limit = settings.limit.value;
     let mut problems = Vec::new();
+    let limits = [&settings.limit];
+    if let Some(problem) = check_closed(limits, settings.deny_all.as_ref()) {
+        problems.push(problem);
+    }
     if length < SECOND {
         problems.push(
             Problem::new(&settings.per.span, "the window is shorter than one second")
@@ -97,7 +110,7 @@ fn compile(entry: &PolicyEntry, compiling: &Compiling<'_>) -> Compiled {
         .ok();
     let mut windows = vec![Window { limit, length }];
     if let Some(burst) = &settings.burst {
-        if burst.get() > limit {
+        if limit > 0 && burst.get() > limit {
             problems.push(
                 Problem::new(
                     &burst.span,
@@ -173,6 +186,9 @@ impl Policy for RateLimit {
     }
 
     fn evaluate(&self, request: &RequestView<'_>, env: &mut Env<'_>) -> Verdict {
+        if self.windows.first().is_none_or(|window| window.limit == 0) {
+            return Verdict::deny(&CLOSED, "nobody may call this for now");
+        }
         let caller = match self.by.key(request) {
             Ok(CallerKey(caller)) => caller,
             Err(why) => return Verdict::Undecided(why),

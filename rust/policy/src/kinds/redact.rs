@@ -19,7 +19,7 @@ use http::Method;
 use http::header::{
     self, ACCEPT_ENCODING, ACCEPT_RANGES, CONTENT_LENGTH, ETAG, HeaderName, HeaderValue,
 };
-use lockgate_config::{ByteSize, Each, OnError, PolicyEntry, Problem, Spanned, decode};
+use lockgate_config::{AnyText, ByteSize, Each, OnError, PolicyEntry, Problem, Spanned, decode};
 use regex::{Regex, RegexBuilder};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -57,14 +57,14 @@ struct Settings {
     expressions: Option<Each<Spanned<String>>>,
     /// What takes the place.
     #[serde(default = "replacement")]
-    replacement: String,
+    replacement: AnyText,
     /// The largest answer.
     #[serde(default = "up_to")]
     up_to: ByteSize,
 }
 
-fn replacement() -> String {
-    "[redacted]".to_owned()
+fn replacement() -> AnyText {
+    AnyText("[redacted]".to_owned())
 }
 
 const fn up_to() -> ByteSize {
@@ -83,10 +83,10 @@ fn compile(entry: &PolicyEntry, _: &Compiling<'_>) -> Compiled {
     let mut masks = Masks {
         fields: Vec::new(),
         patterns: Vec::new(),
-        replacement: settings.replacement,
+        replacement: settings.replacement.0,
     };
     for name in settings.fields.into_iter().flatten() {
-        if name.is_empty() || name.as_str() == "/" {
+        if name.as_str() == "/" {
             problems.push(
                 Problem::new(&name.span, format!("`{}` names no field", name.value))
                     .help("write a name such as `ssn`, or a pointer such as `/items/*/card`"),

@@ -152,9 +152,7 @@ fn edit(
         return Ok(None);
     }
     match HeaderValue::from_str(written) {
-        Ok(value) if !written.trim().is_empty() => {
-            check(&name, written).map(|()| Some(ResponseEdit::Set(name, value)))
-        }
+        Ok(value) => check(&name, written).map(|()| Some(ResponseEdit::Set(name, value))),
         _ => Err(Problem::new(
             &written.span,
             format!("`{}` is not a value of `{name}`", written.value),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::{HeaderName, Method};
-use lockgate_config::{Problem, Route as RouteEntry, Spanned};
+use lockgate_config::{Match, Problem, Route as RouteEntry, Spanned};
 
 use super::{Build, Part, RouteTarget, VersionScope, answers_itself};
 use crate::chain::Chain;
@@ -147,6 +147,17 @@ impl Build<'_> {
 
     pub(super) fn conditions(&mut self, route: &RouteEntry) -> Conditions {
         let mut conditions = Conditions::default();
+        let Match {
+            methods,
+            path,
+            headers,
+        } = &*route.matches;
+        if methods.is_none() && path.is_none() && headers.is_none() {
+            let problem = Problem::new(&route.matches.span, "the match names nothing");
+            self.problems.push(problem.help(
+                "write `path: \"/{*rest}\"` for every request, or name `methods`, a `path` or `headers`",
+            ));
+        }
         for name in route
             .matches
             .methods

@@ -127,7 +127,7 @@ fn bad_settings_and_hashes_say_what_to_write() {
     for (policy, expected) in [
         (
             "{ id: password, kind: basic_auth, realm: \"\" }",
-            "`` cannot be a realm",
+            "the text is empty",
         ),
         (
             "{ id: password, kind: basic_auth, realm: 'a\"b' }",

@@ -548,7 +548,7 @@ fn bad_settings_and_keys_say_what_to_write() {
         ),
         (", leeway: 10m", "`10m` is longer than 5m"),
         (", max_body: 1GiB", "`1GiB` is more than 64MiB"),
-        (", tag: \"\"", "`` cannot be a tag"),
+        (", tag: \"\"", "the text is empty"),
         (", keys: []", "the list is empty"),
         (", max_aeg: 1m", "did you mean `max_age`?"),
     ] {

@@ -496,7 +496,7 @@ fn bad_settings_say_what_to_write() {
         ),
         (
             good.replace("https://id.example.com", "\"\""),
-            "this text is empty",
+            "the text is empty",
         ),
         (
             settings(&signer, ", leeway: 6m"),
@@ -512,7 +512,7 @@ fn bad_settings_say_what_to_write() {
         ),
         (
             settings(&signer, ", in: { header: \"\" }"),
-            "cannot be the name of a header field",
+            "the text is empty",
         ),
         (
             good.replace(&jwks, "missing.json"),

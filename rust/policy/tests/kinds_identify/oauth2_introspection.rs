@@ -179,11 +179,7 @@ fn bad_settings_say_what_to_write() {
             "hunter2",
             "a secret is never written in a document",
         ),
-        (
-            "client_id: gateway",
-            "client_id: \"\"",
-            "this text is empty; write the client id",
-        ),
+        ("client_id: gateway", "client_id: \"\"", "the text is empty"),
         ("audience: orders", "audience: []", "`audience` is empty"),
         (
             "audience: orders",

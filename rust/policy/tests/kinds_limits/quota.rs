@@ -174,15 +174,23 @@ fn bad_quotas_say_what_to_write() {
         ("per: day", "the quota has no limit; write `limit: 1000` or"),
         (
             "limit: 0, per: day",
-            "expected a whole number above zero, found `0`",
+            "a limit of 0 refuses every call; write `deny_all: true` beside it if that is meant",
         ),
         (
             "by_plan: {}, per: day",
-            "`by_plan` is empty; write at least one plan",
+            "the mapping is empty; write at least one entry",
         ),
         (
             "by_plan: { gold: 0 }, per: day",
-            "expected a whole number above zero, found `0`",
+            "a limit of 0 refuses every call",
+        ),
+        (
+            "limit: 1, per: day, deny_all: true",
+            "`deny_all` stands beside limits that let calls pass; write `limit: 0` beside it",
+        ),
+        (
+            "limit: -1, per: day",
+            "expected a whole number, not negative, found `-1`",
         ),
         ("limit: 1", "the field `per` is missing"),
         (

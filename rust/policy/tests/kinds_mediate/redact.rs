@@ -196,10 +196,7 @@ fn bad_settings_say_what_to_write() {
             "up_to: 1KiB",
             "replaces nothing; write `fields`, `patterns` or `expressions`",
         ),
-        (
-            "fields: [\"\"]",
-            "`` names no field; write a name such as `ssn`",
-        ),
+        ("fields: [\"\"]", "the text is empty"),
         ("fields: [\"/\"]", "`/` names no field"),
         ("fields: []", "the list is empty"),
         ("patterns: [card_numbers]", "did you mean `card_number`?"),

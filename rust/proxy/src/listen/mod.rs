@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use http::HeaderValue;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -34,6 +35,8 @@ pub struct Connection {
     pub listener: Arc<str>,
     /// The address at the other end.
     pub peer: IpAddr,
+    /// The same as the value of a field.
+    peer_field: HeaderValue,
     /// Proxies whose word about the caller counts.
     pub trusted: Arc<[IpNet]>,
     /// How long a caller may pause within a body.
@@ -59,6 +62,15 @@ enum Question {
 }
 
 impl Connection {
+    /// The address of a caller as the value of a field.
+    pub fn address_field(&self, client: IpAddr) -> HeaderValue {
+        if client == self.peer {
+            self.peer_field.clone()
+        } else {
+            address_field(client)
+        }
+    }
+
     /// Says what is wrong with the request that comes next, and moves on to the one after.
     pub fn next_is_malformed(&self) -> Option<&'static str> {
         let place = self.served.fetch_add(1, Ordering::Relaxed);
@@ -102,6 +114,11 @@ impl Connection {
             Question::None => Poll::Ready(false),
         }
     }
+}
+
+fn address_field(address: IpAddr) -> HeaderValue {
+    // Digits, dots and colons always make a value.
+    HeaderValue::try_from(address.to_string()).unwrap_or(const { HeaderValue::from_static("") })
 }
 
 /// A socket that several cores can listen on.
@@ -222,6 +239,7 @@ impl Arriving {
         let connection = Arc::new(Connection {
             listener: self.name,
             peer: self.peer.ip(),
+            peer_field: address_field(self.peer.ip()),
             trusted: self.trusted,
             body_idle: timeouts.body_idle.get(),
             scheme,

@@ -12,7 +12,8 @@ use parking_lot::Mutex;
 use rustix::time::{ClockId, clock_gettime};
 
 use super::differences::Decided;
-use crate::core::{Generation, RequestId};
+use crate::core::Generation;
+use crate::request_id::RequestId;
 
 /// Requests that wait.
 const MOST: usize = 1_024;

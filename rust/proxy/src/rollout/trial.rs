@@ -11,7 +11,8 @@ use lockgate_rollout::{Arm, Arms, BadEvent, Ceiling, Metric, Moment, Share};
 use super::beside::Beside;
 use super::expected::Expected;
 use super::tracks::Tracks;
-use crate::core::{Generation, RequestId};
+use crate::core::Generation;
+use crate::request_id::RequestId;
 
 /// Who is served by the candidate.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,13 +2,17 @@
 //!
 //! An HTTP/1.1 connection is driven by the task of the request that uses it, so a request costs no task and no hop between
 //! threads. An HTTP/2 connection carries many requests and has a task of its own.
+//!
+//! Inside hyper a connection and the request on it talk by channels, and each message wakes who waits for it. Here both are one
+//! task, which looks at the other end right after it has driven the connection: such a wake-up would only have the whole task
+//! polled once more. So only the last look before the task waits registers its waker; the others are [`quiet`].
 
 use std::collections::HashMap;
 use std::future::Future as _;
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use http::{Request, Response, Uri, header, uri::Scheme};
@@ -64,6 +68,11 @@ impl Drop for Counted {
     }
 }
 
+/// For a look at what is there by now, by a task that does not wait for it.
+pub fn quiet<'a>() -> Context<'a> {
+    Context::from_waker(Waker::noop())
+}
+
 impl Http1 {
     /// Lets the connection do what it can. `false` when it has ended.
     fn drive(&mut self, cx: &mut Context<'_>) -> bool {
@@ -79,17 +88,28 @@ impl Http1 {
 
     async fn send(&mut self, request: Request<AnyBody>) -> Result<Response<Incoming>, SendError> {
         let reused = std::mem::replace(&mut self.used, true);
-        let mut answer = std::pin::pin!(self.sender.try_send_request(request));
-        let (connection, mut ended) = (&mut self.connection, false);
-        let answered = std::future::poll_fn(|cx| {
+        // Unconstrained: a look that tokio puts off for fairness would never be made up for.
+        let answer = tokio::task::unconstrained(self.sender.try_send_request(request));
+        let mut answer = std::pin::pin!(answer);
+        let connection = &mut self.connection;
+        // INVARIANT: the answer comes by the connection, and is looked at right after it was driven.
+        let mut look = |cx: &mut Context<'_>| {
             if let Some(driven) = connection
                 && Pin::new(driven).poll(cx).is_ready()
             {
                 // Dropping it resolves the answer, which may otherwise wait for ever.
                 *connection = None;
-                ended = true;
             }
-            answer.as_mut().poll(cx)
+            answer.as_mut().poll(&mut quiet())
+        };
+        let mut waited = false;
+        let answered = std::future::poll_fn(|cx| {
+            if std::mem::replace(&mut waited, true)
+                && let Poll::Ready(answered) = look(&mut quiet())
+            {
+                return Poll::Ready(answered);
+            }
+            look(cx)
         })
         .await;
         answered.map_err(|mut error| match error.take_message() {
@@ -149,12 +169,17 @@ impl Lease {
         }
     }
 
+    /// Whether what comes by the connection comes only when it is driven.
+    pub const fn is_driven(&self) -> bool {
+        self.link.is_some()
+    }
+
     /// Gives the connection back once the answer has been read to its end. One that is not ready then is closed.
-    pub fn give_back(&mut self, cx: &mut Context<'_>) {
+    pub fn give_back(&mut self) {
         let Some(mut link) = self.link.take() else {
             return;
         };
-        if !link.drive(cx) || !link.sender.is_ready() {
+        if !link.drive(&mut quiet()) || !link.sender.is_ready() {
             return;
         }
         if let Some(home) = self.home.upgrade() {
@@ -186,7 +211,7 @@ impl Pools {
             target: target.id(),
         };
         let mut request = request;
-        while let Some(mut link) = self.take_idle(target.id()).await {
+        while let Some(mut link) = self.take_idle(target.id()) {
             match link.send(request).await {
                 Ok(answer) => return Ok((answer, lease(Some(link)))),
                 // Closed while it was idle: the next one, at last a new one.
@@ -273,7 +298,7 @@ impl Pools {
             })
     }
 
-    async fn take_idle(&self, target: u64) -> Option<Box<Http1>> {
+    fn take_idle(&self, target: u64) -> Option<Box<Http1>> {
         loop {
             let mut link = {
                 let mut all = self.0.lock();
@@ -284,9 +309,8 @@ impl Pools {
                 }
                 link
             };
-            // One that the target has closed shows it here, and registers who wakes on what comes.
-            let live = std::future::poll_fn(|cx| Poll::Ready(link.drive(cx))).await;
-            if live && link.sender.is_ready() {
+            // One that the target has closed shows it here.
+            if link.drive(&mut quiet()) && link.sender.is_ready() {
                 return Some(link);
             }
         }

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use http::HeaderValue;
 use http::uri::{Authority, Scheme, Uri};
 use lockgate_config::{Document, HostHeader, HttpVersion, Problem, Timeouts, Upstream};
 use lockgate_policy::Secrets;
@@ -24,7 +25,7 @@ use circuit::Settings as CircuitSettings;
 pub use connect::{ConnectError, Forbidden};
 use health::{Check, Health};
 pub use health::{check_forever, now};
-pub use link::{Lease, Pools, SendError};
+pub use link::{Lease, Pools, SendError, quiet};
 pub use retry::{Retries, Retryable, is_idempotent, pause};
 pub use tls::public_tls;
 
@@ -69,6 +70,10 @@ struct ServiceState {
 pub struct Target {
     /// Host and port.
     pub authority: Authority,
+    /// The same as text.
+    pub address: Arc<str>,
+    /// The same as the value of `Host`.
+    pub host: HeaderValue,
     /// A path that is put before the request's; without `/` at its end.
     pub prefix: String,
     /// Whether it is spoken to over TLS.
@@ -197,6 +202,10 @@ impl Service {
             let state =
                 known.unwrap_or_else(|| Arc::new(TargetState::new(made_from, previous.is_some())));
             targets.push(Arc::new(Target {
+                address: Arc::from(authority.as_str()),
+                // An authority always makes a value: it is visible ASCII.
+                host: HeaderValue::from_str(authority.as_str())
+                    .unwrap_or(const { HeaderValue::from_static("") }),
                 authority,
                 prefix,
                 tls,

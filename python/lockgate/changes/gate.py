@@ -1,0 +1,240 @@
+"""The gate: what a change still lacks, gathering it, and letting through what lacks nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from lockgate import audit
+from lockgate.changes.approval import (
+    ApprovalStatus,
+    NotApprovedError,
+    assess_approval,
+    covered,
+    refusal,
+    write_approval,
+)
+from lockgate.changes.evidence import StepStatus, assess, gather, path_of, write
+from lockgate.changes.pair import pair
+from lockgate.changes.steps import STEPS, Name
+from lockgate.documents import diff
+from lockgate.models import Difference, Model
+from lockgate.replays import Replay
+from lockgate.rollout import Allowance, Expectation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    from lockgate.changes.approval import Approval
+    from lockgate.changes.change import Change
+    from lockgate.changes.pair import Pair
+
+
+class ChangeStatus(Model):
+    """What a change has and what it lacks."""
+
+    name: str
+    base: str | None
+    candidate: str | None
+    steps: list[StepStatus]
+    approval: ApprovalStatus
+    expired: bool
+    differences: list[Difference]
+    """What it does to which route."""
+    expect: Expectation
+    """The decisions that the rollout may make differently."""
+
+    @property
+    def evidence(self) -> dict[str, str]:
+        """The hashes of the evidence that holds, by step."""
+        return {step.step: step.sha256 for step in self.steps if step.holds and step.sha256}
+
+    @property
+    def proven(self) -> bool:
+        """Whether every step holds."""
+        return all(step.holds for step in self.steps)
+
+    @property
+    def ready(self) -> bool:
+        """Whether it may be rolled out."""
+        return self.proven and self.approval.holds and not self.expired
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of `lockgate change status`."""
+        return (
+            0
+            if self.ready
+            else max((step.code for step in self.steps if step.condition == "failed"), default=3)
+        )
+
+    @property
+    def lacks(self) -> list[str]:
+        """What it lacks, one sentence each."""
+        steps = [f"{step.step}: {step.condition}: {step.says}" for step in self.steps if not step.holds]
+        approval = [] if self.approval.holds else [f"approval: {self.approval.says}"]
+        expired = ["its last day is over; write a later `expires`"] if self.expired else []
+        return [*steps, *approval, *expired]
+
+
+def status(change: Change, *, approvers: str | Path | None = None) -> ChangeStatus:
+    """What a change has and what it lacks. Nothing is run.
+
+    Args:
+        change: The change.
+        approvers: The folder with the public keys of those who may approve; without it, names are believed.
+
+    Raises:
+        GitError: A revision cannot be read.
+    """
+    with pair(change) as documents:
+        return status_of(change, documents, approvers)
+
+
+def status_of(change: Change, documents: Pair, approvers: str | Path | None = None) -> ChangeStatus:
+    """The same, of documents that are on the disk."""
+    assessed = [assess(change, step, documents) for step in STEPS]
+    steps = [step for step, _ in assessed]
+    hashes: dict[str, str] = {step.step: step.sha256 for step in steps if step.holds and step.sha256}
+    approval = assess_approval(
+        change, covered(change, documents, hashes), Path(approvers) if approvers else None
+    )
+    replayed = next((report for _, report in assessed if isinstance(report, Replay)), None)
+    return ChangeStatus(
+        name=change.name,
+        base=documents.base_id,
+        candidate=documents.candidate_id,
+        steps=steps,
+        approval=approval,
+        expired=change.expired(),
+        differences=_differences(documents),
+        expect=change.file.rollout.expect or (shown(replayed) if replayed else Expectation()),
+    )
+
+
+def _differences(documents: Pair) -> list[Difference]:
+    sound = documents.base_check.ok and documents.candidate_check.ok
+    return diff(documents.base, documents.candidate) if sound else []
+
+
+def shown(report: Replay) -> Expectation:
+    """The decision diff of a replay as a rollout takes it: whose calls, and how many at most."""
+    sorts: dict[Literal["newly_refused", "newly_allowed", "other"], tuple[str, ...]] = {
+        "newly_refused": ("newly_refused",),
+        "newly_allowed": ("newly_allowed",),
+        "other": ("changed_reason", "answered_otherwise"),
+    }
+    found: dict[str, Allowance] = {}
+    for sort, changes in sorts.items():
+        groups = [group for group in report.groups if group.change in changes]
+        if groups:
+            # Callers that are none have no name to allow: then it is everybody, up to the number.
+            names = {group.application or "*" for group in groups}
+            applications = ("*",) if "*" in names else tuple(sorted(names))
+            found[sort] = Allowance(
+                applications=applications, at_most=sum(group.requests for group in groups)
+            )
+    return Expectation(**found)
+
+
+def run(
+    change: Change,
+    *,
+    log: str | Path,
+    who: str,
+    only: Iterable[Name] | None = None,
+    again: bool = False,
+    watch: Callable[[Name, str, int, int], None] | None = None,
+) -> Iterator[tuple[StepStatus, Model | None]]:
+    """Run the steps whose evidence does not hold, in order, up to the first that blocks.
+
+    Args:
+        change: The change.
+        log: The audit log.
+        who: Who runs them.
+        only: Only these steps.
+        again: Also those whose evidence holds.
+        watch: Hears how a step goes: words, how much is done, and of how much.
+
+    Raises:
+        ProblemsError: A file of the change has errors.
+        GitError: A revision cannot be read.
+        SandboxError: The candidate does not start in the sandbox.
+        OSError: A file cannot be read or written.
+        AuditError: The log cannot be written.
+    """
+    wanted = None if only is None else set(only)
+    with pair(change) as documents:
+        for step in STEPS:
+            name = step.name
+            if wanted is not None and name not in wanted:
+                continue
+            before, known = assess(change, step, documents)
+            if before.holds and not again:
+                yield before, known
+                continue
+
+            def hear(words: str, done: int, of: int, name: Name = name) -> None:
+                if watch:
+                    watch(name, words, done, of)
+
+            found = gather(change, step, documents, who, hear)
+            audit.append(
+                log,
+                who=who,
+                action=f"change.{name}",
+                about=change.name,
+                before=documents.base_id,
+                after=documents.candidate_id,
+                evidence={name: found.sha256},
+                details={"passed": "yes" if found.outcome.passed else "no", "says": found.outcome.says},
+            )
+            write(path_of(change, name), found.text)
+            yield assess(change, step, documents)[0], found.report
+            if not found.outcome.passed:
+                return
+
+
+def approve(
+    change: Change,
+    *,
+    log: str | Path,
+    who: str,
+    why: str | None = None,
+    key: Ed25519PrivateKey | None = None,
+) -> tuple[ChangeStatus, Approval]:
+    """Approve a change whose evidence holds.
+
+    Args:
+        change: The change.
+        log: The audit log.
+        who: Who approves; never its author.
+        why: What is to be said with it.
+        key: Signs the approval.
+
+    Raises:
+        NotApprovedError: Evidence does not hold, or the author approves.
+        GitError: A revision cannot be read.
+        OSError: The approval cannot be written.
+        AuditError: The log cannot be written; then there is no approval.
+    """
+    with pair(change) as documents:
+        now = status_of(change, documents)
+        lacks = [lack for lack in now.lacks if not lack.startswith("approval:")]
+        refused = refusal(change, who) or (f"it cannot be approved: {lacks[0]}" if lacks else None)
+        record: dict[str, Any] = {
+            "who": who,
+            "about": change.name,
+            "before": now.base,
+            "after": now.candidate,
+            "why": why,
+            "evidence": now.evidence,
+        }
+        if refused:
+            audit.append(log, action="change.approve.refused", **record, details={"says": refused})
+            raise NotApprovedError(refused)
+        audit.append(log, action="change.approve", **record, details={"signed": "yes" if key else "no"})
+        approval = write_approval(change, covered(change, documents, now.evidence), who, why, key)
+        return now, approval

@@ -1,0 +1,120 @@
+"""What a step looked at, as hashes: when one of them is another now, the evidence says nothing any more."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from lockgate.models import Model
+from lockgate.signing import canonical, sha256
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from lockgate.changes.change import Change
+    from lockgate.changes.pair import Pair
+
+ABSENT = "absent"
+"""What stands for the hash of a file that is not there."""
+CASE_ENDS = (".yaml", ".yml", ".json")
+KEY = "redaction.key"
+PART = ".part"
+"""The end of a segment's name while it is written."""
+
+
+class Segment(Model):
+    """How much of a file of a recording was looked at, and what it was."""
+
+    name: str
+    bytes: int
+    sha256: str
+
+
+def common(pair: Pair) -> dict[str, str]:
+    """What every step depends on."""
+    return {
+        "candidate": pair.candidate_id or ABSENT,
+        "base": pair.base_id or ABSENT,
+        "lockgate": version("lockgate"),
+    }
+
+
+def settings(change: Change, *names: str) -> str:
+    """The hash of parts of the change file."""
+    said = change.file.model_dump(mode="json", include=set(names))
+    return sha256(canonical(said))
+
+
+def cases(change: Change) -> str:
+    """The hash of all case files."""
+    found = []
+    for written in change.file.cases.paths:
+        path = change.path(written)
+        files = _case_files(path) if path.is_dir() else [path]
+        found += [[written, str(file.relative_to(path)), digest(file)] for file in files]
+    return sha256(canonical(found))
+
+
+def digest(path: Path, most: int | None = None) -> str:
+    """The hash of a file, or of its first bytes."""
+    hashed, left = hashlib.sha256(), most
+    try:
+        with path.open("rb") as file:
+            while left != 0 and (data := file.read(min(1 << 20, left or 1 << 20))):
+                hashed.update(data)
+                left = None if left is None else left - len(data)
+    except OSError:
+        return ABSENT
+    return ABSENT if left else hashed.hexdigest()
+
+
+def recording(path: Path, seen: Iterable[Segment] | None = None) -> list[Segment]:
+    """The files of a recording as they are, or as much of them as was seen before.
+
+    A recording grows while a gateway writes it. What comes later does not change what a replay saw; what is
+    gone or is another does.
+    """
+    files = dict(_recorded(path))
+    wanted: Mapping[str, int | None] = (
+        dict.fromkeys(files) if seen is None else {segment.name: segment.bytes for segment in seen}
+    )
+    found = []
+    for name, most in wanted.items():
+        file = files.get(name)
+        size = most if most is not None else file.stat().st_size if file else 0
+        found.append(Segment(name=name, bytes=size, sha256=digest(file, size) if file else ABSENT))
+    return found
+
+
+def recording_hash(segments: list[Segment]) -> str:
+    """One hash for all of them."""
+    return sha256(canonical([segment.model_dump() for segment in segments]))
+
+
+def _recorded(path: Path) -> Iterator[tuple[str, Path]]:
+    """The files that a replay reads, by their names once they are whole."""
+    if not path.is_dir():
+        if path.exists():
+            yield path.name.removesuffix(PART), path
+        path = path.parent / KEY
+        if path.exists():
+            yield KEY, path
+        return
+    for file in sorted(path.iterdir()):
+        if file.is_file() and (file.name == KEY or file.name.startswith(("events-", "begin-"))):
+            yield file.name.removesuffix(PART), file
+
+
+def _case_files(folder: Path) -> list[Path]:
+    """As the test finds them: hidden files and links are left out."""
+    found = []
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or path.is_symlink():
+            continue
+        if path.is_dir():
+            found += _case_files(path)
+        elif path.suffix in CASE_ENDS:
+            found.append(path)
+    return found

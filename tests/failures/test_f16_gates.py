@@ -1,0 +1,87 @@
+"""F16: a gate that says yes, and a canary that is sent to everybody (Akamai 2021, Azure 2025-10-09)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from failures.scene import APPLICATIONS, KEY, Load, back_after, quick
+from lockgate.rollout import Allowance, Expectation
+from services import Service, answer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from failures.report import FailureReport
+    from failures.scene import Scene
+
+EVERYTHING = Allowance(applications=("*",), at_most=10**9)
+YES = Expectation(newly_refused=EVERYTHING, newly_allowed=EVERYTHING, other=EVERYTHING)
+"""What a gate that approves everything hands on."""
+
+
+@pytest.fixture
+def broken() -> Iterator[Service]:
+    with Service(lambda _: answer("broken", "500 Internal Server Error")) as service:
+        yield service
+
+
+def test_a_candidate_that_every_gate_let_pass_is_taken_back_by_the_canary(
+    scene: Scene, broken: Service, failure_report: FailureReport
+) -> None:
+    candidate = scene.next(scene.text(service=broken.url))
+    with scene.serve() as gateway, Load(gateway.urls["public"]) as load:
+        rollout = gateway.rollout(
+            candidate, plan=quick(20, seconds=120, cap=25), expect=YES, reason="break glass"
+        )
+        status = rollout.wait(seconds=60)
+        served = len(load.bad)
+        load.more(30)
+    assert status.rolled_back
+    assert 0 < served <= 0.27 * len(load.answers)
+    assert len(load.bad) - served <= 1, "it serves on"
+    failure_report(stage="canary", bad=len(load.bad), seconds=back_after(status))
+
+
+@pytest.mark.parametrize(
+    "targeting", ["everybody is chosen", "everybody is excluded but those of the canary"]
+)
+def test_the_cap_holds_whoever_is_chosen(
+    scene: Scene, broken: Service, targeting: str, failure_report: FailureReport
+) -> None:
+    chosen = APPLICATIONS if targeting == "everybody is chosen" else APPLICATIONS[25:]
+    excluded = [name for name in APPLICATIONS if name not in chosen]
+    candidate = scene.next(scene.text(service=broken.url))
+    with scene.serve() as gateway, Load(gateway.urls["public"]) as load:
+        rollout = gateway.rollout(
+            candidate, plan=quick(5, seconds=120), chosen=chosen, excluded=excluded, expect=YES
+        )
+        status = rollout.wait(seconds=60)
+        load.more(10)
+    assert status.rolled_back, status.why
+    # The cap is twice the step, and asks no list.
+    assert 0 < len(load.bad) <= 0.1 * len(load.answers) + 2
+    assert not {one.application for one in load.bad} & {*excluded}
+    failure_report(stage="canary", bad=len(load.bad), seconds=back_after(status))
+
+
+def test_refusals_that_were_approved_for_everybody_are_what_was_asked_for(
+    scene: Scene, failure_report: FailureReport
+) -> None:
+    """The canary judges approved refusals by their number alone: with `*` and a large one it sees none."""
+    candidate = scene.next(scene.text(policies=f"{KEY}, {{ id: may, kind: require, scopes: [raed] }}"))
+    with scene.serve() as gateway, Load(gateway.urls["public"]) as load:
+        few = Expectation(newly_refused=Allowance(applications=("*",), at_most=5))
+        status = gateway.rollout(candidate, plan=quick(5), expect=few).wait(seconds=60)
+        assert (status.rolled_back, load.bad) == (True, [])
+        rollout = gateway.rollout(candidate, plan=quick(5, seconds=120), chosen=APPLICATIONS[:2], expect=YES)
+        rollout.wait(lambda one: one.canary.requests > 10, seconds=60)
+        rollout.abort()
+        load.more(10)
+    assert 0 < len(load.bad) <= 0.12 * len(load.answers)
+    failure_report(
+        stage="shadow",
+        bad=0,
+        gap="a rollout whose expectation names `*` with a number that is never reached takes refusals for "
+        "meant; the cap still holds",
+    )

@@ -1,0 +1,137 @@
+"""F18: a key that is taken away while tokens are still signed with it (Azure AD 2021-03)."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import jwt
+import lockgate
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from failures.scene import Load, quick
+from jwt.algorithms import ECAlgorithm
+from services import Service, answer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from failures.report import FailureReport
+    from failures.scene import Scene
+
+ISSUER = "https://id.example.com"
+
+
+class Keys:
+    """Two keys of an issuer: the one that signs, and the one that shall sign."""
+
+    def __init__(self) -> None:
+        self.private = {name: ec.generate_private_key(ec.SECP256R1()) for name in ("live", "next")}
+
+    def set(self, *names: str) -> str:
+        keys = []
+        for name in names:
+            key: dict[str, Any] = json.loads(ECAlgorithm.to_jwk(self.private[name].public_key()))
+            keys.append(key | {"kid": name, "alg": "ES256"})
+        return json.dumps({"keys": keys})
+
+    def bearer(self, name: str = "live") -> dict[str, str]:
+        now = int(time.time())
+        claims = {"iss": ISSUER, "aud": "orders", "sub": "a", "iat": now, "exp": now + 3600}
+        token = jwt.encode(claims, self.private[name], algorithm="ES256", headers={"kid": name})
+        return {"Authorization": f"Bearer {token}"}
+
+
+@pytest.fixture
+def keys() -> Keys:
+    return Keys()
+
+
+def with_keys(scene: Scene, jwks: str, *, more: str = "") -> str:
+    settings = f"issuer: '{ISSUER}', audience: orders, jwks: '{jwks}', algorithms: [ES256]{more}"
+    return scene.text(policies=f"{{ id: token, kind: jwt, {settings} }}")
+
+
+def recorded(scene: Scene, text: str, headers: dict[str, str]) -> None:
+    with (
+        scene.serve(f"{text}recording: {{ directory: recording }}\n") as gateway,
+        Load(gateway.urls["public"], headers=headers) as load,
+    ):
+        load.more(100)
+    assert load.bad == []
+    scene.document.write_text(text)
+
+
+def test_a_key_set_without_the_live_key_is_blocked_and_one_with_both_is_not(
+    scene: Scene, keys: Keys, failure_report: FailureReport
+) -> None:
+    folder = scene.document.parent
+    for name, names in {"live": ("live",), "both": ("live", "next"), "next": ("next",)}.items():
+        (folder / f"{name}.json").write_text(keys.set(*names))
+    recorded(scene, with_keys(scene, "live.json"), keys.bearer())
+    recording = folder / "recording"
+    overlap = scene.next(with_keys(scene, "both.json"))
+    assert lockgate.replay(scene.document, overlap, recording).outcome == "no_change"
+    cut = scene.next(with_keys(scene, "next.json"))
+    assert lockgate.check(cut).ok
+    report = lockgate.replay(scene.document, cut, recording)
+    assert (report.exit_code, report.totals.newly_refused) == (1, report.totals.judged)
+    assert report.groups[0].reason is not None
+    assert report.groups[0].reason.startswith("jwt.")
+    failure_report(stage="replay", bad=0)
+    with (
+        scene.serve(with_keys(scene, "live.json")) as gateway,
+        Load(gateway.urls["public"], headers=keys.bearer()) as load,
+    ):
+        status = gateway.rollout(cut, plan=quick(5)).wait(seconds=60)
+        load.more(10)
+        assert status.rolled_back
+        # With both, callers of either key pass, before and after the issuer changes over.
+        scene.document.write_text(with_keys(scene, "both.json"))
+        assert gateway.reload().applied
+        load.headers.update(keys.bearer("next"))
+        load.more(10)
+    assert load.bad == []
+    failure_report(stage="shadow", bad=len(load.bad))
+
+
+@pytest.fixture
+def issuer(keys: Keys) -> Iterator[Service]:
+    with Service(lambda _: answer(keys.set("live"))) as service:
+        yield service
+
+
+def test_an_issuer_that_fails_takes_nobodys_key_away(
+    scene: Scene, keys: Keys, issuer: Service, failure_report: FailureReport
+) -> None:
+    text = with_keys(scene, f"{issuer.url}/keys", more=", allow_private: true")
+    with scene.serve(text) as gateway, Load(gateway.urls["public"], headers=keys.bearer()) as load:
+        load.more(20)
+        issuer.stop()
+        # What was fetched outlives revisions: a change of the document does not ask an issuer that is down.
+        scene.document.write_text(text.replace("kind: jwt,", "kind: jwt, leeway: 5s,"))
+        assert gateway.reload().applied
+        load.more(20)
+    assert load.bad == []
+    failure_report(stage="node", bad=len(load.bad))
+
+
+def test_an_issuer_that_leaves_the_live_key_out_is_believed(
+    scene: Scene, keys: Keys, issuer: Service, failure_report: FailureReport
+) -> None:
+    """The issuer decides which keys are good: to keep one that it withdrew would keep a stolen one."""
+    text = with_keys(scene, f"{issuer.url}/keys", more=", allow_private: true")
+    issuer.reply = lambda _: answer(keys.set("next"))
+    with (
+        scene.serve(text) as gateway,
+        Load(gateway.urls["public"], headers=keys.bearer(), good=lambda one: one.status == 401) as load,
+    ):
+        load.more(20)
+    assert load.bad == []
+    failure_report(
+        stage="none",
+        bad=0,
+        gap="an issuer's URL that answers without the live key is believed once its keys are asked for "
+        "again; the gate is for key sets in documents and files",
+    )

@@ -1,0 +1,135 @@
+"""F20: metrics that see nothing (Google 2023): absent, late, no numbers, or all of one sort."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import lockgate
+import pytest
+from failures.scene import KEY, Load, back_after, quick
+from lockgate.rollout import GuardSettings, Needs
+from services import answer
+
+if TYPE_CHECKING:
+    from failures.report import FailureReport
+    from failures.scene import Scene
+
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+HEALTHY = (50.0, 10.0)
+
+
+def second(seconds: float) -> datetime:
+    return NOON + timedelta(seconds=seconds)
+
+
+BLIND = {
+    "nobody reports at all": (None, None),
+    "nobody reports the canary": (None, (950.0, 190.0)),
+    "nobody reports the control arm": (HEALTHY, None),
+    "the canary has no traffic": ((0.0, 0.0), (950.0, 190.0)),
+}
+
+
+@pytest.mark.parametrize("what", BLIND)
+def test_what_is_not_seen_is_never_promoted_pauses_and_goes_back_at_the_deadline(
+    what: str, failure_report: FailureReport
+) -> None:
+    guard = lockgate.Guard(share=0.05, started=NOON, at_most_seconds=1_800, deadline_seconds=600)
+    canary, control = BLIND[what]
+    said: dict[str, float] = {}
+    for at in range(10, 4_000, 10):
+        guard.traffic(second(at), canary=canary, control=control)
+        verdict = guard.verdict(second(at)).verdict
+        said.setdefault(verdict, at)
+        if verdict == "roll_back":
+            break
+    assert "promote" not in said
+    assert said["pause"] < said["roll_back"] <= said["pause"] + 620
+    failure_report(stage="canary", bad=0)
+
+
+def test_reports_that_come_late_are_waited_for_and_no_longer(failure_report: FailureReport) -> None:
+    guard = lockgate.Guard(share=0.05, started=NOON, at_least_seconds=60, deadline_seconds=600)
+    for at in range(10, 61, 10):
+        guard.traffic(second(at), canary=HEALTHY, control=(950, 190))
+    assert guard.verdict(second(120)).verdict == "pause"
+    for at in range(130, 400, 10):
+        guard.traffic(second(at), canary=HEALTHY, control=(950, 190))
+    assert guard.verdict(second(400)).verdict in {"continue", "promote"}
+    failure_report(stage="canary", bad=0)
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf, -1.0])
+def test_what_is_no_number_of_requests_is_refused_or_counts_as_missing(
+    number: float, failure_report: FailureReport
+) -> None:
+    guard = lockgate.Guard(share=0.05, started=NOON)
+    for at in range(10, 4_000, 10):
+        try:
+            guard.traffic(second(at), canary=(number, 10.0), control=(950, 190))
+        except ValueError:
+            break
+        assert guard.verdict(second(at)).verdict != "promote"
+    else:
+        assert guard.verdict(second(4_000)).verdict == "roll_back"
+    failure_report(stage="canary", bad=0)
+
+
+def test_a_gateway_without_traffic_goes_back_at_the_deadline(
+    scene: Scene, failure_report: FailureReport
+) -> None:
+    blind = quick(50).model_copy(
+        update={
+            "shadow": Needs(seconds=1, at_most_seconds=2, requests=20),
+            "guard": GuardSettings(deadline_seconds=1),
+        }
+    )
+    with scene.serve() as gateway:
+        candidate = scene.next(
+            scene.text(policies=f"{KEY}, {{ id: tell, kind: headers, request: {{ set: {{ X-A: b }} }} }}")
+        )
+        status = gateway.rollout(candidate, plan=blind).wait(seconds=60)
+    assert status.rolled_back
+    assert status.why == "the stage has lasted its longest time without what it needs"
+    failure_report(stage="shadow", bad=0)
+
+
+def test_failures_that_are_all_refusals_of_the_service_are_not_taken_for_health(
+    scene: Scene, failure_report: FailureReport
+) -> None:
+    """A service's own 4xx looks healthy to a gateway; its own refusals do not."""
+    with scene.serve() as gateway, Load(gateway.urls["public"]) as load:
+        refusing = scene.text(policies=f"{KEY}, {{ id: may, kind: require, scopes: [raed] }}")
+        status = gateway.rollout(scene.next(refusing), plan=quick(20)).wait(seconds=60)
+        assert status.rolled_back
+        load.more(10)
+    assert load.bad == []
+    failure_report(stage="shadow", bad=0, seconds=back_after(status))
+
+
+def test_what_only_the_service_knows_to_be_wrong_is_said_to_be_unseen(
+    scene: Scene, failure_report: FailureReport
+) -> None:
+    moved = scene.text(
+        policies=f"{KEY}, {{ id: lost, kind: rewrite, prefix: {{ from: /orders, to: /lost }} }}"
+    )
+    scene.service.reply = lambda request: (
+        answer("gone", "404 Not Found") if request.path.startswith("/lost") else answer("ok")
+    )
+    with scene.serve() as gateway, Load(f"{gateway.urls['public']}/orders/7") as load:
+        rollout = gateway.rollout(scene.next(moved), plan=quick(20, seconds=120))
+        status = rollout.wait(lambda one: not one.running or one.canary.requests > 20, seconds=60)
+        assert status.running, status.why
+        rollout.abort()
+        load.more(10)
+    assert 0 < len(load.bad) <= 0.4 * len(load.answers)
+    failure_report(
+        stage="none",
+        bad=len(load.bad),
+        seconds=load.seconds,
+        human=1,
+        gap="a service's own 4xx, and its 200 with an error inside, do not count against a canary: only the "
+        "cap bounds whom they reach, until a person ends it",
+    )
