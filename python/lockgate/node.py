@@ -104,6 +104,8 @@ class _Rollouts(_Reloads):
         super().__init__(node)
         self._asked = asked
         self._began = False
+        # A node with a state folder starts with what it served before.
+        self.wanted = not self._is_served()
 
     def follow(self) -> bool:
         """Do what is wanted, and say how it ended; whether the document was read."""
@@ -206,6 +208,7 @@ def main() -> None:
         "taster": TASTER,
         "bake_seconds": asked.bake,
         "bake_requests": asked.bake_requests,
+        "rollouts_only": asked.rollout is not None,
     }
     sys.exit(serve(asked.file, options, watch=asked.watch, drain=asked.drain, rollout=asked.rollout))
 

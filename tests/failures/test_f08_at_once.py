@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from failures.scene import Scene
 
 AT_ONCE = (
-    "without `lockgate run --rollout`, a changed file, SIGHUP, and files that the document names reach "
-    "everybody at once; so do `lockgate reload`, `POST /reload`, secrets and certificates with it"
+    "without `lockgate run --rollout`, a changed document, a file that it names and every kind of reload "
+    "reach everybody at once; so do secrets, certificates and `lockgate reload --force` with it"
 )
 
 
@@ -246,6 +246,47 @@ def test_a_node_that_rolls_changes_out_serves_none_at_once(
         load.more(10)
     assert bad == len(load.bad) <= 0.4 * len(load.answers)
     failure_report(stage="canary" if bad else "shadow", bad=bad, seconds=load.seconds)
+
+
+def test_a_reload_of_a_node_that_rolls_changes_out_takes_force(
+    scene: Scene, broken: Service, run: Run, failure_report: FailureReport
+) -> None:
+    scene.document.write_text(scene.text())
+    with Running(scene.document, "--rollout", watch=False) as node, Load(f"{node.url}/orders/7") as load:
+        load.more(10)
+        scene.document.write_text(scene.text(service=broken.url))
+        refused = run("reload", "--admin", admin_of(node))
+        assert (refused.returncode, "by a rollout only" in refused.stderr) == (1, True)
+        assert "lockgate rollout start" in refused.stderr
+        assert httpx.post(f"http://{admin_of(node)}/reload", timeout=PATIENCE).status_code == 422
+        load.more(10)
+        assert load.bad == []
+        # What serves already may be read again: its certificates may be new.
+        scene.document.write_text(scene.text())
+        assert run("reload", "--admin", admin_of(node)).returncode == 0
+        scene.document.write_text(scene.text(service=broken.url))
+        assert run("reload", "--force", "--admin", admin_of(node)).returncode == 0
+        load.more(10)
+    assert load.bad
+    failure_report(stage="node", bad=0)
+
+
+def test_a_restart_is_no_way_around_a_rollout(
+    scene: Scene, broken: Service, failure_report: FailureReport
+) -> None:
+    scene.document.write_text(scene.text())
+    plan = scene.folder / "plan.json"
+    plan.write_text(quick(30, cap=35).model_dump_json())
+    options = ("--plan", plan, "--state", scene.folder / "state")
+    with Running(scene.document, *options, watch=False) as node, Load(node.url) as load:
+        load.more(10)
+    scene.document.write_text(scene.text(service=broken.url))
+    with Running(scene.document, *options, watch=False) as node, Load(f"{node.url}/orders/7") as load:
+        node.wait_for("generation 1 serves: .* by a rollout only")
+        node.wait_for("has ended: rolled back")
+        load.more(10)
+    assert len(load.bad) <= 0.4 * len(load.answers)
+    failure_report(stage="canary", bad=len(load.bad), seconds=load.seconds)
 
 
 def test_a_good_change_goes_live_by_itself_and_a_broken_document_begins_nothing(

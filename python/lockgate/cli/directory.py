@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from lockgate.cli.noted import note
 from lockgate.cli.output import err, fail, out
 from lockgate.cli.state import State, folder_of
 from lockgate.state import StateError
@@ -36,8 +37,10 @@ def revoke(
 
     Exit code 1: there is no such application, or the node refuses; 2: no state folder was named.
     """
+    folder = folder_of(state)
+    note("directory.revoke", what, details={"state": str(folder.folder)}, is_rescue=True)
     try:
-        done = folder_of(state).revoke(what)
+        done = folder.revoke(what)
     except StateError as error:
         fail(str(error), 1)
     ((sort, name),) = done.revoked.items()
@@ -61,8 +64,10 @@ def apply(
 
     Exit code 1: it comes late, has errors, or the node refuses; 2: no state folder was named.
     """
+    folder = folder_of(state)
+    note("directory.apply", str(file), details={"state": str(folder.folder)})
     try:
-        sequence = folder_of(state).publish(file)
+        sequence = folder.publish(file)
     except StateError as error:
         fail(str(error), 1)
     out.print(f"the directory {sequence} is served")

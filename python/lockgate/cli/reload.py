@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from lockgate.admin import AdminClient, AdminError
+from lockgate.cli.noted import note
 from lockgate.cli.output import err, fail, out
 
 
@@ -23,6 +24,8 @@ def reload(
     Exit code 1: it is refused for the reason that is printed, and what was served serves on; 2: no gateway
     answers.
     """
+    asked = {"again": str(again).lower(), "force": str(force).lower()}
+    note("gateway.reload", admin, details=asked)
     try:
         answer = AdminClient(admin).reload(again=again, force=force)
     except AdminError as error:

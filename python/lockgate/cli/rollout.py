@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lockgate.admin import AdminClient, AdminError
+from lockgate.cli.noted import note
 from lockgate.cli.output import err, fail, out, write
 from lockgate.rollout import Expectation, Needs, RolloutPlan, RolloutStatus, Step, asked
 
@@ -77,6 +78,7 @@ def start(
     body = asked(
         candidate, plan=whole, chosen=include or (), excluded=exclude or (), expect=expected, reason=reason
     )
+    note("rollout.start", str(candidate), why=reason or None, details={"admin": admin})
     try:
         answer = AdminClient(admin).begin_rollout(body)
     except AdminError as error:
@@ -134,6 +136,7 @@ def abort(*, as_json: Json = False, admin: Admin = ADMIN) -> None:
 
 
 def _command(command: Literal["promote", "pause", "resume", "abort"], *, as_json: bool, admin: str) -> None:
+    note(f"rollout.{command}", admin, is_rescue=command in {"pause", "abort"})
     try:
         after = RolloutStatus.model_validate(AdminClient(admin).command_rollout(command))
     except AdminError as error:

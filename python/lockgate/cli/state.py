@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from lockgate.cli.noted import note
 from lockgate.cli.output import columns, err, fail, out, write
 from lockgate.state import State as StateFolder
 from lockgate.state import StateError
@@ -73,6 +74,7 @@ def rollback(
         folder.generations()
     except StateError as error:
         fail(str(error))
+    note("gateway.rollback", str(folder.folder), why=why, details={"to": to}, is_rescue=True)
     try:
         went = folder.roll_back(to, why)
     except StateError as error:

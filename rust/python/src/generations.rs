@@ -26,6 +26,7 @@ struct Asked {
     taster_seconds: Option<f64>,
     bake_seconds: Option<f64>,
     bake_requests: Option<u64>,
+    rollouts_only: bool,
 }
 
 /// Reads the options of a node.
@@ -52,6 +53,7 @@ pub fn options(text: Option<&str>) -> PyResult<Options> {
             time: seconds(asked.bake_seconds, usual.time)?,
             requests: asked.bake_requests.unwrap_or(usual.requests),
         },
+        rollouts_only: asked.rollouts_only,
         ..Options::default()
     })
 }

@@ -33,6 +33,8 @@ pub struct Options {
     pub taster: Option<Taster>,
     /// What makes a generation the last good one.
     pub bake: Bake,
+    /// Whether another revision is served at once only by force, and by a rollout otherwise (F8).
+    pub rollouts_only: bool,
     /// The time of day.
     pub clock: Clock,
 }
@@ -67,6 +69,7 @@ pub struct Reloader {
     source: Source,
     trust: Option<PublicKey>,
     taster: Option<Taster>,
+    rollouts_only: bool,
     clock: Clock,
     cores: usize,
     history: Option<History>,
@@ -191,6 +194,9 @@ impl Reloader {
         let served = fenced(|| {
             let taster = self.taster.as_ref();
             let passed = self.examine(&self.source, taster, Some(&current), how.again)?;
+            if self.rollouts_only && !how.force && passed.generation.id != current.id {
+                return Err(Nack::Rollout(self.only_by_rollout()));
+            }
             let _turn = self.turn_since(went_back)?;
             self.serve(shared, passed, how.force)
         });
@@ -261,6 +267,13 @@ impl Reloader {
         begin(generation)?;
         *self.tried.lock() = Some(material);
         Ok(warnings)
+    }
+
+    fn only_by_rollout(&self) -> Problem {
+        let message = "this gateway takes another revision by a rollout only";
+        Problem::in_file(self.source.name(), message).help(
+            "run `lockgate rollout start`; `lockgate reload --force` serves everybody at once",
+        )
     }
 
     fn turn_since(&self, went_back: u64) -> Result<MutexGuard<'_, u64>, Nack> {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use lockgate_config::{Base, Problem, Source};
-use lockgate_generations::{Members, Nack, PublicKey, Store, StoreError};
+use lockgate_generations::{Kept, Members, Nack, PublicKey, Store, StoreError};
 use parking_lot::Mutex;
 
 use super::{Options, Reloader};
@@ -25,6 +25,7 @@ impl Reloader {
         let mut reloader = Self {
             trust: options.trust,
             taster: options.taster,
+            rollouts_only: options.rollouts_only,
             clock: options.clock,
             cores: 0,
             history: None,
@@ -68,6 +69,11 @@ impl Reloader {
         let taster = current.as_ref().and(self.taster.as_ref());
         let first = fenced(|| {
             let mut passed = self.examine(&self.source, taster, None, false)?;
+            let is_served = |kept: &Kept| *kept.id == *passed.generation.id;
+            if self.rollouts_only && !current.as_ref().is_none_or(is_served) {
+                // A restart must be no way around a rollout.
+                return Err(Nack::Rollout(self.only_by_rollout().warning()));
+            }
             self.admit(&mut passed.generation, &mut passed.warnings)
                 .map_err(Nack::Document)?;
             self.keep(&passed.material)?;
