@@ -215,6 +215,13 @@ def test_a_document_without_a_recording_is_told_what_it_misses(gateway: Path) ->
         assert "The document records nothing" in browser.get("/exceptions/").text
 
 
+def test_a_state_folder_that_the_document_names_is_told_not_to_be_used(gateway: Path) -> None:
+    gateway.write_text(gateway.read_text() + "node: { state: elsewhere }\n")
+    with Serving(gateway) as serving:
+        assert any("`node.state` of the document (elsewhere) is not used" in line for line in serving.said)
+    assert not (gateway.parent / "elsewhere").exists()
+
+
 def test_the_console_speaks_tls_with_its_own_certificate(gateway: Path, tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     authority.issue("console", "localhost")

@@ -110,6 +110,8 @@ def _recording(file: Path, state: Path) -> Path | None:
             raise typer.Exit(1) from None
         # The node tells the problems, and serves the last good generation.
         return Path(kept.read_text()) if kept.exists() else None
+    if named := (document.get("node") or {}).get("state"):
+        say(f"`node.state` of the document ({named}) is not used: generations are kept in {state / 'node'}")
     directory: str | None = (document.get("recording") or {}).get("directory")
     if directory is None:
         kept.unlink(missing_ok=True)
