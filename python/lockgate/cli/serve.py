@@ -12,6 +12,16 @@ from pydantic import TypeAdapter
 
 from lockgate import _engine
 from lockgate.cli.output import fail, show_problems
+from lockgate.cli.run import (
+    Bake,
+    BakeRequests,
+    Drain,
+    Plan,
+    Rolled,
+    Trust,
+    Watched,
+    node_options,
+)
 from lockgate.control.configuration import ConfigurationError, ControlSettings, network
 from lockgate.control.secret import make_state, secret_key
 from lockgate.models import Problem
@@ -59,9 +69,13 @@ def serve(
             show_default=False,
         ),
     ] = None,
-    drain: Annotated[
-        float, typer.Option(help="Seconds that requests have to end after SIGTERM.", min=0)
-    ] = 30.0,
+    trust: Trust = None,
+    bake: Bake = 60.0,
+    bake_requests: BakeRequests = 1,
+    watch: Watched = True,
+    rollout: Rolled = False,
+    plan: Plan = None,
+    drain: Drain = 30.0,
 ) -> None:
     """Serve a document, with the console, its APIs and the audit log beside it.
 
@@ -71,6 +85,16 @@ def serve(
     Exit code 1: FILE is refused; 2: an option makes no sense, or an address is taken; 3: requests were cut
     off by the drain.
     """
+    node = node_options(
+        file,
+        trust=trust,
+        bake=bake,
+        bake_requests=bake_requests,
+        watch=watch,
+        rollout=rollout,
+        plan=plan,
+        drain=drain,
+    )
     folder = (state or file.absolute().parent / "lockgate-state").absolute()
     try:
         recording = _recording(file, folder)
@@ -95,8 +119,7 @@ def serve(
         say("this document records nothing, so there will be no exceptions to look at; to have them, add:")
         say("  recording: { directory: recordings }")
     say(f"state is kept in {folder}")
-    supervisor = Supervisor(file, folder, node=[f"--drain={drain}"], control=settings.to_environment())
-    raise typer.Exit(supervisor.run())
+    raise typer.Exit(Supervisor(file, folder, node=node, control=settings.to_environment()).run())
 
 
 def _recording(file: Path, state: Path) -> Path | None:
