@@ -65,6 +65,9 @@ def change(
         ForbiddenError: It is the own account, or one that may do more.
         AccountError: Nobody would be left to manage accounts.
     """
+    admins = User.objects.filter(role=ADMIN, is_active=True).order_by("pk")
+    # Of two who change an admin at once, the second waits here, and sees what the first one left.
+    list(admins.select_for_update())
     user = _other(by, pk)
     before = _state(user)
     if role is not None:
@@ -73,9 +76,7 @@ def change(
     if is_active is not None:
         user.is_active = is_active
     user.save(update_fields=["role", "is_active"])
-    # Counted after the change and inside of its transaction, so that two changes at once cannot both pass.
-    admins = User.objects.filter(role=ADMIN, is_active=True)
-    if not any(admin.has_usable_password() for admin in admins):
+    if not any(admin.has_usable_password() for admin in admins.all()):
         message = "this is the last platform admin; make another one first"
         raise AccountError(message)
     if _state(user) != before:
