@@ -34,6 +34,8 @@ PAGES = [
     "/users/2/",
     "/tokens/",
     "/account/factors/",
+    "/account/reauthenticate/",
+    "/account/password/",
     "/nope/",
 ]
 WIDTHS = {"desk": 1280, "phone": 360}

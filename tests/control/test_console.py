@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pytest_django.fixtures import Settings
 
 EVERY_PAGE = (
+    "/account/reauthenticate/",
     "/",
     "/exceptions/",
     "/audit/",

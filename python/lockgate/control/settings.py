@@ -87,7 +87,10 @@ ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 """Whoever may manage accounts hands the link to a new one over; nobody signs up."""
-ACCOUNT_FORMS = {"login": "lockgate.control.accounts.forms.SignIn"}
+ACCOUNT_FORMS = {
+    "login": "lockgate.control.accounts.forms.SignIn",
+    "reauthenticate": "lockgate.control.accounts.forms.SignInAgain",
+}
 ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_RATE_LIMITS = {"login": "30/m/ip", "login_failed": "10/m/ip,5/5m/key"}
 MFA_ADAPTER = "lockgate.control.accounts.adapters.MfaAdapter"
