@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, cast
 
+import pytest
 from django.test import Client
 from lockgate.control.asgi import application
 from lockgate.control.audit.models import Entry
 from lockgate.control.configuration import network
-from lockgate.control.guards import BoundedBodies, OnlyProxies
+from lockgate.control.guards import BoundedBodies, DirectOnly, OnlyProxies
 
 if TYPE_CHECKING:
-    import pytest
     from pytest_django.fixtures import Settings
     from uvicorn._types import ASGI3Application, Scope
 
@@ -76,6 +76,14 @@ def test_a_listed_proxy_alone_is_believed_about_scheme_and_caller(
     status, seen = ask(app, "10.0.0.5", x_forwarded_proto="https", x_forwarded_for="6.6.6.6, 192.0.2.1")
     assert (status, seen) == (200, b"('192.0.2.1', 0) https")
     assert ask(app, "192.0.2.1", x_forwarded_proto="https")[0] == 421
+
+
+@pytest.mark.parametrize("field", ["forwarded", "x_forwarded_for", "X_Forwarded_Host", "x_forwarded_proto"])
+def test_without_listed_proxies_nothing_that_came_through_one_is_answered(field: str) -> None:
+    app = DirectOnly(_seen)
+    assert ask(app, "127.0.0.1")[0] == 200
+    status, body = ask(app, "127.0.0.1", pieces=0, **{field: "x"})
+    assert (status, b"`lockgate serve --proxy` does not list" in body) == (421, True)
 
 
 def test_without_listed_proxies_a_caller_is_not_believed_about_itself(settings: Settings) -> None:

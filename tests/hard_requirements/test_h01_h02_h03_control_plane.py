@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 from control.serving import Serving, document
+from load import free_port
 from services import Service
+from sites import KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,3 +106,15 @@ def test_there_is_no_other_door(gateway: Path) -> None:
             answer = httpx.get(serving.console + path)
             assert answer.status_code in {302, 404}, path
             assert "Traceback" not in answer.text
+
+
+def test_no_route_of_the_gateway_is_a_door_to_the_console(tmp_path: Path) -> None:
+    """H4, for the console: whoever writes an upstream must not open it to the world by accident."""
+    port = free_port()
+    console = f"http://127.0.0.1:{port}"
+    gateway = document(tmp_path, console)
+    with Serving(gateway, "--bind", f"127.0.0.1:{port}") as serving:
+        assert httpx.get(f"{console}/account/login/").status_code == 200
+        answer = httpx.get(f"{serving.public}/orders/account/login/", headers=KEY)
+        assert answer.status_code == 421
+        assert "does not list" in answer.text

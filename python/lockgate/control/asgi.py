@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.asgi import get_asgi_application
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from lockgate.control.guards import BoundedBodies, OnlyProxies
+from lockgate.control.guards import BoundedBodies, DirectOnly, OnlyProxies
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
@@ -21,7 +21,7 @@ def application() -> ASGI3Application:
     lockgate: ControlSettings = settings.LOCKGATE
     django = BoundedBodies(cast("ASGI3Application", get_asgi_application()))
     if not lockgate.proxies:
-        return django
+        return DirectOnly(django)
     believed = ProxyHeadersMiddleware(django, trusted_hosts=[str(network) for network in lockgate.proxies])
     if lockgate.is_tls:
         return believed

@@ -35,6 +35,7 @@ HEADERS = {
 }
 STRICT_TRANSPORT = "max-age=31536000"
 MOST_BODY_BYTES = 1 << 20
+_OF_PROXIES = {b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto"}
 
 
 class security_headers:  # noqa: N801 - Django's word for a middleware is that of a function
@@ -93,6 +94,24 @@ class OnlyProxies:
             return False
         address = ipaddress.ip_address(client[0])
         return any(address in network for network in self._proxies)
+
+
+class DirectOnly:
+    """Answers nobody who comes through a proxy, where none is listed.
+
+    A route of the gateway whose upstream is the console would be a door to it (H4): the node tells each
+    service where a call came from, and is known by that.
+    """
+
+    def __init__(self, app: ASGI3Application) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        """Answer, or say what to do about the proxy."""
+        if scope["type"] == "http" and any(name.lower() in _OF_PROXIES for name, _ in scope["headers"]):
+            await _say(send, 421, "this came through a proxy that `lockgate serve --proxy` does not list")
+            return
+        await self._app(scope, receive, send)
 
 
 class BoundedBodies:
