@@ -14,9 +14,11 @@ from lockgate.control.console.reasons import Reason, reason
 from lockgate.control.events import index
 from lockgate.control.events.models import BUCKET_SECONDS, Count
 from lockgate.control.events.times import moment
+from lockgate.state import Generations
 
 if TYPE_CHECKING:
     from lockgate.running import Running
+    from lockgate.state import Kept
 
 _BARS: Final = 12
 _HEIGHT: Final = 100
@@ -65,7 +67,7 @@ class Overview:
     refused_share: float
     services: list[dict[str, Any]]
     rollout: dict[str, Any] | None
-    generations: dict[str, Any] | None
+    generations: list[Kept]
     bars: list[Bar]
     hour: int
     """Calls of the last hour, as far as they are in the database."""
@@ -74,7 +76,7 @@ class Overview:
 
 def overview() -> Overview:
     """Ask the node and the database."""
-    stats = node.stats()
+    stats, kept = node.stats(), node.generations()
     counted: dict[str, int] = (stats or {}).get("refusals", {})
     requests = (stats or {}).get("requests", 0)
     refused = sum(counted.values())
@@ -88,7 +90,7 @@ def overview() -> Overview:
         refused_share=_share(refused, requests),
         services=[_service(name, one) for name, one in (stats or {}).get("upstreams", {}).items()],
         rollout=node.rollout(),
-        generations=node.generations(),
+        generations=Generations.model_validate(kept).kept if kept else [],
         bars=bars,
         hour=sum(bar.answered + bar.refused for bar in bars),
         records=index.folder() is not None,
