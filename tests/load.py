@@ -10,7 +10,7 @@ import sys
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import httpx
 
@@ -84,9 +84,19 @@ def free_port() -> int:
 class Running:
     """`lockgate run` as a process of its own, with what it says line by line."""
 
+    COMMAND: ClassVar[tuple[str, ...]] = ("run",)
+
     def __init__(self, document: Path, *options: str | Path, watch: bool = False) -> None:
         watched = [] if watch else ["--no-watch"]
-        command = [sys.executable, "-m", "lockgate", "run", str(document), *watched, *map(str, options)]
+        command = [
+            sys.executable,
+            "-m",
+            "lockgate",
+            *self.COMMAND,
+            str(document),
+            *watched,
+            *map(str, options),
+        ]
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1
         )

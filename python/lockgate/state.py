@@ -34,6 +34,9 @@ class Revoked(Model):
     known: bool | None
 
 
+_WORDS = {"candidate": "candidate", "applied": "on trial", "baked": "proven", "taken_back": "taken back"}
+
+
 class Kept(Model):
     """A generation that a node keeps."""
 
@@ -42,6 +45,11 @@ class Kept(Model):
     stage: str
     since: str
     why: str | None
+
+    @property
+    def in_words(self) -> str:
+        """Its stage, as people read it."""
+        return _WORDS.get(self.stage, self.stage)
 
 
 class Generations(Model):

@@ -155,7 +155,9 @@ def test_a_candidate_whose_answers_are_all_bad_goes_back_by_itself(
     # Its share is 5 %, and the cap a tenth: whatever it takes, nine in ten answers are good.
     assert 0 < load.statuses[500] <= 0.12 * load.statuses.total()
     assert load.statuses[500] - after <= 1, "the candidate still serves"
-    assert status.canary.bad == {"server_error": load.statuses[500]}
+    # One may have been under way when the rollout ended.
+    assert status.canary.bad.keys() == {"server_error"}
+    assert load.statuses[500] - status.canary.bad["server_error"] in {0, 1}
 
 
 def test_a_good_candidate_goes_live_and_bakes(site: Site) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from lockgate.cli import (
+    accounts,
     attack,
     audit,
     cases,
@@ -21,6 +22,7 @@ from lockgate.cli import (
     revision,
     rollout,
     run,
+    serve,
     state,
 )
 
@@ -60,9 +62,11 @@ app.command()(replay.replay)
 app.command()(documents.schema)
 app.command()(documents.policies)
 app.command()(run.run)
+app.command()(serve.serve)
 app.command()(reload.reload)
 app.command()(state.rollback)
 app.command()(state.generations)
+app.add_typer(accounts.app, name="accounts")
 app.add_typer(directory.app, name="directory")
 app.add_typer(keys.app, name="keys")
 app.add_typer(revision.app, name="revision")

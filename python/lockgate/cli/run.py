@@ -4,13 +4,31 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path  # noqa: TC003 - typer reads it
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from lockgate.cli.output import fail
 from lockgate.cli.state import State  # noqa: TC001 - typer reads it
+
+Trust = Annotated[
+    Path | None, typer.Option(metavar="PUBLIC_KEY", help="Serve bundles that this key signed, only.")
+]
+Bake = Annotated[
+    float, typer.Option(help="Seconds that a generation must serve to be the last good one.", min=0)
+]
+BakeRequests = Annotated[int, typer.Option(help="Requests that must have been answered meanwhile.", min=0)]
+Watched = Annotated[
+    bool,
+    typer.Option(
+        "--watch/--no-watch",
+        help="Reload when the document changes, one in its folder, or a file that it names.",
+    ),
+]
+Rolled = Annotated[bool, typer.Option("--rollout", help="Roll each change out, and serve none at once.")]
+Plan = Annotated[Path | None, typer.Option(help="How changes are rolled out, JSON; it implies `--rollout`.")]
+Drain = Annotated[float, typer.Option(help="Seconds that requests have to end after SIGTERM.", min=0)]
 
 
 def run(
@@ -22,28 +40,13 @@ def run(
     ],
     *,
     state: State = None,
-    trust: Annotated[
-        Path | None, typer.Option(metavar="PUBLIC_KEY", help="Serve bundles that this key signed, only.")
-    ] = None,
-    bake: Annotated[
-        float, typer.Option(help="Seconds that a generation must serve to be the last good one.", min=0)
-    ] = 60.0,
-    bake_requests: Annotated[
-        int, typer.Option(help="Requests that must have been answered meanwhile.", min=0)
-    ] = 1,
-    watch: Annotated[
-        bool,
-        typer.Option(help="Reload when the document changes, one in its folder, or a file that it names."),
-    ] = True,
-    rollout: Annotated[
-        bool, typer.Option("--rollout", help="Roll each change out, and serve none at once.")
-    ] = False,
-    plan: Annotated[
-        Path | None, typer.Option(help="How changes are rolled out, JSON; it implies `--rollout`.")
-    ] = None,
-    drain: Annotated[
-        float, typer.Option(help="Seconds that requests have to end after SIGTERM.", min=0)
-    ] = 30.0,
+    trust: Trust = None,
+    bake: Bake = 60.0,
+    bake_requests: BakeRequests = 1,
+    watch: Watched = True,
+    rollout: Rolled = False,
+    plan: Plan = None,
+    drain: Drain = 30.0,
 ) -> None:
     """Serve a document. SIGHUP reloads, SIGTERM and Ctrl-C drain.
 
@@ -55,15 +58,40 @@ def run(
     Exit code 1: FILE is refused, and nothing can serve in its place; 2: an address is taken, or the state
     folder cannot be used; 3: requests were cut off by the drain.
     """
-    options = [f"--drain={drain}", f"--bake={bake}", f"--bake-requests={bake_requests}"]
-    options += [] if watch else ["--no-watch"]
-    if rollout or plan:
-        options.append(f"--rollout={_asked(file, plan)}")
-    options += [f"--{name}={path}" for name, path in (("state", state), ("trust", trust)) if path]
+    options = node_options(
+        file,
+        trust=trust,
+        bake=bake,
+        bake_requests=bake_requests,
+        watch=watch,
+        rollout=rollout,
+        plan=plan,
+        drain=drain,
+    )
+    options += [f"--state={state}"] if state else []
     # This process becomes the node, without what the command line needed.
     # `-P`: nothing is imported from the folder that it stands in.
     node = [sys.executable, "-P", "-m", "lockgate.node", *options, "--", str(file)]
     os.execv(sys.executable, node)  # noqa: S606
+
+
+def node_options(
+    file: Path,
+    *,
+    trust: Path | None,
+    bake: float,
+    bake_requests: int,
+    watch: bool,
+    rollout: bool,
+    plan: Path | None,
+    drain: float,
+) -> list[str]:
+    """What the process of a node is told, but for its state folder."""
+    options = [f"--drain={drain}", f"--bake={bake}", f"--bake-requests={bake_requests}"]
+    options += [] if watch else ["--no-watch"]
+    if rollout or plan:
+        options.append(f"--rollout={_asked(file, plan)}")
+    return options + ([f"--trust={trust}"] if trust else [])
 
 
 def _asked(file: Path, plan: Path | None) -> str:

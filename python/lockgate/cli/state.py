@@ -18,7 +18,6 @@ State = Annotated[
         metavar="FOLDER", envvar="LOCKGATE_STATE", help="The folder for what must survive a restart."
     ),
 ]
-_STAGES = {"candidate": "candidate", "applied": "on trial", "baked": "proven", "taken_back": "taken back"}
 
 
 def generations(
@@ -42,7 +41,7 @@ def generations(
         (
             str(kept.generation),
             kept.id[:12],
-            _STAGES.get(kept.stage, kept.stage),
+            kept.in_words,
             kept.since.partition(".")[0].removesuffix("Z") + "Z",
             "served" if kept.generation == found.current else marks.get(kept.generation, ""),
             kept.why or "",

@@ -1,0 +1,83 @@
+"""The roles: one table, which every check asks and the reference prints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True)
+class Permission:
+    """Something that a person or a token may do."""
+
+    name: str
+    what: str
+    roles: frozenset[str]
+    """The roles that have it."""
+
+
+@dataclass(frozen=True)
+class Role:
+    """What a person is to the gateway."""
+
+    name: str
+    title: str
+    what: str
+
+
+ROLES: Final = (
+    Role("platform_admin", "Platform admin", "runs the gateway and manages accounts"),
+    Role("security_engineer", "Security engineer", "writes policies and looks at what they refuse"),
+    Role("approver", "Approver", "reviews what somebody else wrote"),
+    Role("api_owner", "API owner", "answers for an API"),
+    Role("team_owner", "Team owner", "answers for a team and its applications"),
+    Role("developer", "Developer", "calls APIs"),
+    Role("auditor", "Auditor", "reads everything and changes nothing"),
+)
+
+
+def _permission(name: str, what: str, *roles: str) -> Permission:
+    return Permission(name, what, frozenset(roles))
+
+
+PERMISSIONS: Final = (
+    _permission(
+        "traffic:read",
+        "see traffic, refusals by reason, the revision that is served and its rollout",
+        "platform_admin",
+        "security_engineer",
+        "approver",
+        "api_owner",
+        "auditor",
+    ),
+    _permission(
+        "exceptions:read",
+        "see refused requests with callers and sources",
+        "platform_admin",
+        "security_engineer",
+        "approver",
+        "auditor",
+    ),
+    _permission(
+        "audit:read",
+        "read and export the audit log, and ask `/audit/logs`",
+        "platform_admin",
+        "security_engineer",
+        "approver",
+        "auditor",
+    ),
+    _permission("users:read", "see accounts and their roles", "platform_admin", "auditor"),
+    _permission("users:write", "invite, change and deactivate accounts", "platform_admin"),
+    _permission("tokens:read", "see service accounts and their tokens", "platform_admin", "auditor"),
+    _permission("tokens:write", "make service accounts, issue and revoke their tokens", "platform_admin"),
+)
+
+_OF_ROLE: Final = {
+    role.name: frozenset(p.name for p in PERMISSIONS if role.name in p.roles) for role in ROLES
+}
+NAMES: Final = tuple(permission.name for permission in PERMISSIONS)
+
+
+def permissions_of(role: str) -> frozenset[str]:
+    """What a role may do; nothing when there is no such role."""
+    return _OF_ROLE.get(role, frozenset())

@@ -1,0 +1,1 @@
+"""The admin API and `/audit/logs`: thin layers over what the apps do."""

@@ -1,0 +1,1 @@
+"""The audit log in the database: the entries of `lockgate.audit`, written with what they account for."""

@@ -1,0 +1,90 @@
+"""What is looked at: the overview, exceptions and the audit log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from django.shortcuts import redirect, render
+
+from lockgate.control.accounts.people import actor_of
+from lockgate.control.audit import services as audit
+from lockgate.control.console import forms
+from lockgate.control.console.overview import overview as look
+from lockgate.control.console.permitted import permitted
+from lockgate.control.console.reasons import reason
+from lockgate.control.events import exceptions as calls
+from lockgate.control.events import index
+from lockgate.control.events.alerts import ALERTS
+from lockgate.control.events.times import moment
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest, HttpResponse
+
+PAGE = 50
+_TITLES = {alert.name: alert.title for alert in ALERTS}
+
+
+def overview(request: HttpRequest) -> HttpResponse:
+    """What happens now; for those whom it does not concern, their own account."""
+    if "traffic:read" not in actor_of(request).permissions:
+        return redirect("mfa_index")
+    return render(request, "console/overview.html", {"overview": look()})
+
+
+@permitted("traffic:read")
+def live(request: HttpRequest) -> HttpResponse:
+    """The part of the overview that changes, which its page asks for again and again."""
+    return render(request, "console/live.html", {"overview": look()})
+
+
+@permitted("exceptions:read")
+def exceptions(request: HttpRequest) -> HttpResponse:
+    """Calls that were refused or failed, newest first."""
+    form = forms.ExceptionFilter(request.GET)
+    given = form.cleaned_data if form.is_valid() else {}
+    wanted = calls.Wanted(**given)
+    try:
+        before = calls.read_cursor(request.GET["cursor"]) if request.GET.get("cursor") else None
+    except calls.CursorError:
+        before = None
+    index.index_new()
+    found, following = calls.page(wanted, before, PAGE, index.open_segments().exceptions)
+    rows = [
+        {
+            "call": one,
+            "at": moment(one.at / 1_000_000),
+            "reason": reason(one.code),
+            "alert": _TITLES.get(one.alert, ""),
+        }
+        for one in found
+    ]
+    more = urlencode({**wanted.fields, "cursor": following}) if following else ""
+    is_filtered = bool(wanted.fields) or before is not None
+    context = {
+        "form": form,
+        "rows": rows,
+        "more": more,
+        "chosen": reason(wanted.code) if wanted.code else None,
+        "is_filtered": is_filtered,
+        "records": index.folder() is not None,
+    }
+    return render(request, "console/exceptions.html", context)
+
+
+@permitted("audit:read")
+def audit_log(request: HttpRequest) -> HttpResponse:
+    """What people and automation did, newest first."""
+    form = forms.AuditFilter(request.GET)
+    given = form.cleaned_data if form.is_valid() else {}
+    before = request.GET.get("before", "")
+    number = int(before) if before.isascii() and before.isdecimal() and len(before) < 16 else None
+    page = audit.page(action=given.get("action", ""), who=given.get("who", ""), before=number, most=PAGE)
+    filters = {name: value for name, value in given.items() if value}
+    context = {
+        "form": form,
+        "rows": page.rows,
+        "more": urlencode({**filters, "before": page.next}) if page.next else "",
+        "verified": audit.verify() if "verify" in request.GET else None,
+    }
+    return render(request, "console/audit.html", context)

@@ -1,0 +1,1 @@
+"""What the node recorded, rolled up: counts by five minutes, and each exception."""

@@ -1,0 +1,233 @@
+"""Reading the recording's segments into the database, each once, in the transaction of all that it says."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from lockgate import _engine
+from lockgate.control.audit.services import Actor, record
+from lockgate.control.events.alerts import alert_of
+from lockgate.control.events.models import BUCKET_SECONDS, CallException, Count, Progress, Segment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+MOST_EXCEPTIONS: Final = 500_000
+"""How many exceptions are kept one by one; counts go on beyond."""
+MOST_OF_SEGMENT: Final = 50_000
+"""How many of one segment."""
+RETENTION_DAYS: Final = 90
+"""How long counts are kept."""
+MOST_OPEN_EVENTS: Final = 200_000
+"""How many events of the segment that is being written are looked at."""
+_SEALED = re.compile(r"events-(\d{16})-(\d{6,})\.ndjson\.zst")
+_PART = re.compile(r"events-(\d{16})-(\d{6,})\.ndjson\.zst\.part")
+_BATCH: Final = 500
+
+Key = tuple[int, str, str, str]
+_read: set[Path] = set()
+"""Segments that are in the database. Of many, asking for each again would take longer than reading."""
+
+
+@dataclass
+class Rolled:
+    """What a segment says."""
+
+    counts: Counter[Key] = field(default_factory=Counter)
+    exceptions: list[CallException] = field(default_factory=list)
+    revisions: list[tuple[int, str]] = field(default_factory=list)
+    """Each revision that came after another, and when it was first seen."""
+    events: int = 0
+    first_at: int = 0
+    last_at: int = 0
+    is_cut: bool = False
+    """Whether there was more than was looked at."""
+    unkept: int = 0
+    """How many exceptions are counted, and not kept one by one."""
+
+    def add(self, event: dict[str, Any]) -> None:
+        """Count an event."""
+        at = int(event["at"])
+        if self.events == 0:
+            self.first_at = at
+        self.events += 1
+        self.first_at, self.last_at = min(self.first_at, at), max(self.last_at, at)
+        code = _short(event.get("code"), 64)
+        api, application = _short(event.get("api"), 128), _short(event.get("application"), 128)
+        second = at // 1_000_000
+        self.counts[(second - second % BUCKET_SECONDS, api, application, code)] += 1
+        revision = _short(event.get("revision"), 64)
+        if not self.revisions or self.revisions[-1][1] != revision:
+            self.revisions.append((at, revision))
+        if code and len(self.exceptions) >= MOST_OF_SEGMENT:
+            self.unkept += 1
+        elif code:
+            self.exceptions.append(
+                CallException(
+                    at=at,
+                    request=_short(event.get("id"), 64),
+                    api=api,
+                    route=_short(event.get("route"), 128),
+                    application=application,
+                    source=_short(event.get("client"), 45),
+                    method=_short(event.get("method"), 16),
+                    path=_short(event.get("path"), 512),
+                    status=int(event["status"]),
+                    code=code,
+                    alert=alert_of(code),
+                    revision=revision,
+                )
+            )
+
+
+def folder() -> Path | None:
+    """The folder of the node's recording, when it has one."""
+    path: Path | None = settings.LOCKGATE.recording
+    return path
+
+
+def index_new(most: int = 100) -> int:
+    """Read segments that were sealed since the last call; gives how many are still waiting.
+
+    Args:
+        most: How many segments are read at most.
+    """
+    waiting = _waiting()
+    for path in waiting[:most]:
+        _index(path)
+    return max(0, len(waiting) - most)
+
+
+def open_segments() -> Rolled:
+    """What stands in segments that are still being written. It is looked at, and not kept."""
+    rolled = Rolled()
+    where = folder()
+    if where is None or not where.is_dir():
+        return rolled
+    known = {name.removesuffix(".part") for name in _names(where, _PART)}
+    # One that was sealed after the last reading is not in the database either.
+    known |= {path.name for path in _waiting()}
+    for name in sorted(known):
+        for path in (where / name, where / f"{name}.part"):
+            if path.exists():
+                _roll(path, rolled, MOST_OPEN_EVENTS)
+                break
+    rolled.is_cut |= bool(rolled.unkept)
+    return rolled
+
+
+def _waiting() -> list[Path]:
+    """The sealed segments that are not in the database, in their order."""
+    global _read  # noqa: PLW0603 - what this process knows to be there already
+    where = folder()
+    if where is None or not where.is_dir():
+        return []
+    paths = {where / name for name in _names(where, _SEALED)}
+    unknown = sorted(paths - _read)
+    there: set[str] = set()
+    for start in range(0, len(unknown), _BATCH):
+        names = [path.name for path in unknown[start : start + _BATCH]]
+        there.update(Segment.objects.filter(name__in=names).values_list("name", flat=True))
+    waiting = [path for path in unknown if path.name not in there]
+    _read = paths - set(waiting)
+    return waiting
+
+
+def _names(where: Path, pattern: re.Pattern[str]) -> Iterable[str]:
+    return (path.name for path in where.iterdir() if pattern.fullmatch(path.name))
+
+
+def _roll(path: Path, rolled: Rolled, most: int | None = None) -> list[str]:
+    try:
+        events = _engine.Events(path, "{}")
+        for text in events:
+            if most is not None and rolled.events >= most:
+                rolled.is_cut = True
+                break
+            rolled.add(json.loads(text))
+    except OSError as error:
+        return [f"{path.name} cannot be read: {error.strerror or error}"]
+    return events.damages()
+
+
+def _index(path: Path) -> None:
+    rolled = Rolled()
+    damages = _roll(path, rolled)
+    if not rolled.events and not damages:
+        # Nothing is sealed that has no event: its end was cut off.
+        damages = [f"no event of segment `{path.name}` can be read"]
+    if rolled.unkept:
+        damages.append(f"{rolled.unkept:,} exceptions are counted here, and not kept one by one")
+    found = _SEALED.fullmatch(path.name)
+    started, number = (int(found[1]), int(found[2])) if found else (0, 0)
+    with transaction.atomic():
+        progress = Progress.objects.select_for_update().get(pk=1)
+        if Segment.objects.filter(name=path.name).exists():
+            return
+        before = Segment.objects.order_by("-first_at", "-number").first()
+        missing = max(0, number - before.number - 1) if before else 0
+        Segment.objects.create(
+            name=path.name,
+            number=number,
+            first_at=min(started, rolled.first_at or started),
+            last_at=max(started, rolled.last_at),
+            events=rolled.events,
+            damages=[damage[:500] for damage in damages[:20]],
+            is_whole=not damages and not missing,
+            missing_since=before.last_at if before and missing else None,
+            missing=missing,
+        )
+        _add(rolled.counts)
+        CallException.objects.bulk_create(rolled.exceptions, batch_size=_BATCH)
+        _note_revisions(progress, rolled)
+        _prune(progress)
+        progress.save()
+
+
+def _add(counts: Counter[Key]) -> None:
+    for (bucket, api, application, code), number in counts.items():
+        where = {"bucket": bucket, "api": api, "application": application, "code": code}
+        # Only whoever holds the lock of `Progress` comes here, so nobody makes the row in between.
+        if not Count.objects.filter(**where).update(count=F("count") + number):
+            Count.objects.create(**where, count=number)
+
+
+def _note_revisions(progress: Progress, rolled: Rolled) -> None:
+    """A revision that callers meet is a change of policy, whoever made it."""
+    for at, revision in rolled.revisions:
+        if revision and revision != progress.revision:
+            why = f"first seen at {_time(at)} in the recording"
+            by, before = Actor("node", ""), progress.revision or None
+            record(by, "revision.served", "gateway", before=before, after=revision, why=why)
+            progress.revision = revision
+
+
+def _prune(progress: Progress) -> None:
+    oldest = int(timezone.now().timestamp()) - RETENTION_DAYS * 86_400
+    Count.objects.filter(bucket__lt=oldest).delete()
+    Segment.objects.filter(last_at__lt=oldest * 1_000_000).delete()
+    kept = CallException.objects.order_by("-at", "-request").values_list("at", flat=True)
+    beyond = kept[MOST_EXCEPTIONS : MOST_EXCEPTIONS + 1].first()
+    before = max(beyond or 0, oldest * 1_000_000)
+    deleted, _ = CallException.objects.filter(at__lte=before).delete()
+    if deleted:
+        progress.pruned_before = max(progress.pruned_before, before)
+
+
+def _short(value: object, most: int) -> str:
+    return str(value or "").replace("\x00", "")[:most]
+
+
+def _time(at: int) -> str:
+    return datetime.fromtimestamp(at / 1_000_000, UTC).isoformat().replace("+00:00", "Z")

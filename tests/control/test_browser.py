@@ -1,0 +1,152 @@
+"""The console in a real Chromium: accessible in light and dark, whole at 360 px, silent to others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from control.browser import MISSING, chromium, program
+from control.people import PASSWORD
+from control.serving import Serving, document
+from services import Service
+from sites import KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Page
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(program() is None, reason=MISSING),
+    # Playwright's own loop outlives the fixtures that it closes.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+PAGES = [
+    "/",
+    "/exceptions/",
+    "/audit/?verify=1",
+    "/users/",
+    "/users/2/",
+    "/tokens/",
+    "/account/factors/",
+    "/account/reauthenticate/",
+    "/account/password/",
+    "/nope/",
+]
+WIDTHS = {"desk": 1280, "phone": 360}
+MOST_BYTES = 100_000
+
+
+@dataclass
+class Console:
+    """A page that is signed in, with what it asked for and what the browser complained of."""
+
+    url: str
+    public: str
+    page: Page
+    asked: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+    def open(self, path: str) -> None:
+        self.page.goto(self.url + path)
+
+
+@pytest.fixture(scope="module")
+def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    with (
+        Service() as service,
+        Serving(document(tmp_path_factory.mktemp("console"), service.url)) as serving,
+        chromium() as browser,
+    ):
+        page = browser.new_page()
+        found = Console(serving.console, serving.public, page)
+        page.on("request", lambda request: found.asked.append(request.url))
+        page.on("console", lambda message: found.complaints.append(message.text))
+        page.on("pageerror", lambda error: found.complaints.append(str(error)))
+        page.goto(serving.set_up_link())
+        for name, text in (
+            ("email", "ada@example.com"),
+            ("name", "Ada"),
+            ("password", PASSWORD),
+            ("again", PASSWORD),
+        ):
+            page.fill(f"#id_{name}", text)
+        page.click("main button")
+        # The sign-in takes no mouse.
+        page.focus("#id_login")
+        page.keyboard.type("ada@example.com")
+        page.keyboard.press("Tab")
+        page.keyboard.type(PASSWORD)
+        page.keyboard.press("Enter")
+        page.wait_for_url(f"{serving.console}/")
+        for headers in (KEY, KEY, KEY, {}):
+            httpx.get(f"{serving.public}/orders/1", headers=headers)
+        found.open("/users/")
+        page.fill("#id_email", "bob@example.com")
+        page.click("main section button")
+        found.open("/tokens/")
+        page.fill("#id_account", "siem")
+        page.check("input[value='audit:read']")
+        page.click("main section button")
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def _fresh() -> None:
+    """These see no database of their own."""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_is_accessible(console: Console, path: str, scheme: str) -> None:
+    console.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    console.open(path)
+    found = Axe().run(console.page)
+    assert found.violations_count == 0, found.generate_report()
+
+
+@pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_is_not_wider_than_its_window(console: Console, path: str, width: int) -> None:
+    console.page.set_viewport_size({"width": width, "height": 800})
+    console.open(path)
+    assert console.page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_no_other_host_is_asked_and_no_policy_is_broken(console: Console) -> None:
+    for path in PAGES:
+        console.open(path)
+    assert [url for url in console.asked if not url.startswith(console.url)] == []
+    # The page that is not there is one.
+    assert [text for text in console.complaints if "404" not in text] == []
+
+
+def test_the_overview_follows_what_happens_by_itself(console: Console) -> None:
+    console.open("/")
+    calls = console.page.locator("dt:text('Calls since the start') + dd")
+    before = int(calls.inner_text())
+    for _ in range(3):
+        httpx.get(f"{console.public}/orders/1")
+    console.page.wait_for_function(
+        "wanted => Number(document.querySelector('.cards dd').textContent) === wanted", arg=before + 3
+    )
+
+
+def test_a_page_can_be_used_without_a_mouse(console: Console) -> None:
+    console.open("/")
+    console.page.keyboard.press("Tab")
+    assert console.page.evaluate("document.activeElement.textContent") == "Skip to content"
+    console.page.keyboard.press("Enter")
+    assert console.page.evaluate("document.activeElement.id") == "main"
+
+
+def test_the_first_page_is_light(console: Console) -> None:
+    console.open("/")
+    asked = "['navigation', 'resource'].flatMap(type => performance.getEntriesByType(type))"
+    weight = console.page.evaluate(f"{asked}.reduce((sum, one) => sum + one.decodedBodySize, 0)")
+    assert 0 < weight < MOST_BYTES

@@ -1,0 +1,239 @@
+"""The console's pages: who sees what, what their forms do, and what every answer carries."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from control.people import PASSWORD
+from django.test import Client
+from lockgate.control.accounts.models import AccessToken, User
+from lockgate.control.audit.models import Entry
+from lockgate.control.console.templatetags.told import in_code, shortly
+from lockgate.control.first_run import set_up_path
+from lockgate.control.guards import HEADERS
+from lockgate.running import Running
+
+if TYPE_CHECKING:
+    from control.people import NewUser, SignIn, Traffic
+    from pytest_django.fixtures import Settings
+
+EVERY_PAGE = (
+    "/account/reauthenticate/",
+    "/",
+    "/exceptions/",
+    "/audit/",
+    "/users/",
+    "/tokens/",
+    "/account/factors/",
+    "/account/password/",
+)
+
+
+def shown(client: Client, path: str, status: int = 200) -> str:
+    answer = client.get(path, follow=True)
+    assert answer.status_code == status, path
+    return answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    "path", [*EVERY_PAGE, "/live/", "/nope/", "/account/login/", "/api/v1/me", "/audit/logs"]
+)
+def test_every_answer_has_the_security_headers_and_nothing_inline(
+    path: str, admin: User, sign_in: SignIn
+) -> None:
+    answer = sign_in(admin).get(path)
+    for name, value in HEADERS.items():
+        assert answer.headers[name] == value
+    assert "no-store" in answer.headers["Cache-Control"]
+    page = answer.content.decode()
+    assert not re.search(r"<style|<script(?! src)|\son\w+=|\sstyle=|javascript:|data:", page)
+    assert not re.search(r"""(?:src|href|action)=["']?(?:https?:)?//""", page)
+
+
+def test_the_policy_of_pages_has_no_exception() -> None:
+    policy = HEADERS["Content-Security-Policy"]
+    assert policy.startswith("default-src 'self';")
+    assert "unsafe" not in policy
+    assert "*" not in policy
+
+
+def test_files_of_pages_come_from_here_and_may_be_kept(admin: User, sign_in: SignIn) -> None:
+    page = shown(sign_in(admin), "/")
+    files = set(re.findall(r'(?:src|href)="(/static/[^"]+)"', page))
+    assert len(files) == 3
+    for path in files:
+        answer = Client().get(path)
+        assert (answer.status_code, "public" in answer.headers["Cache-Control"]) == (200, True)
+        assert "Access-Control-Allow-Origin" not in answer.headers
+        b"".join(answer.streaming_content)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("role", "pages"),
+    [
+        ("platform_admin", {"/", "/exceptions/", "/audit/", "/users/", "/tokens/"}),
+        ("auditor", {"/", "/exceptions/", "/audit/", "/users/", "/tokens/"}),
+        ("security_engineer", {"/", "/exceptions/", "/audit/"}),
+        ("api_owner", {"/"}),
+        ("developer", set()),
+    ],
+)
+def test_each_role_sees_its_pages_and_no_others(
+    role: str, pages: set[str], new_user: NewUser, sign_in: SignIn
+) -> None:
+    client = sign_in(new_user(role))
+    for path in ("/exceptions/", "/audit/", "/users/", "/tokens/"):
+        assert client.get(path).status_code == (200 if path in pages else 403)
+    navigation = re.search(r"<nav.*?</nav>", shown(client, "/account/factors/"), re.DOTALL)
+    found = set(re.findall(r'<li><a href="([^"]+)"', navigation[0])) if navigation else set()
+    assert found == pages
+
+
+def test_who_may_only_look_gets_no_forms_and_cannot_send_them(new_user: NewUser, sign_in: SignIn) -> None:
+    client = sign_in(new_user("auditor"))
+    assert "Invite somebody" not in shown(client, "/users/")
+    invitation = {"email": "eve@example.com", "role": "developer"}
+    assert client.post("/users/", invitation).status_code == 403
+    assert client.get("/users/1/").status_code == 403
+    assert client.post("/tokens/1/revoke/").status_code == 403
+    assert User.objects.count() == 1
+
+
+def test_the_first_account_is_made_on_its_page() -> None:
+    path = set_up_path()
+    assert path is not None
+    client = Client()
+    fields = {"email": "ada@example.com", "name": "Ada", "password": PASSWORD}
+    assert "the two passwords differ" in client.post(path, fields | {"again": "x"}).content.decode()
+    short = client.post(path, fields | {"password": "short", "again": "short"}).content.decode()
+    assert "at least 12 characters" in short
+    assert client.post(path, fields | {"again": PASSWORD}).headers["Location"] == "/account/login/"
+    gone = shown(client, path, 404)
+    assert "start `lockgate serve` again" in gone
+
+
+def test_somebody_is_invited_chooses_a_password_and_signs_in(admin: User, sign_in: SignIn) -> None:
+    client = sign_in(admin)
+    page = client.post("/users/", {"email": "bob@example.com", "role": "auditor"}).content.decode()
+    assert "may do more" not in page
+    link = re.search(r"http://testserver(/link/[\w-]+/)", page)
+    assert link is not None
+    bob = Client()
+    assert "bob@example.com" in shown(bob, link[1])
+    bob.post(link[1], {"password": PASSWORD, "again": PASSWORD})
+    assert "This link does not work" in shown(bob, link[1], 404)
+    assert "Audit log" in shown(sign_in(User.objects.get(email="bob@example.com")), "/audit/")
+
+
+def test_an_account_is_changed_on_its_page(admin: User, new_user: NewUser, sign_in: SignIn) -> None:
+    bob = new_user("developer", "bob@example.com")
+    client = sign_in(admin)
+    path = f"/users/{bob.pk}/"
+    client.post(path, {"role": "auditor", "is_active": "on", "why": "audit team"})
+    bob.refresh_from_db()
+    assert (bob.role, bob.is_active) == ("auditor", True)
+    client.post(path, {"role": "auditor"})
+    bob.refresh_from_db()
+    assert not bob.is_active
+    assert "deactivated; activate the account first" in client.post(path, {"reset": "1"}).content.decode()
+    own = client.post(f"/users/{admin.pk}/", {"role": "developer"}).content.decode()
+    assert "this is your own account" in own
+    assert shown(client, "/users/4711/", 404)
+
+
+def test_a_token_is_shown_once_and_revoked_on_its_page(admin: User, sign_in: SignIn) -> None:
+    client = sign_in(admin)
+    fields = {"account": "siem", "purpose": "alerts", "scopes": ["audit:read"], "days": "30"}
+    page = client.post("/tokens/", fields).content.decode()
+    plain = re.search(r"lg_[\w-]{30,}", page)
+    assert plain is not None
+    assert plain[0] not in shown(client, "/tokens/")
+    token = AccessToken.objects.get()
+    assert (
+        "opens nothing any more" in client.post(f"/tokens/{token.pk}/revoke/", follow=True).content.decode()
+    )
+    assert client.get(f"/tokens/{token.pk}/revoke/").status_code == 405
+    assert (
+        "This field is required" in client.post("/tokens/", {"account": "siem", "days": "1"}).content.decode()
+    )
+
+
+def test_exceptions_are_shown_filtered_and_lead_on(
+    admin: User, sign_in: SignIn, traffic: Traffic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = sign_in(admin)
+    traffic()
+    page = shown(client, "/exceptions/")
+    assert page.count("<tr>") == 5
+    assert "Unauthorized access attempt" in page
+    page = shown(client, "/exceptions/?code=rate_limit.exceeded")
+    assert page.count("<tr>") == 2
+    assert "wait as long as <code>Retry-After</code> says" in page
+    assert "No exception fits" in shown(client, "/exceptions/?source=192.0.2.1")
+    assert "No exception fits" in shown(client, "/exceptions/?code=<script>")
+    monkeypatch.setattr("lockgate.control.console.pages.PAGE", 3)
+    more = re.search(r'<a href="(\?[^"]*cursor=[^"]+)">Older', shown(client, "/exceptions/"))
+    assert more is not None
+    assert shown(client, "/exceptions/" + more[1].replace("&amp;", "&")).count("<tr>") == 2
+    assert shown(client, "/exceptions/?cursor=junk").count("<tr>") == 4
+
+
+def test_what_a_caller_wrote_is_escaped(admin: User, sign_in: SignIn) -> None:
+    client = sign_in(admin)
+    Client().post("/account/login/", {"login": "<img src=x>@example.com", "password": "<b>"})
+    page = shown(client, "/audit/")
+    assert "<img src=x>" not in page
+
+
+def test_empty_pages_say_what_to_do(admin: User, sign_in: SignIn) -> None:
+    client = sign_in(admin)
+    assert "The document records nothing" in shown(client, "/exceptions/")
+    assert "The node does not answer now" in shown(client, "/")
+    assert "No token yet" in shown(client, "/tokens/")
+
+
+def test_the_overview_shows_the_last_hour_of_the_recording(
+    admin: User, sign_in: SignIn, traffic: Traffic
+) -> None:
+    traffic()
+    client = sign_in(admin)
+    shown(client, "/exceptions/")
+    page = shown(client, "/")
+    assert "6 calls in the last hour" in page
+    assert page.count("<rect") == 24
+
+
+def test_a_node_that_does_not_answer_is_told(admin: User, sign_in: SignIn, settings: Settings) -> None:
+    state = settings.LOCKGATE.state
+    Running(
+        admin="127.0.0.1:1", listeners={"public": "http://127.0.0.1:8080"}, document="g.yaml", pid=1
+    ).write(state)
+    try:
+        page = shown(sign_in(admin), "/live/")
+    finally:
+        Running.forget(state)
+    assert "The node does not answer now" in page
+    assert "public listens on http://127.0.0.1:8080" in page
+    assert "<html" not in page
+
+
+def test_the_audit_page_verifies_and_leads_on(
+    admin: User, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = sign_in(admin)
+    for _ in range(3):
+        sign_in(admin)
+    assert "All 4 entries hold" in shown(client, "/audit/?verify=1")
+    assert "No entry fits" in shown(client, "/audit/?action=token.")
+    monkeypatch.setattr("lockgate.control.console.pages.PAGE", 3)
+    assert '<a href="?before=2">Older' in shown(client, "/audit/")
+    assert shown(client, "/audit/?before=2").count("<tr>") == 2
+    assert shown(client, "/audit/?before=junk").count("<tr>") == 4
+    assert Entry.objects.count() == 4
+
+
+def test_backticks_become_code_and_everything_is_escaped() -> None:
+    assert in_code("send `a<b` & go") == "send <code>a&lt;b</code> &amp; go"
+    assert (shortly("a" * 64), shortly("role auditor")) == ("a" * 12, "role auditor")

@@ -1,0 +1,256 @@
+"""Reading recordings: counts, exceptions, the alert of each, and what is not known."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from django.db.models import Sum
+from lockgate import _engine
+from lockgate.control.audit.models import Entry
+from lockgate.control.events import index
+from lockgate.control.events.alerts import ALERTS, alert_of
+from lockgate.control.events.completeness import gaps
+from lockgate.control.events.exceptions import CursorError, Wanted, cursor, page, read_cursor
+from lockgate.control.events.index import Rolled, index_new, open_segments
+from lockgate.control.events.models import CallException, Count, Progress, Segment
+from lockgate.control.events.times import Span, TimeError, between, last, read
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from control.people import Traffic
+
+NOW = datetime(2026, 11, 25, 12, 2, tzinfo=UTC)
+EXPECTED = {"": 2, "rate_limit.exceeded": 1, "api_key.missing": 2, "route.not_found": 1}
+
+
+def span() -> Span:
+    return last("last_24_hours", datetime.now(UTC))
+
+
+def counts() -> dict[str, int]:
+    return dict(Count.objects.order_by().values_list("code").annotate(Sum("count")))
+
+
+def test_a_segment_is_counted_once(traffic: Traffic) -> None:
+    traffic()
+    assert index_new() == 0
+    index_new()
+    assert counts() == EXPECTED
+    assert sum(Segment.objects.values_list("events", flat=True)) == 6
+    assert set(Count.objects.exclude(code="route.not_found").values_list("api", flat=True)) == {"orders"}
+
+
+def test_of_two_who_read_a_segment_at_once_one_counts_it(
+    traffic: Traffic, recordings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    traffic()
+    seen_by_both = list(recordings.glob("*.zst"))
+    monkeypatch.setattr(index, "_waiting", lambda: seen_by_both)
+    index_new()
+    index_new()
+    assert counts() == EXPECTED
+
+
+def test_each_exception_is_kept_with_its_alert(traffic: Traffic) -> None:
+    traffic()
+    index_new()
+    found = Counter(CallException.objects.values_list("alert", "code"))
+    assert found == {
+        ("unauthorized_access", "api_key.missing"): 2,
+        ("rate_limit_exceeded", "rate_limit.exceeded"): 1,
+        ("", "route.not_found"): 1,
+    }
+    one = CallException.objects.get(code="rate_limit.exceeded")
+    assert (one.application, one.source, one.method, one.path, one.status) == (
+        "shop",
+        "127.0.0.1",
+        "GET",
+        "/orders/1",
+        429,
+    )
+
+
+def test_a_segment_that_is_being_written_is_seen_and_not_kept(traffic: Traffic, recordings: Path) -> None:
+    traffic()
+    (sealed,) = recordings.glob("*.zst")
+    sealed.rename(f"{sealed}.part")
+    assert open_segments().events == 6
+    index_new()
+    assert not Count.objects.exists()
+
+
+def test_a_sealed_segment_that_nobody_read_yet_is_seen_too(traffic: Traffic) -> None:
+    traffic()
+    assert open_segments().events == 6
+    index_new()
+    assert open_segments().events == 0
+
+
+def test_a_new_revision_is_a_change_of_policy_in_the_audit_log(traffic: Traffic) -> None:
+    traffic()
+    index_new()
+    (entry,) = Entry.objects.filter(action="revision.served")
+    assert (entry.who, entry.before, entry.after) == ("node", None, Progress.objects.get(pk=1).revision)
+
+
+@pytest.mark.parametrize(
+    ("damage", "why"),
+    [
+        (lambda whole: whole[:-40], "no event of segment"),
+        (lambda whole: b"junk" + whole[4:], "is damaged after line 0"),
+    ],
+)
+def test_a_damaged_segment_is_named(
+    traffic: Traffic, recordings: Path, damage: Callable[[bytes], bytes], why: str
+) -> None:
+    traffic()
+    (sealed,) = recordings.glob("*.zst")
+    whole = sealed.read_bytes()
+    sealed.write_bytes(bytes(damage(whole)))
+    index_new()
+    found = gaps(span(), Rolled(), 0, None)
+    assert [gap for gap in found if why in gap["why"]]
+
+
+def test_files_of_others_are_not_looked_at(recordings: Path) -> None:
+    recordings.mkdir(parents=True)
+    for name in ("events-1.ndjson.zst", "begin-000000.state", "events-..-000001.ndjson.zst"):
+        (recordings / name).write_text("junk")
+    assert index_new() == 0
+    assert not Segment.objects.exists()
+
+
+def test_segments_that_were_deleted_before_they_were_read_are_a_gap(
+    traffic: Traffic, recordings: Path
+) -> None:
+    traffic()
+    index_new()
+    (sealed,) = recordings.glob("*.zst")
+    later = sealed.name.replace("-000001.", "-000004.")
+    sealed.rename(sealed.with_name(later))
+    index_new()
+    whys = [gap["why"] for gap in gaps(span(), Rolled(), 0, None)]
+    assert "2 segments were deleted before they were read" in whys
+
+
+def test_exceptions_of_a_segment_beyond_a_bound_are_counted_and_named(
+    traffic: Traffic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index, "MOST_OF_SEGMENT", 1)
+    traffic()
+    assert open_segments().is_cut
+    index_new()
+    assert counts() == EXPECTED
+    assert CallException.objects.count() == 1
+    whys = [gap["why"] for gap in gaps(span(), Rolled(), 0, None)]
+    assert "3 exceptions are counted here, and not kept one by one" in whys
+
+
+@pytest.mark.usefixtures("recordings")
+@pytest.mark.parametrize(
+    ("stats", "why"),
+    [
+        ({"recording": {"events": {"dropped": 3, "failed": 1}}}, "the disk did not take 4 events"),
+        ({"recording": {"events": {}, "problem": "disk full"}}, "the node cannot record: disk full"),
+    ],
+)
+def test_what_the_node_lost_is_a_gap(stats: dict[str, object], why: str) -> None:
+    assert [gap for gap in gaps(span(), Rolled(), 0, stats) if why in gap["why"]]
+
+
+def test_without_a_recording_everything_is_a_gap() -> None:
+    (gap,) = gaps(span(), Rolled(), 0, None)
+    assert "the document records nothing" in gap["why"]
+
+
+def test_exceptions_beyond_what_is_kept_are_deleted_and_named(
+    traffic: Traffic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index, "MOST_EXCEPTIONS", 2)
+    traffic()
+    index_new()
+    assert CallException.objects.count() == 2
+    assert counts() == EXPECTED
+    whys = [gap["why"] for gap in gaps(span(), Rolled(), 0, None)]
+    assert [why for why in whys if "exceptions of this time were deleted" in why]
+
+
+def test_every_refusal_of_a_caller_by_a_policy_has_an_alert() -> None:
+    """Of those that are about who calls, how often, or with what; a new kind must be looked at here."""
+    catalogue = json.loads(_engine.policy_catalogue())
+    left_out = {"cors", "deprecation", "redirect", "rewrite", "schema", "size", "aggregate"}
+    for kind in catalogue["kinds"]:
+        for reason in kind["reasons"]:
+            if reason["status"] in {401, 403, 429} and kind["kind"] not in left_out:
+                assert alert_of(reason["code"]), reason["code"]
+    known = {kind["kind"] for kind in catalogue["kinds"]} | {"payload"}
+    for alert in ALERTS:
+        assert alert.kinds <= known
+    assert alert_of("quota.no_plan") == "unauthorized_access"
+    assert alert_of("quota.exceeded") == "rate_limit_exceeded"
+    assert alert_of("payload_guard.attack") == "malicious_payload"
+    assert alert_of("upstream.failed") == ""
+
+
+def test_pages_of_exceptions_lead_on_without_losing_or_repeating_any(traffic: Traffic) -> None:
+    traffic()
+    fresh = open_segments().exceptions
+    for stored in (False, True):
+        if stored:
+            index_new()
+            fresh = []
+        seen: list[str] = []
+        before = None
+        while True:
+            found, following = page(Wanted(), before, 3, fresh)
+            seen += [one.request for one in found]
+            if following is None:
+                break
+            before = read_cursor(following)
+        assert len(seen) == len(set(seen)) == 4
+    found, _ = page(Wanted(code="api_key.missing", source="127.0.0.1"), None, 10)
+    assert len(found) == 2
+
+
+@pytest.mark.parametrize("text", ["", "x", "bnVsbA", "W10", "WzEsMiwzXQ", "\udc80", "é"])
+def test_a_cursor_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(CursorError, match="is not a cursor"):
+        read_cursor(text)
+
+
+def test_a_cursor_says_a_place() -> None:
+    assert read_cursor(cursor((4_711, "abc"))) == (4_711, "abc")
+
+
+def test_spans_are_whole_five_minutes() -> None:
+    found = last("last_24_hours", NOW)
+    assert found.texts == ("2026-11-24T12:00:00Z", "2026-11-25T12:05:00Z")
+    exact = between(NOW.replace(minute=0), NOW.replace(minute=5))
+    assert exact.texts == ("2026-11-25T12:00:00Z", "2026-11-25T12:05:00Z")
+
+
+@pytest.mark.parametrize(
+    ("days", "step"), [(0.1, 300), (1, 300), (7, 3_600), (30, 21_600), (90, 86_400), (400, 86_400)]
+)
+def test_a_series_has_at_most_a_few_hundred_points(days: float, step: int) -> None:
+    found = between(NOW - timedelta(days=days), NOW)
+    assert found.step == step
+    assert (found.end - found.start) / found.step < 500
+
+
+def test_spans_that_cannot_be_meant_are_refused() -> None:
+    for act, message in (
+        (lambda: last("last_year", NOW), "`last_year` is not a time range; there are last_24_hours"),
+        (lambda: between(NOW, NOW), "`from` must be before `to`"),
+        (lambda: between(NOW - timedelta(days=401), NOW), "the range has 401 days; ask for at most 400"),
+        (lambda: read("yesterday"), "`yesterday` is not a time"),
+        (lambda: read("2026-11-01T08:00:00"), "does not say in which time zone"),
+    ):
+        with pytest.raises(TimeError, match=message):
+            act()
