@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import base64
 import hashlib
 import itertools
@@ -412,4 +413,9 @@ def there_is_a_thread(wanted: bool) -> None:
 
 def threads() -> set[str]:
     """The names of this process's threads."""
-    return {task.read_text().strip() for task in Path("/proc/self/task").glob("*/comm")}
+    names = set()
+    for task in Path("/proc/self/task").glob("*/comm"):
+        # A thread may end between the two.
+        with contextlib.suppress(OSError):
+            names.add(task.read_text().strip())
+    return names
