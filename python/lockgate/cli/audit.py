@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +13,7 @@ from lockgate import audit as log
 from lockgate.audit.entry import written
 from lockgate.audit.identity import same
 from lockgate.audit.verify import whole_entries
+from lockgate.cli.options import time_of
 from lockgate.cli.output import columns, err, fail, out, visible, write
 from lockgate.signing import private_key, public_key
 
@@ -45,7 +45,8 @@ def show(
 
     Exit code 1: the log does not hold; what can be read of it is shown.
     """
-    earliest = _time(since)
+    began = time_of(since)
+    earliest = written(began) if began else None
     try:
         found = [entry for entry in whole_entries(file) if _fits(entry, earliest, action, who)]
         held = log.verify(file)
@@ -144,13 +145,3 @@ def _row(entry: AuditEntry) -> tuple[str, ...]:
     why = "; ".join(filter(None, (entry.why, details)))
     words = (entry.who, entry.action, entry.object, revisions, why)
     return (str(entry.seq), entry.at[:19] + "Z", *(visible(word) for word in words))
-
-
-def _time(text: str | None) -> str | None:
-    if text is None:
-        return None
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        fail(f"`{text}` is not a time; write one such as 2026-11-01T08:00:00Z")
-    return written(time if time.tzinfo else time.replace(tzinfo=UTC))

@@ -30,6 +30,7 @@ from lockgate.cli.change_page import (
     show_routes,
     show_table,
 )
+from lockgate.cli.options import ADMIN, Admin
 from lockgate.cli.output import err, fail, out, show_problems, visible, write
 from lockgate.documents import diff as compare
 from lockgate.documents import problems_of
@@ -277,7 +278,7 @@ def roll_out(
     as_json: Json = False,
     who: Who = None,
     log: Log = None,
-    admin: rollout.Admin = rollout.ADMIN,
+    admin: Admin = ADMIN,
 ) -> None:
     """Begin the rollout on a running gateway: every step must hold, and somebody else must have approved.
 

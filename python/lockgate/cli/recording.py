@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lockgate.cli.options import time_of
 from lockgate.cli.output import columns, err, fail, out, write
 from lockgate.recording import Recording
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from lockgate.models import Event
 
 app = typer.Typer(help="Read recordings.", no_args_is_help=True)
@@ -64,8 +66,8 @@ def list_events(
             code=code,
             decision=decision.value if decision else None,
             status=_statuses(status),
-            since=_time(since),
-            until=_time(until),
+            since=time_of(since),
+            until=time_of(until),
             client=client,
             path_contains=path,
             limit=limit,
@@ -191,16 +193,6 @@ def _statuses(text: str | None) -> tuple[int, int] | None:
     if not re.fullmatch(r"[1-5](xx|[0-9]{2})", text):
         fail(f"`{text}` is not a status; write one such as 401, or a class such as 4xx")
     return int(text.replace("x", "0")), int(text.replace("x", "9"))
-
-
-def _time(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        fail(f"`{text}` is not a time; write one such as 2026-11-01T08:00:00Z")
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _warn(recording: Recording) -> None:

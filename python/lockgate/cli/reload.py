@@ -8,12 +8,13 @@ import typer
 
 from lockgate.admin import AdminClient, AdminError
 from lockgate.cli.noted import note
+from lockgate.cli.options import ADMIN, Admin
 from lockgate.cli.output import err, fail, out
 
 
 def reload(
     *,
-    admin: Annotated[str, typer.Option(help="The admin listener of the gateway.")] = "127.0.0.1:9901",
+    admin: Admin = ADMIN,
     again: Annotated[
         bool, typer.Option("--again", help="Serve it even when it was taken back before.")
     ] = False,

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from lockgate.admin import AdminClient, AdminError
 from lockgate.cli.noted import note
+from lockgate.cli.options import ADMIN, Admin
 from lockgate.cli.output import err, fail, out, write
 from lockgate.rollout import Expectation, Needs, RolloutPlan, RolloutStatus, Step, asked
 
@@ -25,9 +26,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Roll a candidate out on a running gateway.", no_args_is_help=True)
 
-Admin = Annotated[str, typer.Option(help="The admin listener of the gateway.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-ADMIN = "127.0.0.1:9901"
 EVERY = 0.5
 """Seconds between two looks."""
 

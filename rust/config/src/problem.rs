@@ -59,6 +59,15 @@ impl Problem {
         }
     }
 
+    /// A problem of a whole document, under the name that the person knows the document by; another one as it is.
+    #[must_use]
+    pub fn known_as(mut self, name: impl FnOnce() -> String) -> Self {
+        if self.line == 0 {
+            self.file = name();
+        }
+        self
+    }
+
     /// The same problem, as a warning.
     #[must_use]
     pub fn warning(mut self) -> Self {

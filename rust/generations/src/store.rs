@@ -192,17 +192,6 @@ impl Store {
         self.save(next).map_err(full)
     }
 
-    /// Forgets a candidate that the node does not serve.
-    ///
-    /// # Errors
-    /// The disk does not take it.
-    pub fn drop_candidate(&mut self, generation: u64) -> std::io::Result<()> {
-        let mut next = self.journal.clone();
-        next.kept
-            .retain(|kept| kept.generation != generation || kept.stage != Stage::Candidate);
-        self.save(next)
-    }
-
     /// A generation is served from now on.
     ///
     /// # Errors

@@ -95,12 +95,4 @@ impl Candidate {
             Self::Bundle { name, .. } => name.clone(),
         }
     }
-
-    /// A problem of a whole document, under the name that the person knows it by.
-    pub fn named(&self, mut problem: Problem) -> Problem {
-        if problem.line == 0 {
-            problem.file = self.name();
-        }
-        problem
-    }
 }

@@ -152,7 +152,7 @@ pub fn compile(
         tls,
     } = parts(loaded, candidate, previous)?;
     let cores = cores.unwrap_or_else(|| count_cores(&revision.document));
-    let named = |problem| vec![candidate.named(problem)];
+    let named = |problem| vec![Problem::known_as(problem, || candidate.name())];
     let known = previous.and_then(|generation| generation.recording.as_ref());
     let recording = Recording::open(&revision, cores, known).map_err(named)?;
     let known = previous.and_then(|generation| generation.access_log.as_ref());

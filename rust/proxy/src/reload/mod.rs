@@ -141,7 +141,7 @@ impl Reloader {
         }
         if let Some(previous) = previous {
             let needs = needs_a_start(&previous.revision.document, &generation.revision.document);
-            warnings.extend(needs.map(|problem| candidate.named(problem)));
+            warnings.extend(needs.map(|problem| problem.known_as(|| candidate.name())));
         }
         let material = Material {
             id: generation.id.clone(),
@@ -341,11 +341,8 @@ impl Reloader {
     }
 
     /// A problem of a whole document, under the name that the person knows it by.
-    pub fn named(&self, mut problem: Problem) -> Problem {
-        if problem.line == 0 {
-            problem.file = self.source.name();
-        }
-        problem
+    pub fn named(&self, problem: Problem) -> Problem {
+        problem.known_as(|| self.source.name())
     }
 
     fn now(&self) -> jiff::Timestamp {
