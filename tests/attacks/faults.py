@@ -30,7 +30,8 @@ class CarelessProxy:
     def __init__(self, sandbox: Sandbox, to: tuple[str, int]) -> None:
         self.sandbox = sandbox
         self.to = to
-        self.open = 0
+        self.busy = 0
+        self._counting = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.address: tuple[str, int] = self._listener.getsockname()
 
@@ -65,17 +66,26 @@ class CarelessProxy:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
-            self.open += 1
+            self._count(1)
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
         with suppress(OSError), connection:
             connection.settimeout(5)
-            data = connection.recv(65_536)
-            if data.startswith(b"PRI * HTTP/2.0"):
-                data = downgraded(connection, data)
-            connection.sendall(self.answer(data, self._ask(self.request(data))))
-        self.open -= 1
+            answer = b""
+            try:
+                data = connection.recv(65_536)
+                if data.startswith(b"PRI * HTTP/2.0"):
+                    data = downgraded(connection, data)
+                answer = self.answer(data, self._ask(self.request(data)))
+            finally:
+                # Before the caller has its answer: whoever sends one request after the other finds nobody else here.
+                self._count(-1)
+            connection.sendall(answer)
+
+    def _count(self, more: int) -> None:
+        with self._counting:
+            self.busy += more
 
     def _ask(self, data: bytes) -> bytes:
         to, said = self.to, b""
@@ -166,7 +176,7 @@ class ManyAddresses(CarelessProxy):
     """Passes on from another address whenever it is busy."""
 
     def source(self) -> str:
-        return f"127.1.1.{self.open}" if self.open > 1 else "127.0.0.1"
+        return f"127.1.1.{self.busy}" if self.busy > 1 else "127.0.0.1"
 
 
 class ReflectsOrigins(CarelessProxy):
