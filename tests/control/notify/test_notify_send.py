@@ -17,6 +17,7 @@ from lockgate.control.notify.models import Channel, Delivery, Message, Notificat
 if TYPE_CHECKING:
     from control.people import NewUser
     from lockgate.control.accounts.models import User
+    from pytest_django.fixtures import Settings
 
 MAIL = MailSettings(
     scheme="smtp", host="127.0.0.1", port=25, user="", password="", sender="lockgate@example.com"
@@ -24,8 +25,8 @@ MAIL = MailSettings(
 
 
 @pytest.fixture
-def mail(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(services, "mail_settings", lambda: MAIL)
+def mail(settings: Settings) -> None:
+    settings.LOCKGATE_MAIL = MAIL
 
 
 def event(*to: Any, **more: Any) -> Event:

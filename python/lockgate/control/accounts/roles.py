@@ -70,6 +70,19 @@ PERMISSIONS: Final = (
     _permission("users:write", "invite, change and deactivate accounts", "platform_admin"),
     _permission("tokens:read", "see service accounts and their tokens", "platform_admin", "auditor"),
     _permission("tokens:write", "make service accounts, issue and revoke their tokens", "platform_admin"),
+    _permission(
+        "channels:read",
+        "see where alerts and other messages are delivered, and how that went",
+        "platform_admin",
+        "security_engineer",
+        "auditor",
+    ),
+    _permission(
+        "channels:write",
+        "make, test and remove channels of those who run the gateway",
+        "platform_admin",
+        "security_engineer",
+    ),
 )
 
 _OF_ROLE: Final = {
