@@ -23,6 +23,7 @@ INSTALLED_APPS = [
     "lockgate.control.audit",
     "lockgate.control.events",
     "lockgate.control.console",
+    "lockgate.control.portal",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -54,6 +55,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "lockgate.control.console.context.navigation",
+                "lockgate.control.portal.context.portal_navigation",
             ]
         },
     }
