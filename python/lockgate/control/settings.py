@@ -24,6 +24,7 @@ INSTALLED_APPS = [
     "lockgate.control.events",
     "lockgate.control.access",
     "lockgate.control.console",
+    "lockgate.control.portal",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -55,6 +56,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "lockgate.control.console.context.navigation",
+                "lockgate.control.portal.context.portal_navigation",
             ]
         },
     }
