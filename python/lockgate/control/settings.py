@@ -23,6 +23,7 @@ INSTALLED_APPS = [
     "lockgate.control.audit",
     "lockgate.control.events",
     "lockgate.control.access",
+    "lockgate.control.worker",
     "lockgate.control.console",
     "lockgate.control.portal",
     "django.contrib.auth",
