@@ -24,6 +24,7 @@ INSTALLED_APPS = [
     "lockgate.control.events",
     "lockgate.control.access",
     "lockgate.control.worker",
+    "lockgate.control.notify",
     "lockgate.control.console",
     "lockgate.control.portal",
     "django.contrib.auth",
