@@ -23,7 +23,7 @@ from lockgate.cli.run import (
     node_options,
 )
 from lockgate.control.configuration import ConfigurationError, ControlSettings, network
-from lockgate.control.secret import make_state, secret_key
+from lockgate.control.secret import make_checkpoint_key, make_state, secret_key
 from lockgate.models import Problem
 from lockgate.supervisor import Supervisor, say
 
@@ -69,6 +69,12 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    open_catalogue: Annotated[
+        bool,
+        typer.Option(
+            "--open-catalogue", help="Let everybody read the portal's catalogue, signed in or not."
+        ),
+    ] = False,
     trust: Trust = None,
     bake: Bake = 60.0,
     bake_requests: BakeRequests = 1,
@@ -107,11 +113,14 @@ def serve(
             proxies=tuple(network(one) for one in proxy or ()),
             names=tuple(name or ()),
             recording=recording,
+            open_catalogue=open_catalogue,
         )
         settings.check()
         os.umask(0o077)
         make_state(folder)
+        # Here, and not by each of the processes that are started at once.
         secret_key(folder)
+        make_checkpoint_key(folder)
         _keep(folder, recording)
     except ConfigurationError as error:
         fail(f"{error}\n  help: {error.help}")

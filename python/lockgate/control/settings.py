@@ -26,8 +26,11 @@ INSTALLED_APPS = [
     "lockgate.control.accounts",
     "lockgate.control.audit",
     "lockgate.control.events",
+    "lockgate.control.access",
+    "lockgate.control.worker",
     "lockgate.control.notify",
     "lockgate.control.console",
+    "lockgate.control.portal",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -59,6 +62,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "lockgate.control.console.context.navigation",
+                "lockgate.control.portal.context.portal_navigation",
             ]
         },
     }
