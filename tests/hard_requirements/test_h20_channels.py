@@ -36,7 +36,7 @@ def resolving(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> list[str]:
             for one in next(left).split()
         ]
 
-    monkeypatch.setattr(outbound.socket, "getaddrinfo", found)
+    monkeypatch.setattr(socket, "getaddrinfo", found)
     return asked
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.db import transaction
 from django.utils import timezone
+from lockgate.control.access.models import Application, Membership, Team
 from lockgate.control.notify import services
 from lockgate.control.notify.configuration import MailSettings
 from lockgate.control.notify.event import TOPICS, Event, Holders, topic_of
@@ -62,6 +63,15 @@ def test_those_who_hold_a_permission_are_told_and_nobody_else(admin: User, new_u
     services.send(event(Holders("audit:read")))
     told = Notification.objects.values_list("user__email", flat=True)
     assert sorted(told) == sorted([admin.email, auditor.email])
+
+
+def test_the_people_of_an_applications_team_are_told(new_user: NewUser) -> None:
+    team = Team.objects.create(name="shop", title="Shop")
+    Application.objects.create(name="web", title="Web", team=team, created_by="x")
+    ann, bob = new_user("developer", "ann@example.com"), new_user("developer", "bob@example.com")
+    Membership.objects.create(team=team, user=ann, role="member")
+    services.send(event("web", "nothing"))
+    assert (services.unread(ann), services.unread(bob)) == (1, 0)
 
 
 def test_channels_of_the_installation_take_what_is_for_those_who_run_it(admin: User) -> None:

@@ -83,6 +83,7 @@ PERMISSIONS: Final = (
         "platform_admin",
         "security_engineer",
     ),
+    _permission(
         "applications:own",
         "make teams, and applications with keys and subscriptions in the own teams",
         "platform_admin",
