@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import ssl
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from certificates import Authority
@@ -29,14 +29,11 @@ def resolving(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> list[str]:
     asked: list[str] = []
     left = iter(addresses)
 
-    def found(host: str, port: int, **_: Any) -> list[Any]:
+    def found(host: str) -> list[str]:
         asked.append(host)
-        return [
-            (socket.AF_INET6 if ":" in one else socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, port))
-            for one in next(left).split()
-        ]
+        return next(left).split()
 
-    monkeypatch.setattr(socket, "getaddrinfo", found)
+    monkeypatch.setattr(outbound, "look_up", found)
     return asked
 
 

@@ -138,6 +138,20 @@ def post(
         raise UnreachableError(message) from None
 
 
+def look_up(host: str) -> list[str]:
+    """The addresses of a name, at most four.
+
+    Raises:
+        UnreachableError: There is none.
+    """
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        message = f"the name {host} leads nowhere"
+        raise UnreachableError(message) from None
+    return list(dict.fromkeys(str(one[4][0]).partition("%")[0] for one in found))[:4]
+
+
 def _beginning(pieces: Iterable[bytes]) -> str:
     taken = b""
     for piece in pieces:
@@ -180,12 +194,7 @@ class _Guarded(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError):
-            message = f"the name {host} leads nowhere"
-            raise UnreachableError(message) from None
-        addresses = list(dict.fromkeys(str(one[4][0]).partition("%")[0] for one in found))[:4]
+        addresses = look_up(host)
         # All of them: a name that leads here as well as outside is not to be trusted with either.
         for address in addresses:
             _check(ipaddress.ip_address(address), self._allowed)
