@@ -63,6 +63,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "lockgate.control.console.context.navigation",
                 "lockgate.control.portal.context.portal_navigation",
+                "lockgate.control.notify.context.notifications",
             ]
         },
     }

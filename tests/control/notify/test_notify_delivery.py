@@ -82,7 +82,7 @@ def test_a_webhook_verifies_with_the_library_of_the_standard(by: Actor) -> None:
     with receiving() as service:
         _, secret = make(by, f"{service.url}/hook?token=1")
         tell(key="alert 7", data={"source": "192.0.2.7"}, severity="critical")
-        assert delivery.deliver() == 1
+        delivery.deliver()
     assert service.requests[0].line.startswith("POST /hook?token=1 ")
     said: Any = Webhook(secret).verify(service.requests[0].body, fields(service))
     assert (said["type"], said["data"]["severity"]) == ("alert.opened", "critical")
@@ -128,9 +128,9 @@ def test_an_attempt_is_repeated_with_its_id_and_later_each_time(by: Actor) -> No
         waits = []
         for _ in range(3):
             now = timezone.now()
-            assert delivery.deliver() == 1
+            delivery.deliver()
             waits.append((Delivery.objects.get().next_at - now).total_seconds())
-            assert delivery.deliver() == 0
+            delivery.deliver()
             later()
     assert waits == sorted(waits)
     assert 3 <= waits[0] <= 8
@@ -220,7 +220,8 @@ def test_of_two_processes_one_delivers(by: Actor, monkeypatch: pytest.MonkeyPatc
         tell()
         seen_by_both = list(delivery._batches())  # noqa: SLF001 - what two processes read at once
         monkeypatch.setattr(delivery, "_batches", lambda: iter(seen_by_both))
-        assert (delivery.deliver(), delivery.deliver()) == (1, 0)
+        delivery.deliver()
+        delivery.deliver()
     assert len(service.requests) == 1
 
 
@@ -229,9 +230,10 @@ def test_a_process_that_died_with_a_delivery_has_it_tried_again(by: Actor) -> No
         make(by, service.url)
         tell()
         delivery._claim(next(delivery._batches()))  # noqa: SLF001 - and then it dies
-        assert delivery.deliver() == 0
+        delivery.deliver()
+        assert not service.requests
         Delivery.objects.update(next_at=timezone.now())
-        assert delivery.deliver() == 1
+        delivery.deliver()
     assert Delivery.objects.get().attempts == 2
 
 
@@ -239,7 +241,8 @@ def test_slack_gets_one_message_for_many_and_nothing_that_it_reads(by: Actor) ->
     with receiving() as service:
         make(by, f"{service.url}/services/T0/B0/secret", kind="slack")
         tell(3)
-        assert delivery.deliver() == 0
+        delivery.deliver()
+        assert not service.requests
         later()
         delivery.deliver()
     assert len(service.requests) == 1
@@ -343,7 +346,7 @@ def test_a_person_gets_one_mail_for_many_messages(admin: User, settings: Setting
     with mailing(settings) as mailbox:
         tell(3, to=[admin])
         later()
-        assert delivery.deliver() == 3
+        delivery.deliver()
     (mail,) = mailbox.mails
     assert (mail["To"], mail["Subject"]) == (admin.email, "3 notifications from Lockgate")
     assert mail["Auto-Submitted"] == "auto-generated"

@@ -13,6 +13,7 @@ _PAGES: Final = (
     ("overview", "Overview", "traffic:read"),
     ("exceptions", "Exceptions", "exceptions:read"),
     ("audit", "Audit", "audit:read"),
+    ("channels", "Channels", "channels:read"),
     ("users", "Users", "users:read"),
     ("tokens", "Tokens", "tokens:read"),
 )

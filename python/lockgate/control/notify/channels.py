@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from cryptography.fernet import InvalidToken
 from django.conf import settings
 from django.db import transaction
+from django.urls import reverse
 from django.utils import timezone
 from pydantic import ValidationError
 
@@ -146,7 +147,7 @@ def try_out(by: Actor, channel: Channel) -> Delivery:
         topic="channel",
         title="Lockgate reaches this channel",
         text=f"{by.who} asked for this test.",
-        link="/notifications/preferences/" if channel.owner_id else "/channels/",
+        link=reverse("notification_preferences" if channel.owner else "channels"),
         key=f"test {randomness.token_hex(8)}",
         severity="info",
     )

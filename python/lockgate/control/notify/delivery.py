@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from django.conf import settings
 from django.db import transaction
+from django.urls import reverse
 from django.utils import timezone
 
 from lockgate.control.notify import channels, mail
@@ -60,9 +61,9 @@ class Result:
     """How long the other side wants us to wait."""
 
 
-def deliver() -> int:
-    """Make one round; say how many deliveries ended or were tried."""
-    began, tried = time.monotonic(), 0
+def deliver() -> None:
+    """Make one round over what is due."""
+    began = time.monotonic()
     for batch in _batches():
         if time.monotonic() - began > ROUND_SECONDS:
             break
@@ -72,8 +73,6 @@ def deliver() -> int:
         first = claimed[0]
         result = _to_channel(first.channel, claimed) if first.channel else _to_person(first.user, claimed)
         _note(claimed, result)
-        tried += len(claimed)
-    return tried
 
 
 def forget() -> None:
@@ -156,7 +155,7 @@ def _letter(messages: list[Message]) -> str:
     for message in messages:
         often = f" ({message.times} times)" if message.times > 1 else ""
         parts.append(f"{message.title}{often}\n\n{message.text}\n\n{base()}{message.link}\n")
-    foot = f"Choose what you are told of by e-mail: {base()}/notifications/preferences/\n"
+    foot = f"Choose what you are told of by e-mail: {base()}{reverse('notification_preferences')}\n"
     return "\n----\n\n".join(parts) + f"\n-- \n{foot}"
 
 
@@ -205,7 +204,7 @@ def _disable(channel: Channel, why: str) -> None:
             kind="channel.disabled",
             title=f"{channel} gets no deliveries any more",
             text=f"{why[0].upper()}{why[1:]}. Mend it where it is, then enable it again.",
-            link="/notifications/preferences/" if channel.owner else "/channels/",
+            link=reverse("notification_preferences" if channel.owner else "channels"),
             to=[channel.owner or Holders("channels:write")],
             severity="warning",
         )

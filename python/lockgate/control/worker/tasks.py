@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from lockgate.control.events.worker import read_recording
+from lockgate.control.notify.delivery import deliver, forget
 from lockgate.control.worker.jobs import forget_old
 
 if TYPE_CHECKING:
@@ -39,5 +40,7 @@ class Kind:
 TASKS: Final[tuple[Task, ...]] = (
     Task("events.index", 2.0, read_recording),
     Task("worker.forget", 3_600.0, forget_old),
+    Task("notify.deliver", 2.0, deliver),
+    Task("notify.forget", 3_600.0, forget),
 )
 KINDS: Final[tuple[Kind, ...]] = ()
