@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.account.forms import LoginForm, ReauthenticateForm
+from django import forms
+from django.conf import settings
+
+from lockgate.control.console.forms import Form, NewPassword
 
 
 class SignIn(LoginForm):
@@ -31,3 +35,33 @@ class SignInAgain(ReauthenticateForm):
         field = self.fields["password"]
         field.label, field.help_text = "Password", ""
         field.widget.attrs = {"autocomplete": "current-password"}
+
+
+class Forgotten(Form):
+    """Whose password is forgotten."""
+
+    email = forms.EmailField(
+        label="E-mail address", max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "username"})
+    )
+
+
+class SignUp(Forgotten):
+    """Who wants an account."""
+
+    def clean_email(self) -> str:
+        """See that it is of a domain that makes accounts; which ones do is no secret."""
+        email = str(self.cleaned_data["email"])
+        known = settings.LOCKGATE_IDENTITY.sign_up
+        if not known.takes(email):
+            message = f"Accounts are made with addresses of {', '.join(known.domains)}."
+            raise forms.ValidationError(message)
+        return email
+
+
+class NewAccount(NewPassword):
+    """An account that is new."""
+
+    name = forms.CharField(
+        label="Name", max_length=120, required=False, widget=forms.TextInput(attrs={"autocomplete": "name"})
+    )
+    field_order = ("name", "password", "again")

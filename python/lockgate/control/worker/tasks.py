@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from lockgate.control.accounts.letters import write
 from lockgate.control.events.worker import read_recording
 from lockgate.control.notify.delivery import deliver, forget
 from lockgate.control.worker.jobs import forget_old
@@ -40,6 +41,7 @@ class Kind:
 TASKS: Final[tuple[Task, ...]] = (
     Task("events.index", 2.0, read_recording),
     Task("worker.forget", 3_600.0, forget_old),
+    Task("accounts.letters", 2.0, write),
     Task("notify.deliver", 2.0, deliver),
     Task("notify.forget", 3_600.0, forget),
 )
