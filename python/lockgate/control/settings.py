@@ -117,6 +117,12 @@ ACCOUNT_RATE_LIMITS = {
 MFA_ADAPTER = "lockgate.control.accounts.adapters.MfaAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_FORMS = {
+    "authenticate": "lockgate.control.accounts.forms.Code",
+    "reauthenticate": "lockgate.control.accounts.forms.CodeAgain",
+    "add_webauthn": "lockgate.control.accounts.forms.AddPasskey",
+    "edit_webauthn": "lockgate.control.accounts.forms.RenamePasskey",
+}
 # Browsers have passkeys on https, and on this machine alone without.
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not LOCKGATE.is_https
 MFA_ALLOW_UNVERIFIED_EMAIL = True
