@@ -57,6 +57,18 @@ def test_guessing_a_password_is_throttled(gateway: Path) -> None:
         assert "Too many failed login attempts" in right.text
 
 
+def test_guessing_stays_throttled_when_another_process_answers(gateway: Path) -> None:
+    guess = {"login": "ada@example.com", "password": "wrong"}
+    with Serving(gateway) as serving:
+        serving.first_account()
+        for _ in range(5):
+            Browser(serving.console).send("/account/login/", guess)
+        assert serving.stop() == 0
+    with Serving(gateway) as serving:
+        right = Browser(serving.console).send("/account/login/", guess | {"password": PASSWORD})
+        assert "Too many failed login attempts" in right.text
+
+
 def test_another_site_cannot_act_in_somebodys_name(gateway: Path) -> None:
     with Serving(gateway) as serving:
         browser = serving.first_account()

@@ -22,6 +22,7 @@ from lockgate.cli.run import (
     Watched,
     node_options,
 )
+from lockgate.control.accounts.configuration import check_environment
 from lockgate.control.configuration import ConfigurationError, ControlSettings, network
 from lockgate.control.secret import make_checkpoint_key, make_state, secret_key
 from lockgate.models import Problem
@@ -71,9 +72,7 @@ def serve(
     ] = None,
     open_catalogue: Annotated[
         bool,
-        typer.Option(
-            "--open-catalogue", help="Let everybody read the portal's catalogue, signed in or not."
-        ),
+        typer.Option("--open-catalogue", help="Let everybody read the portal's catalogue, signed in or not."),
     ] = False,
     trust: Trust = None,
     bake: Bake = 60.0,
@@ -116,6 +115,7 @@ def serve(
             open_catalogue=open_catalogue,
         )
         settings.check()
+        check_environment()
         os.umask(0o077)
         make_state(folder)
         # Here, and not by each of the processes that are started at once.

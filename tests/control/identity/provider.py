@@ -1,6 +1,6 @@
 """An OpenID Connect provider as a process of its own: django-oauth-toolkit in a project of one file.
 
-Usage: python tests/control/identity/provider.py PORT REDIRECT_URI FOLDER
+Usage: cd tests && python -m control.identity.provider PORT REDIRECT_URI FOLDER
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def _configure(folder: Path) -> None:
     settings.configure(
         SECRET_KEY="of a test",
         ALLOWED_HOSTS=["127.0.0.1"],
-        ROOT_URLCONF="provider_urls",
+        ROOT_URLCONF="control.identity.provider_urls",
         USE_TZ=True,
         DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": folder / "provider.sqlite3"}},
         DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
@@ -104,7 +104,7 @@ def _configure(folder: Path) -> None:
             # Without PKCE it gives no code.
             "PKCE_REQUIRED": True,
             "SCOPES": {"openid": "who", "profile": "name", "email": "address"},
-            "OAUTH2_VALIDATOR_CLASS": "provider_claims.Claims",
+            "OAUTH2_VALIDATOR_CLASS": "control.identity.provider_claims.Claims",
         },
     )
 

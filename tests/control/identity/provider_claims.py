@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
+from control.identity.provider import PEOPLE
 from oauth2_provider.oauth2_validators import OAuth2Validator
-from provider import PEOPLE
 
 
-class Claims(OAuth2Validator):  # type: ignore[misc]
+class Claims(OAuth2Validator):
     """Address and groups beside the rest."""
 
-    oidc_claim_scope = None
+    oidc_claim_scope: ClassVar[dict[str, str]] = {}
 
     def get_additional_claims(self, request: Any) -> dict[str, Any]:
         """Of who signs in."""

@@ -85,7 +85,8 @@ def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
     }.items():
         patch.setenv(f"LOCKGATE_OIDC_{name}", text)
     started = subprocess.Popen(
-        [sys.executable, Path(__file__).with_name("provider.py"), str(port), redirect, folder],
+        [sys.executable, "-m", "control.identity.provider", str(port), redirect, folder],
+        cwd=Path(__file__).parents[2],
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -107,9 +108,7 @@ def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
     finally:
         patch.undo()
         started.kill()
-        started.wait()
-        if started.stdout:
-            started.stdout.close()
+        started.communicate()
 
 
 def test_somebody_of_a_group_has_its_role_and_the_code_is_bound_to_who_asked(gate: Gate) -> None:

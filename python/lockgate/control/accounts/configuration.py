@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from lockgate.control.accounts.roles import ROLES
 from lockgate.control.configuration import ConfigurationError
+from lockgate.control.notify.configuration import MailSettings, private_networks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -117,6 +118,16 @@ class IdentitySettings(BaseModel):
             provider=_provider(environment),
             security_contact=_contact(environment.get(SUPPORT, "")),
         )
+
+
+def check_environment() -> None:
+    """See that what the environment says of people, mail and channels makes sense, before anything starts.
+
+    Raises:
+        ConfigurationError: Something does not.
+    """
+    IdentitySettings.from_environment(sends_mail=MailSettings.from_environment() is not None)
+    private_networks()
 
 
 def _sign_up(text: str, *, sends_mail: bool) -> SignUp:
