@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 _PAGES: Final = (
     ("overview", "Overview", "traffic:read"),
     ("exceptions", "Exceptions", "exceptions:read"),
+    ("feedback_inbox", "Feedback", "feedback:answer"),
     ("audit", "Audit", "audit:read"),
     ("users", "Users", "users:read"),
     ("tokens", "Tokens", "tokens:read"),

@@ -23,7 +23,13 @@ class Place:
     """Whether it can be read without signing in, where the catalogue is open."""
 
 
-PLACES: Final = (Place("portal_home", "Home", is_open=True),)
+PLACES: Final = (
+    Place("portal_home", "Home", is_open=True),
+    Place("portal_apis", "APIs", is_open=True),
+    Place("portal_exceptions", "Exceptions"),
+    Place("feedback_threads", "Feedback"),
+    Place("portal_learning", "Learn", is_open=True),
+)
 
 
 def portal_navigation(request: HttpRequest) -> dict[str, object]:

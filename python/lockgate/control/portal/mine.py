@@ -1,0 +1,25 @@
+"""The reader's own applications."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lockgate.control.access.services import applications_of
+from lockgate.control.accounts.people import actor_of
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+    from lockgate.control.access.models import Application
+
+
+def my_applications(request: HttpRequest) -> list[Application]:
+    """The reader's applications; none of somebody who is not signed in."""
+    return applications_of(actor_of(request)) if request.user.is_authenticated else []
+
+
+def chosen_application(request: HttpRequest) -> tuple[list[Application], Application | None]:
+    """The reader's applications, and the one that the address names, else the first."""
+    mine = my_applications(request)
+    wanted = request.GET.get("application", "") or request.POST.get("application", "")
+    return mine, next((one for one in mine if one.name == wanted), mine[0] if mine else None)
