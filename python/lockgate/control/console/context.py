@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 _PAGES: Final = (
     ("overview", "Overview", "traffic:read"),
     ("exceptions", "Exceptions", "exceptions:read"),
+    ("applications", "Applications", "applications:read"),
+    ("plans", "Plans", "plans:write"),
+    ("requests", "Requests", "subscriptions:approve"),
     ("audit", "Audit", "audit:read"),
     ("users", "Users", "users:read"),
     ("tokens", "Tokens", "tokens:read"),

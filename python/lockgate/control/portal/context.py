@@ -23,7 +23,7 @@ class Place:
     """Whether it can be read without signing in, where the catalogue is open."""
 
 
-PLACES: Final = (Place("portal_home", "Home", is_open=True),)
+PLACES: Final = (Place("portal_home", "Home", is_open=True), Place("my_applications", "Applications"))
 
 
 def portal_navigation(request: HttpRequest) -> dict[str, object]:
