@@ -14,6 +14,7 @@ import os
 import tempfile
 import time
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -40,6 +41,7 @@ PATIENCE_SECONDS: Final = 5.0
 """How long one round waits for another one to end."""
 MOST_REVOCATIONS: Final = 200
 """In one round."""
+KEEP_TOLD: Final = timedelta(days=7)
 _BETWEEN_LOOKS: Final = 0.02
 _seen = 0
 
@@ -65,6 +67,11 @@ def follow() -> None:
     """A round of the worker: what waits, and what the document has changed meanwhile."""
     if Delivery.objects.filter(done_at=None).exists() or _is_behind():
         _round()
+
+
+def forget_old() -> None:
+    """A round of the worker: what was told long ago is in the audit log, and no longer needed here."""
+    Delivery.objects.filter(done_at__lt=timezone.now() - KEEP_TOLD).delete()
 
 
 def waiting() -> list[Delivery]:
@@ -160,7 +167,7 @@ def _order(state: State, sequence: int, found: Changes, *, is_first: bool) -> No
     change: dict[str, Any] = (
         {"applications": found.set} if is_first else {"set": found.set, "remove": found.remove}
     )
-    said = {"lockgate_directory": 1, "sequence": sequence, **change}
+    said = {"lockgate_directory": 1, "sequence": sequence, **{k: v for k, v in change.items() if v}}
     # Without `.json` at its end: a node that watches the folder above takes such files for documents.
     handle, name = tempfile.mkstemp(dir=settings.LOCKGATE.state, prefix=".directory.")
     try:

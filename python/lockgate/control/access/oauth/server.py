@@ -6,12 +6,13 @@ import hmac
 from typing import TYPE_CHECKING, Any, Final
 
 from authlib.integrations.django_oauth2 import AuthorizationServer
-from authlib.oauth2.rfc6749 import ClientMixin, InvalidScopeError
+from authlib.oauth2.rfc6749 import ClientMixin, InsecureTransportError, InvalidScopeError
 from authlib.oauth2.rfc6749.grants import ClientCredentialsGrant
 from authlib.oauth2.rfc9068 import JWTBearerTokenGenerator
 from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
+from joserfc.jwk import KeySet
 
 from lockgate.control.access import secret_form
 from lockgate.control.access.models import Application, Credential, Subscription
@@ -86,15 +87,15 @@ class Client(ClientMixin):
 
     def check_grant_type(self, grant_type: str) -> bool:
         """Whether it may ask so."""
-        return grant_type == ClientCredentialsGrant.GRANT_TYPE
+        return bool(grant_type == ClientCredentialsGrant.GRANT_TYPE)
 
 
 class Tokens(JWTBearerTokenGenerator):
     """Writes tokens as the `jwt` policy of a gateway reads them."""
 
     def get_jwks(self) -> Any:  # noqa: ANN401 - as authlib has it
-        """The key that signs."""
-        return keys.signing()
+        """The key that signs. As a set, so that its id stands in the token's header."""
+        return KeySet([keys.signing()])
 
     def get_audiences(self, client: Client, user: object, scope: str) -> list[str]:  # noqa: ARG002
         """The APIs of the subscriptions that give any of the token's scopes."""
@@ -156,7 +157,11 @@ def answer(request: HttpRequest) -> HttpResponse:
         issuer(request), alg=keys.ALGORITHM, expires_generator=lambda _client, grant_type: lasting[grant_type]
     )
     server.register_token_generator("default", tokens)
-    made: HttpResponse = server.create_token_response(request)
+    try:
+        made: HttpResponse = server.create_token_response(request)
+    except InsecureTransportError as error:
+        # authlib takes plain HTTP on `localhost` and 127.0.0.1 alone.
+        made = server.handle_response(*error())
     return made
 
 
