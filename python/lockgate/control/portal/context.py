@@ -26,6 +26,7 @@ class Place:
 PLACES: Final = (
     Place("portal_home", "Home", is_open=True),
     Place("portal_apis", "APIs", is_open=True),
+    Place("my_applications", "Applications"),
     Place("portal_exceptions", "Exceptions"),
     Place("feedback_threads", "Feedback"),
     Place("portal_learning", "Learn", is_open=True),
