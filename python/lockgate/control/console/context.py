@@ -17,6 +17,7 @@ _PAGES: Final = (
     ("plans", "Plans", "plans:write"),
     ("requests", "Requests", "subscriptions:approve"),
     ("audit", "Audit", "audit:read"),
+    ("channels", "Channels", "channels:read"),
     ("users", "Users", "users:read"),
     ("tokens", "Tokens", "tokens:read"),
 )

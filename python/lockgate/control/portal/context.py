@@ -30,6 +30,7 @@ PLACES: Final = (
     Place("portal_exceptions", "Exceptions"),
     Place("feedback_threads", "Feedback"),
     Place("portal_learning", "Learn", is_open=True),
+    Place("notifications", "Notifications"),
 )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from lockgate.control.access import delivery, expiry
 from lockgate.control.access.oauth import keys
 from lockgate.control.events.worker import read_recording
+from lockgate.control.notify.delivery import deliver, forget
 from lockgate.control.worker.jobs import forget_old
 
 if TYPE_CHECKING:
@@ -45,5 +46,7 @@ TASKS: Final[tuple[Task, ...]] = (
     Task("access.expiry", 600.0, expiry.warn),
     Task("access.token_keys", 3_600.0, keys.rotate_old),
     Task("access.forget", 3_600.0, delivery.forget_old),
+    Task("notify.deliver", 2.0, deliver),
+    Task("notify.forget", 3_600.0, forget),
 )
 KINDS: Final[tuple[Kind, ...]] = ()
