@@ -203,8 +203,9 @@ def ratings(page: str) -> tuple[int, int]:
 
 def worst_pages(most: int = 20) -> list[dict[str, Any]]:
     """The pages that did not help the most people."""
-    found = Rating.objects.values("page").annotate(bad=Count("pk", filter=Q(helped=False)), every=Count("pk"))
-    return list(found.filter(bad__gt=0).order_by("-bad", "page")[:most])
+    bad, every = Count("pk", filter=Q(helped=False)), Count("pk")
+    found = Rating.objects.values("page").annotate(bad=bad, every=every).filter(bad__gt=0)
+    return [{**row} for row in found.order_by("-bad", "page")[:most]]
 
 
 def _tell_followers(thread: Thread, post: Post, *, but: User) -> None:

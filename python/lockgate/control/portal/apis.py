@@ -12,6 +12,7 @@ from django.urls import reverse
 from lockgate.control.portal import changelog, guides, words
 from lockgate.control.portal.comparing import compare
 from lockgate.control.portal.gateway import address_for
+from lockgate.control.portal.mine import calls_to_ending, my_applications
 from lockgate.control.portal.readers import for_readers
 from lockgate.control.portal.schemas import Tree, example
 from lockgate.control.portal.served import read_catalogue
@@ -68,6 +69,8 @@ def api(request: HttpRequest, name: str) -> HttpResponse:
         "asked": words.demands(version.everywhere),
         "address": f"{address_for(version)}{version.base}",
         "changes": changelog.entries(name, 3),
+        "applications": my_applications(request),
+        "old_calls": calls_to_ending(request, version),
     }
     return render(request, "portal/api.html", context)
 
@@ -106,6 +109,7 @@ def version(request: HttpRequest, name: str, version: str) -> HttpResponse:
         "asked": words.demands(one.everywhere),
         "address": f"{address_for(one)}{one.base}",
         "query": query,
+        "old_calls": calls_to_ending(request, one),
         "page": page,
         "total": len(operations),
         "groups": one.reference.groups(page.object_list) if one.reference else [],

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 from lockgate.control.access.services import applications_of
 from lockgate.control.accounts.people import actor_of
+from lockgate.control.portal import usage
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
     from lockgate.control.access.models import Application
+    from lockgate.control.portal.catalogue import Version
 
 
 def my_applications(request: HttpRequest) -> list[Application]:
@@ -23,3 +25,13 @@ def chosen_application(request: HttpRequest) -> tuple[list[Application], Applica
     mine = my_applications(request)
     wanted = request.GET.get("application", "") or request.POST.get("application", "")
     return mine, next((one for one in mine if one.name == wanted), mine[0] if mine else None)
+
+
+def calls_to_ending(request: HttpRequest, version: Version) -> list[dict[str, object]]:
+    """How often each of the reader's applications called a version that ends, in the last week."""
+    if version.deprecation is None:
+        return []
+    mine = my_applications(request)
+    counted = usage.calls_to([one.name for one in mine], version.api, version.name, 7)
+    found = [(one, counted[one.name]) for one in mine]
+    return [{"application": one, "calls": sums.calls, "last": sums.last} for one, sums in found]

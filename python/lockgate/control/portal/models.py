@@ -13,7 +13,7 @@ class Shelf(models.Model):
 
     digest = models.CharField(max_length=64)
     revision = models.CharField(max_length=64)
-    content = models.BinaryField()
+    content = models.BinaryField(default=b"")
     """JSON, compressed by zlib."""
 
     def __str__(self) -> str:

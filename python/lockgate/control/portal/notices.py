@@ -115,6 +115,7 @@ def _move(name: str, state: str, by: Actor, title: str, text: str) -> None:
 
 def _tell(notice: Notice, application: str, effects: Sequence[Effect]) -> None:
     calls = sum(effect.calls for effect in effects)
+    counted = f"{calls} call{'s' if calls != 1 else ''} of {application}"
     when = (
         f" It is meant to hold from {notice.effective_at:%Y-%m-%d %H:%M} UTC on."
         if notice.effective_at
@@ -127,8 +128,8 @@ def _tell(notice: Notice, application: str, effects: Sequence[Effect]) -> None:
     send(
         Event(
             kind="notice.upcoming",
-            title=f"{notice.title}: it would have refused {calls} call{'s' if calls != 1 else ''} of {application}",
-            text=f"A policy is about to change.{when} Replayed over recorded calls, it would have refused {reasons}.",
+            title=f"{notice.title}: would have refused {counted}",
+            text=f"A policy is about to change.{when} Of recorded calls it would have refused {reasons}.",
             link=reverse("portal_notices"),
             to=[application],
             data={"change": notice.change, "application": application, "calls": calls},

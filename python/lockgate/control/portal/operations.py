@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from django.http import Http404
 from django.shortcuts import render
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_POST
 
-from lockgate.control.portal import samples, words
+from lockgate.control.console.reasons import reason
+from lockgate.control.portal import samples, trying, words
 from lockgate.control.portal.apis import find_api, find_version
+from lockgate.control.portal.attempt import Attempt
 from lockgate.control.portal.gateway import address_for
-from lockgate.control.portal.mine import chosen_application
+from lockgate.control.portal.learning import lesson_of
+from lockgate.control.portal.mine import calls_to_ending, chosen_application
 from lockgate.control.portal.readers import for_readers
 from lockgate.control.portal.schemas import Tree, example
 
@@ -57,6 +62,26 @@ def operation(request: HttpRequest, name: str, version: str, operation: str) -> 
     return render(request, "portal/operation.html", page_of(request, one, reference, found))
 
 
+@require_POST
+@sensitive_post_parameters("key")
+def attempt(request: HttpRequest, name: str, version: str, operation: str) -> HttpResponse:
+    """Make the call that was filled in, and show what came back. The key is used for it, and kept nowhere."""
+    one = find_version(find_api(name), version)
+    reference, found = find_operation(one, operation)
+    context = page_of(request, one, reference, found)
+    form = Attempt(reference, found, context["ways"], request.POST)
+    try:
+        trying.allow(request.user.pk)
+        context["answer"] = trying.send(one, form.wanted(), form.credential, form.key)
+    except trying.TryError as error:
+        context["fault"] = str(error)
+    else:
+        if code := context["answer"].code:
+            context["refusal"] = {"reason": reason(code), "lesson": lesson_of(code)}
+    context["attempt"] = form
+    return render(request, "portal/operation.html", context)
+
+
 def page_of(
     request: HttpRequest, version: Version, reference: Reference, operation: Operation
 ) -> dict[str, Any]:
@@ -77,6 +102,7 @@ def page_of(
         "api": find_api(version.api),
         "version": version,
         "operation": operation,
+        "old_calls": calls_to_ending(request, version),
         "address": version.path(operation.path),
         "parameters": [
             ShownParameter(one, Tree(reference).of(one.schema)) for one in reference.parameters(operation)
@@ -96,6 +122,7 @@ def page_of(
         "security": reference.security(operation),
         "asked": words.demands(policies),
         "ways": ways,
+        "attempt": Attempt(reference, operation, ways),
         "samples": samples.samples(call),
         "variable": call.variable,
         "applications": applications,

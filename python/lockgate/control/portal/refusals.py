@@ -169,7 +169,7 @@ def _action(group: Group) -> Action | None:
 
 def _of_application(title: str, group: Group) -> Action:
     try:
-        url = reverse("portal_application", args=[group.application])
+        url = reverse("my_application", args=[group.application])
     except NoReverseMatch:
         url = reverse("portal_lesson", args=[group.lesson.name])
     return Action(title, url)

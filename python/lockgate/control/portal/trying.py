@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode, urlsplit
 
+from django.core.cache import cache
+
 from lockgate.control import node
 from lockgate.control.portal.reference import is_json
 
@@ -32,6 +34,8 @@ SECONDS: Final = 15.0
 MOST_ANSWER: Final = 256 * 1024
 MOST_BODY: Final = 256 * 1024
 MOST_AT_ONCE: Final = 8
+MOST_A_MINUTE: Final = 30
+"""Of one person: the form is no way to guess keys."""
 _PIECE: Final = 16 * 1024
 _NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
 _VALUE: Final = re.compile(r"[\x20-\x7e]{0,4096}")
@@ -106,6 +110,20 @@ class Answer:
             return ""
         code = said.get("code") if isinstance(said, dict) else None
         return code if isinstance(code, str) else ""
+
+
+def allow(person: int | None) -> None:
+    """Count that somebody tries a call.
+
+    Raises:
+        TryError: They did so too often.
+    """
+    minute = int(time.time()) // 60
+    name = f"portal.try.{person}.{minute}"
+    cache.add(name, 0, 120)
+    if cache.incr(name) > MOST_A_MINUTE:
+        message = f"{MOST_A_MINUTE} calls a minute can be tried here; wait a moment, or call from a program"
+        raise TryError(message)
 
 
 def send(version: Version, wanted: Wanted, credential: Credential | None, key: str) -> Answer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from lockgate.control.portal import apis, exceptions, feeds, learning, operations, pages, texts
+from lockgate.control.portal import apis, exceptions, feeds, learning, notices, operations, pages, texts
 
 _API = "apis/<str:name>/"
 _VERSION = f"{_API}versions/<str:version>/"
@@ -28,9 +28,13 @@ urlpatterns = [
     path(f"{_VERSION}openapi.json", apis.openapi, name="portal_openapi"),
     path(f"{_VERSION}schemas/<str:schema>/", apis.schema, name="portal_schema"),
     path(_OPERATION, operations.operation, name="portal_operation"),
+    path(f"{_OPERATION}try/", operations.attempt, name="portal_try"),
     path(f"{_OPERATION}index.md", texts.operation, name="portal_operation_text"),
     path("exceptions/", exceptions.exceptions, name="portal_exceptions"),
     path("exceptions/dispute/", exceptions.dispute, name="portal_dispute"),
+    path("usage/", pages.usage, name="portal_usage"),
+    path("notices/", notices.notices, name="portal_notices"),
+    path("status/", pages.status, name="portal_status"),
     path("learn/", learning.learning, name="portal_learning"),
     path("learn/<str:name>/", learning.lesson, name="portal_lesson"),
     path("learn/<str:name>/index.md", texts.lesson, name="portal_lesson_text"),

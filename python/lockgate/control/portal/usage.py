@@ -169,9 +169,9 @@ def _roll(path: Path, found: dict[Key, Sum], most: int | None = None) -> int:
             if not event.get("application") or not event.get("api"):
                 continue
             second = int(event["at"]) // 1_000_000
-            names = (event["api"], event.get("api_version") or "", event["application"])
-            key = (second // HOUR * HOUR, *(str(name)[:128] for name in names))
-            found.setdefault((key[0], key[1], key[2], key[3]), Sum()).add(event)
+            api, version = str(event["api"])[:128], str(event.get("api_version") or "")[:128]
+            key = (second // HOUR * HOUR, api, version, str(event["application"])[:128])
+            found.setdefault(key, Sum()).add(event)
     except OSError:
         # It is damaged, or was sealed and deleted meanwhile; what was read counts.
         return number
@@ -186,8 +186,9 @@ def _count(path: Path) -> None:
             # Of two who read it at once, the second fails here and counts nothing.
             Counted.objects.create(name=path.name)
             for (bucket, api, version, application), one in sorted(found.items()):
-                where = {"bucket": bucket, "api": api, "version": version, "application": application}
-                row, _ = Usage.objects.select_for_update().get_or_create(**where)
+                row, _ = Usage.objects.select_for_update().get_or_create(
+                    bucket=bucket, api=api, version=version, application=application
+                )
                 one.merge(row)
                 for name in _FIELDS:
                     setattr(row, name, getattr(one, name))
