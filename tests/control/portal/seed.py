@@ -8,7 +8,7 @@ import sys
 os.environ["LOCKGATE_CONTROL_STATE"] = sys.argv[1]
 os.environ["DJANGO_SETTINGS_MODULE"] = "lockgate.control.settings"
 
-import django  # noqa: E402
+import django
 
 django.setup()
 

@@ -52,7 +52,10 @@ apis:
           - {{ id: key, kind: api_key }}
           - {{ id: fair-use, kind: rate_limit, limit: {limit}, per: 1h }}
           - {{ id: month, kind: quota, limit: 1000, per: month }}
-          - {{ id: guard, kind: payload_guard, mode: shadow, purpose: {{ why: a secret of the owner, owner: security }} }}
+          - id: guard
+            kind: payload_guard
+            mode: shadow
+            purpose: {{ why: a secret of the owner, owner: security }}
         routes:
           - match: {{ methods: [GET], path: /orders }}
           - match: {{ methods: [POST], path: /orders }}

@@ -63,10 +63,8 @@ def shown(client: Client, path: str) -> str:
     return answer.content.decode()
 
 
-def test_a_developer_opens_every_page_and_sees_nothing_inline_and_no_secret(
-    developer: Client,
-    document: Path,  # noqa: ARG001
-) -> None:
+@pytest.mark.usefixtures("document")
+def test_a_developer_opens_every_page_and_sees_nothing_inline_and_no_secret(developer: Client) -> None:
     for path in (*PAGES, *OWN, *TEXTS):
         page = shown(developer, path)
         if path not in TEXTS:
@@ -75,10 +73,8 @@ def test_a_developer_opens_every_page_and_sees_nothing_inline_and_no_secret(
         assert "192.0.2.77" not in page
 
 
-def test_the_catalogue_is_for_everybody_only_where_it_is_open(
-    settings: Settings,
-    document: Path,  # noqa: ARG001
-) -> None:
+@pytest.mark.usefixtures("document")
+def test_the_catalogue_is_for_everybody_only_where_it_is_open(settings: Settings) -> None:
     pages = (*PAGES, *TEXTS, "/portal/apis/orders/changelog.rss")
     for path in pages:
         assert Client().get(path).headers["Location"].startswith("/account/login/"), path
@@ -89,7 +85,8 @@ def test_the_catalogue_is_for_everybody_only_where_it_is_open(
         assert Client().get(own).status_code == 302
 
 
-def test_policies_are_said_in_words_for_callers(developer: Client, document: Path) -> None:  # noqa: ARG001
+@pytest.mark.usefixtures("document")
+def test_policies_are_said_in_words_for_callers(developer: Client) -> None:
     page = shown(developer, "/portal/apis/orders/versions/v2/operations/createOrder/")
     assert "Send a key of your application in the header <code>X-Api-Key</code>." in page
     assert "You need the scope <code>orders:write</code>." in page
@@ -97,7 +94,8 @@ def test_policies_are_said_in_words_for_callers(developer: Client, document: Pat
     assert "tried out, refuses nobody yet" in page
 
 
-def test_what_is_not_there_is_not_found(developer: Client, document: Path) -> None:  # noqa: ARG001
+@pytest.mark.usefixtures("document")
+def test_what_is_not_there_is_not_found(developer: Client) -> None:
     for path in (
         "/portal/apis/nope/",
         "/portal/apis/orders/versions/v9/",
@@ -111,7 +109,8 @@ def test_what_is_not_there_is_not_found(developer: Client, document: Path) -> No
         assert developer.get(path).status_code == 404, path
 
 
-def test_a_guide_is_rendered_without_what_could_harm(developer: Client, document: Path) -> None:  # noqa: ARG001
+@pytest.mark.usefixtures("document")
+def test_a_guide_is_rendered_without_what_could_harm(developer: Client) -> None:
     page = shown(developer, "/portal/apis/orders/guides/index/")
     assert "<strong>20 lines</strong>" in page
     assert 'href="../limits/"' in page
@@ -122,7 +121,8 @@ def test_a_guide_is_rendered_without_what_could_harm(developer: Client, document
     assert 'href="javascript' not in page
 
 
-def test_search_finds_apis_operations_and_guides(developer: Client, document: Path) -> None:  # noqa: ARG001
+@pytest.mark.usefixtures("document")
+def test_search_finds_apis_operations_and_guides(developer: Client) -> None:
     assert "createOrder" in shown(developer, "/portal/search/?q=post+orders")
     assert "Getting started" in shown(developer, "/portal/search/?q=20+lines")
     assert "Nothing has all of these words" in shown(developer, "/portal/search/?q=zebra")
@@ -141,7 +141,8 @@ def test_the_catalogue_outlives_the_node_and_its_document(
     assert "Orders" in shown(developer, "/portal/apis/orders/")
 
 
-def test_an_ending_version_says_when_and_where_to_go(developer: Client, document: Path) -> None:  # noqa: ARG001
+@pytest.mark.usefixtures("document")
+def test_an_ending_version_says_when_and_where_to_go(developer: Client) -> None:
     page = shown(developer, "/portal/apis/orders/versions/v1/")
     assert "Version v1 is going away" in page
     assert "2098-01-31" in page
@@ -149,7 +150,8 @@ def test_an_ending_version_says_when_and_where_to_go(developer: Client, document
     assert "is going away" not in shown(developer, "/portal/apis/orders/versions/v2/")
 
 
-def test_versions_stand_side_by_side_with_what_breaks_first(developer: Client, document: Path) -> None:  # noqa: ARG001
+@pytest.mark.usefixtures("document")
+def test_versions_stand_side_by_side_with_what_breaks_first(developer: Client) -> None:
     page = shown(developer, "/portal/apis/orders/versions/?from=v1&to=v2")
     assert page.index("POST /orders</code> needs <code>lines</code> in its body") < page.index(
         "What else is different"
@@ -173,7 +175,8 @@ def test_a_change_of_the_document_is_in_the_changelog_and_its_feed(developer: Cl
     assert "At most 4 calls in an hour" in feed.content.decode()
 
 
-def test_llms_txt_leads_to_every_text(developer: Client, document: Path) -> None:  # noqa: ARG001
+@pytest.mark.usefixtures("document")
+def test_llms_txt_leads_to_every_text(developer: Client) -> None:
     text = shown(developer, "/portal/llms.txt")
     links = re.findall(r"\((http://testserver[^)]+)\)", text)
     assert len(links) > 15
@@ -181,6 +184,7 @@ def test_llms_txt_leads_to_every_text(developer: Client, document: Path) -> None
         assert developer.get(link).headers["Content-Type"].startswith("text/markdown")
 
 
-def test_the_openapi_document_can_be_taken_along(developer: Client, document: Path) -> None:  # noqa: ARG001
+@pytest.mark.usefixtures("document")
+def test_the_openapi_document_can_be_taken_along(developer: Client) -> None:
     answer = developer.get("/portal/apis/orders/versions/v2/openapi.json")
     assert answer.json()["info"]["title"] == "Orders"

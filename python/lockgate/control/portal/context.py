@@ -33,7 +33,6 @@ PLACES: Final = (
     Place("portal_status", "Status", is_open=True),
     Place("feedback_threads", "Feedback"),
     Place("portal_learning", "Learn", is_open=True),
-    Place("notifications", "Notifications"),
 )
 
 
