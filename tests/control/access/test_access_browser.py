@@ -82,10 +82,10 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
             assert link is not None
             Browser(serving.console).send(link[1], {"password": PASSWORD, "again": PASSWORD})
         found = Stage(serving, _signed_in(browser, serving, "dora"), _signed_in(browser, serving, "olaf"))
-        for page in (found.dora, found.olaf):
-            page.on("request", lambda request: found.asked.append(request.url))
-            page.on("console", lambda message: found.complaints.append(message.text))
-            page.on("pageerror", lambda error: found.complaints.append(str(error)))
+        for window in (found.dora, found.olaf):
+            window.on("request", lambda request: found.asked.append(request.url))
+            window.on("console", lambda message: found.complaints.append(message.text))
+            window.on("pageerror", lambda error: found.complaints.append(str(error)))
         yield found
 
 

@@ -169,8 +169,7 @@ def test_an_auditor_sees_all_of_it_and_no_button(
 def test_an_invitation_is_opened_by_the_one_it_is_for(
     dora: Client, shop: Application, new_user: NewUser, sign_in: SignIn
 ) -> None:
-    assert shop
-    page = send(dora, "/portal/teams/web/", email="emil@example.com", role="member")
+    page = send(dora, f"/portal/teams/{shop.team.name}/", email="emil@example.com", role="member")
     link = re.search(r"http://testserver(/portal/join/[^/]+/)", page)
     assert link is not None
     emil = sign_in(new_user("developer", "emil@example.com"))

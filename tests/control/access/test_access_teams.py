@@ -11,6 +11,7 @@ from lockgate.control.access.models import Application, Invitation, Membership
 from lockgate.control.access.services import applications_of, find_application, teams_of
 from lockgate.control.accounts.errors import AccountError, ForbiddenError, UnknownError
 from lockgate.control.audit.models import Entry
+from lockgate.control.notify.models import Message
 
 if TYPE_CHECKING:
     from control.access.conftest import NewActor
@@ -117,6 +118,8 @@ def test_a_security_engineer_locks_what_is_in_no_team_of_theirs(
     entry = Entry.objects.get(action="credential.revoked")
     assert (entry.who, entry.why) == (engineer.who, "it leaked")
     assert issued.secret not in str(list(Entry.objects.values()))
+    told = Message.objects.order_by("pk").values_list("title", flat=True)
+    assert list(told) == ["A key of Web shop was revoked", "Web shop was suspended"]
 
 
 def test_somebody_always_owns_a_team(dora: Actor, emil: Actor) -> None:
