@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _MARK: Final = b"lockgate-sealed 1 "
 _COPIES: Final = ("directory.a", "directory.b")
-_VERSION: Final = 1
+_VERSION: Final = 2
 
 
 class KeptError(Exception):

@@ -11,7 +11,7 @@ from lockgate import kept
 from lockgate.control.access import applications, credentials, delivery, teams
 from lockgate.control.access.models import Delivery, Directory
 from lockgate.control.accounts.errors import AccountError
-from lockgate.state import State
+from lockgate.state import State, StateError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -112,7 +112,7 @@ def test_what_cannot_be_told_is_shown_and_told_again(
 
     def refuse(_state: State, _path: Path) -> int:
         message = "the disk does not take it"
-        raise delivery.StateError(message)
+        raise StateError(message)
 
     with monkeypatch.context() as broken:
         broken.setattr(State, "publish", refuse)
@@ -134,7 +134,7 @@ def test_a_revocation_that_was_told_is_not_told_twice_when_publishing_fails(
 
     def refuse(_state: State, _path: Path) -> int:
         message = "no"
-        raise delivery.StateError(message)
+        raise StateError(message)
 
     with monkeypatch.context() as broken:
         broken.setattr(State, "publish", refuse)

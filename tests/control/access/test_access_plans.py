@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.utils import timezone
@@ -150,7 +150,7 @@ def test_the_document_says_whether_it_holds_callers_to_a_plan(node: Node, gold: 
 
 
 def test_a_plan_is_for_apis_of_the_document(node: Node, olaf: Actor) -> None:
-    assert node.gateway
+    node.reload()
     with pytest.raises(AccountError, match="has no API `ordres`; there are: orders, stock"):
         plans.create(olaf, name="gold", apis=["ordres"])
 
@@ -166,10 +166,8 @@ def test_a_plan_is_for_apis_of_the_document(node: Node, olaf: Actor) -> None:
         ({"owner": "dora@example.com"}, "dora@example.com cannot decide about requests"),
     ],
 )
-def test_a_plan_that_makes_no_sense_is_refused(
-    olaf: Actor, dora: Actor, given: dict[str, object], message: str
-) -> None:
-    assert dora
+@pytest.mark.usefixtures("dora")
+def test_a_plan_that_makes_no_sense_is_refused(olaf: Actor, given: dict[str, Any], message: str) -> None:
     with pytest.raises(AccountError, match=message):
         plans.create(olaf, **{"name": "gold", "apis": ["orders"], **given})
 

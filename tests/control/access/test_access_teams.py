@@ -11,6 +11,7 @@ from lockgate.control.access.models import Application, Invitation, Membership
 from lockgate.control.access.services import applications_of, find_application, teams_of
 from lockgate.control.accounts.errors import AccountError, ForbiddenError, UnknownError
 from lockgate.control.audit.models import Entry
+from lockgate.control.notify.models import Message
 
 if TYPE_CHECKING:
     from control.access.conftest import NewActor
@@ -57,7 +58,7 @@ def test_a_new_invitation_replaces_the_one_before(dora: Actor, emil: Actor) -> N
     first, second = (teams.invite(dora, "web", email=emil.who) for _ in range(2))
     with pytest.raises(UnknownError):
         teams.invitation(first)
-    assert teams.join(emil, second)
+    assert teams.join(emil, second).name == "web"
 
 
 def test_members_use_applications_and_only_owners_change_the_team(
@@ -117,6 +118,8 @@ def test_a_security_engineer_locks_what_is_in_no_team_of_theirs(
     entry = Entry.objects.get(action="credential.revoked")
     assert (entry.who, entry.why) == (engineer.who, "it leaked")
     assert issued.secret not in str(list(Entry.objects.values()))
+    told = Message.objects.order_by("pk").values_list("title", flat=True)
+    assert list(told) == ["A key of Web shop was revoked", "Web shop was suspended"]
 
 
 def test_somebody_always_owns_a_team(dora: Actor, emil: Actor) -> None:
@@ -172,7 +175,7 @@ def test_there_are_only_so_many_live_credentials(
     with pytest.raises(AccountError, match="has 2 live credentials"):
         credentials.issue(dora, shop.name)
     credentials.revoke(dora, first.credential.pk)
-    assert credentials.issue(dora, shop.name)
+    assert credentials.issue(dora, shop.name).credential.is_live
 
 
 def test_a_key_is_rotated_once_and_never_lives_longer_by_it(dora: Actor, shop: Application) -> None:

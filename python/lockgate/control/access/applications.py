@@ -10,7 +10,7 @@ from django.utils import timezone
 from lockgate.control.access import names, told
 from lockgate.control.access.delivery import others, tell, tell_revoked
 from lockgate.control.access.models import Application, Credential, Subscription, Team
-from lockgate.control.access.services import OWN, find_application, find_team
+from lockgate.control.access.services import OWN, find_application, find_team, role_in
 from lockgate.control.accounts.errors import AccountError, ForbiddenError, UnknownError
 from lockgate.control.audit.services import record
 
@@ -90,6 +90,7 @@ def suspend(by: Actor, name: str, *, why: str = "") -> Application:
         application.save(update_fields=["suspended_at"])
         record(by, "application.suspended", _about(application), before="active", after="suspended", why=why)
         tell()
+        _tell_team(by, application, why)
     return application
 
 
@@ -107,6 +108,7 @@ def resume(by: Actor, name: str, *, why: str = "") -> Application:
         application.save(update_fields=["suspended_at"])
         record(by, "application.resumed", _about(application), before="suspended", after="active", why=why)
         tell()
+        _tell_team(by, application, why)
     return application
 
 
@@ -163,6 +165,11 @@ def retire(by: Actor, name: str, *, why: str = "") -> Application:
     record(by, "application.retired", _about(application), before="active", after="retired", why=why)
     tell()
     return application
+
+
+def _tell_team(by: Actor, application: Application, why: str) -> None:
+    if role_in(by, application.team) is None:
+        told.suspended(application, names.text(why, 2_000))
 
 
 def _may_own(by: Actor) -> None:

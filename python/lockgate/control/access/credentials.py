@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Final
 from django.db import transaction
 from django.utils import timezone
 
-from lockgate.control.access import names, secret_form
+from lockgate.control.access import names, secret_form, told
 from lockgate.control.access.delivery import tell, tell_revoked
 from lockgate.control.access.expiry import step
 from lockgate.control.access.models import Application, Credential
-from lockgate.control.access.services import find_application
+from lockgate.control.access.services import find_application, role_in
 from lockgate.control.accounts.errors import AccountError, UnknownError
 from lockgate.control.audit.services import record
 
@@ -141,6 +141,8 @@ def revoke(by: Actor, pk: int, *, why: str = "", application: str | None = None)
         if found.kind == Credential.Kind.KEY:
             tell_revoked(found.sha256)
         tell()
+        if role_in(by, found.application.team) is None:
+            told.revoked(found, names.text(why, 2_000))
     return found
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lockgate.control.access.models import Plan, Team
 
 _LINES = forms.Textarea(attrs={"rows": 3})
-_PERIODS = [("", "no quota"), *((period, f"a {period}") for period in QUOTA_PERIODS)]
+_PERIODS = [("", "none"), *((period, period) for period in QUOTA_PERIODS)]
 
 
 class NewTeam(Form):
@@ -146,12 +146,12 @@ class PlanForm(Form):
     scopes = forms.CharField(
         label="Scopes", max_length=4_000, required=False, help_text="Such as orders:read orders:write."
     )
-    rate_limit = forms.IntegerField(label="Calls at a time", min_value=1, required=False)
+    rate_limit = forms.IntegerField(label="Rate limit, calls", min_value=1, required=False)
     rate_per = forms.CharField(
-        label="In so long", max_length=8, required=False, help_text="Such as 1s, 1m or 1h."
+        label="Rate limit, per", max_length=8, required=False, help_text="Such as 1s, 1m or 1h."
     )
-    quota = forms.IntegerField(label="Calls altogether", min_value=1, required=False)
-    quota_per = forms.ChoiceField(label="For", choices=_PERIODS, required=False)
+    quota = forms.IntegerField(label="Quota, calls", min_value=1, required=False)
+    quota_per = forms.ChoiceField(label="Quota, per", choices=_PERIODS, required=False)
     owner = forms.EmailField(
         label="Who decides", required=False, help_text="An e-mail address; anybody who may, when left out."
     )

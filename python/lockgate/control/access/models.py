@@ -248,3 +248,13 @@ class TokenKey(models.Model):
 
     def __str__(self) -> str:
         return self.kid
+
+
+class UsageRead(models.Model):
+    """One row: how far the recording was read for when keys were last used."""
+
+    segment = models.CharField(max_length=64, blank=True)
+    """The name of the last segment that was read whole."""
+
+    def __str__(self) -> str:
+        return self.segment

@@ -42,6 +42,7 @@ _FIELDS: Final = (
     "needs_approval",
     "is_open",
 )
+_MAY_BE_NONE: Final = frozenset({"rate_limit", "quota"})
 
 
 @transaction.atomic
@@ -187,6 +188,9 @@ def _policies(value: object) -> Iterator[dict[str, Any]]:
 
 def _set(plan: Plan, given: dict[str, Any], owner: str | None) -> None:
     for field in _FIELDS:
+        if field in given and given[field] is None and field not in _MAY_BE_NONE:
+            message = f"`{field}` of a plan cannot be nothing; leave it out to keep what it is"
+            raise AccountError(message)
         if field in given:
             setattr(plan, field, given[field])
     plan.title = names.text(plan.title, 120) or plan.name

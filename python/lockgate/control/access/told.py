@@ -79,6 +79,39 @@ def expires(credential: Credential, days: int) -> None:
     )
 
 
+def revoked(credential: Credential, why: str) -> None:
+    """Tell a team that somebody else revoked a credential of theirs."""
+    application = credential.application
+    what = "secret" if credential.client_id else "key"
+    send(
+        Event(
+            kind="key.revoked",
+            title=f"A {what} of {application.title} was revoked",
+            text=f"{credential.prefix}… is refused from now on. {why or 'No reason was given.'}",
+            link=page(application),
+            to=[application.name],
+            data={"application": application.name, "credential": credential.pk},
+            severity="warning",
+        )
+    )
+
+
+def suspended(application: Application, why: str) -> None:
+    """Tell a team that somebody else suspended their application, or resumed it."""
+    did = "was suspended" if application.suspended_at else "may call again"
+    send(
+        Event(
+            kind="access.suspended" if application.suspended_at else "access.resumed",
+            title=f"{application.title} {did}",
+            text=why or "No reason was given.",
+            link=page(application),
+            to=[application.name],
+            data={"application": application.name},
+            severity="warning" if application.suspended_at else "info",
+        )
+    )
+
+
 def moved(application: Application, before: str) -> None:
     """Tell a team that an application is theirs now."""
     send(

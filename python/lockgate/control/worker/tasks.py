@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from lockgate.control.access import delivery, expiry
+from lockgate.control.access import delivery, expiry, usage
 from lockgate.control.access.oauth import keys
 from lockgate.control.events.worker import read_recording
 from lockgate.control.notify.delivery import deliver, forget
@@ -45,6 +45,7 @@ TASKS: Final[tuple[Task, ...]] = (
     Task("events.index", 2.0, read_recording),
     Task("worker.forget", 3_600.0, forget_old),
     Task("access.tell", 2.0, delivery.follow),
+    Task("access.usage", 10.0, usage.read),
     Task("access.expiry", 600.0, expiry.warn),
     Task("access.token_keys", 3_600.0, keys.rotate_old),
     Task("access.forget", 3_600.0, delivery.forget_old),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from authlib.integrations.django_oauth2 import AuthorizationServer
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 TOKEN_SECONDS: Final = 300
 """How long a token is good for: so long at most it keeps scopes that were taken away."""
+_NOTE_USE_EVERY: Final = timedelta(minutes=1)
 METHODS: Final = ("client_secret_basic", "client_secret_post")
 
 
@@ -73,8 +75,10 @@ class Client(ClientMixin):
         """Whether it is one of the live secrets."""
         digest = secret_form.digest(client_secret)
         found = [one for one in self._credentials if hmac.compare_digest(one.sha256, digest)]
-        if found:
-            Credential.objects.filter(pk=found[0].pk).update(last_used_at=timezone.now())
+        now = timezone.now()
+        for one in found:
+            if one.last_used_at is None or now - one.last_used_at > _NOTE_USE_EVERY:
+                Credential.objects.filter(pk=one.pk).update(last_used_at=now)
         return bool(found)
 
     def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:  # noqa: ARG002 - as authlib asks
