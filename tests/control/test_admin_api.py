@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from lockgate.control.accounts.models import User
-from lockgate.control.accounts.roles import NAMES
+from lockgate.control.accounts.roles import NAMES, permissions_of
 from lockgate.control.api.admin import api
 from lockgate.control.audit.models import Entry
 
@@ -97,7 +97,10 @@ def test_every_page_but_those_of_the_entrance_leads_to_the_sign_in() -> None:
         "/account/inactive/",
         "/account/sign-up/",
         "/account/forgotten/",
+        "/account/sign-up/x/",
         "/account/set-password/",
+        "/account/provider/x/",
+        "/account/provider-sign-up/",
         "/account/email/",
         "/set-up/x/",
         "/link/x/",
@@ -184,7 +187,8 @@ def test_tokens_are_issued_shown_once_and_revoked(new_token: NewToken) -> None:
 def test_what_cannot_be_done_is_told_as_a_problem(
     new_token: NewToken, path: str, body: Any, status: int, message: str
 ) -> None:
-    answer = call("POST", BASE + path, new_token("users:write", "tokens:write", "applications:own"), body)
+    token = new_token("users:write", "tokens:write", *permissions_of("developer"))
+    answer = call("POST", BASE + path, token, body)
     assert message in told(answer, status)["detail"]
     assert answer.headers["Content-Type"] == "application/problem+json"
 

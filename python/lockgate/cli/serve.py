@@ -22,6 +22,7 @@ from lockgate.cli.run import (
     Watched,
     node_options,
 )
+from lockgate.control.accounts.configuration import check_environment
 from lockgate.control.configuration import ConfigurationError, ControlSettings, caller_url, network
 from lockgate.control.secret import make_checkpoint_key, make_state, secret_key
 from lockgate.models import Problem
@@ -124,6 +125,7 @@ def serve(
             gateway_url=caller_url(gateway_url or ""),
         )
         settings.check()
+        check_environment()
         os.umask(0o077)
         make_state(folder)
         # Here, and not by each of the processes that are started at once.

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from allauth.account import views as account
+from allauth.socialaccount.providers.openid_connect import views as openid_connect
 from django.contrib.auth.decorators import login_not_required
 from django.urls import include, path
 
+from lockgate.control.accounts import pages as identity
 from lockgate.control.api.admin import api
 from lockgate.control.api.logs import audit_logs
 from lockgate.control.console import admin, entrance, pages
@@ -39,11 +41,19 @@ urlpatterns = [
     path("account/reauthenticate/", account.reauthenticate, name="account_reauthenticate"),
     path("account/password/", account.password_change, name="account_change_password"),
     path("account/factors/", include("allauth.mfa.urls")),
-    # allauth leads to these by name; nobody signs up or changes an address, and a link is asked of an admin.
-    path("account/sign-up/", entrance.closed, name="account_signup"),
-    path("account/forgotten/", entrance.closed, name="account_reset_password"),
+    path("account/sign-up/", identity.ask_sign_up, name="account_signup"),
+    path("account/sign-up/<str:token>/", identity.sign_up, name="sign_up"),
+    path("account/forgotten/", identity.forgotten, name="account_reset_password"),
+    path("account/provider/", identity.provider, name="openid_connect_login"),
+    path("account/provider/<str:provider_id>/", openid_connect.callback, name="openid_connect_callback"),
+    path("account/provider/leave/<int:pk>/", identity.leave_provider, name="leave_provider"),
+    # allauth leads to these by name; nobody changes an address alone.
     path("account/set-password/", entrance.closed, name="account_set_password"),
     path("account/email/", entrance.closed, name="account_email"),
+    path("account/provider-sign-up/", entrance.closed, name="socialaccount_signup"),
+    path("account/provider-cancelled/", identity.cancelled, name="socialaccount_login_cancelled"),
+    path("account/provider-error/", identity.cancelled, name="socialaccount_login_error"),
+    path("account/providers/", identity.cancelled, name="socialaccount_connections"),
 ]
 handler400 = "lockgate.control.console.errors.bad_request"
 handler403 = "lockgate.control.console.errors.forbidden"

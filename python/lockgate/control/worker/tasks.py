@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from lockgate.control.access import delivery, expiry, usage
 from lockgate.control.access.oauth import keys
+from lockgate.control.accounts.letters import write
 from lockgate.control.events.worker import read_recording
 from lockgate.control.notify.delivery import deliver, forget
 from lockgate.control.portal.served import observe
@@ -51,6 +52,7 @@ TASKS: Final[tuple[Task, ...]] = (
     Task("access.forget", 3_600.0, delivery.forget_old),
     Task("portal.catalogue", 5.0, observe),
     Task("portal.usage", 10.0, count_new),
+    Task("accounts.letters", 2.0, write),
     Task("notify.deliver", 2.0, deliver),
     Task("notify.forget", 3_600.0, forget),
 )
