@@ -49,8 +49,8 @@ def told(answer: Answer, status: int = 200) -> Any:
 
 
 def test_the_router_is_enumerated_whole() -> None:
-    assert len(routes()) >= 17
-    assert ("GET", f"{BASE}/openapi.json") in routes()
+    assert len(routes()) >= 46
+    assert {("GET", f"{BASE}/openapi.json"), ("POST", f"{BASE}/applications")} <= set(routes())
 
 
 @pytest.mark.parametrize(("method", "path"), routes())
@@ -68,8 +68,18 @@ def test_every_route_but_those_about_oneself_needs_a_permission(
     method: str, path: str, new_user: NewUser, sign_in: SignIn
 ) -> None:
     developer = sign_in(new_user("developer", "dev@example.com"))
-    expected = 200 if path in {f"{BASE}/me", f"{BASE}/openapi.json"} else 403
-    assert developer.generic(method, path, "{}", content_type="application/json").status_code == expected
+    expected = {200} if path in {f"{BASE}/me", f"{BASE}/openapi.json"} else {403}
+    if is_for_developers(method, path.removeprefix(BASE)):
+        # What they have none of, or what they sent, and never what is somebody else's.
+        expected = {200, 404, 422}
+    assert developer.generic(method, path, "{}", content_type="application/json").status_code in expected
+
+
+def is_for_developers(method: str, path: str) -> bool:
+    """Whether a route is about the caller's own teams and applications, or about plans to choose from."""
+    about_own = ("/me/", "/teams", "/applications/1", "/subscriptions/1/end")
+    others = {("POST", "/applications"), ("GET", "/plans"), ("GET", "/plans/1")}
+    return path.startswith(about_own) or (method, path) in others
 
 
 def every_page(patterns: list[Any], before: str = "") -> Iterator[str]:
@@ -95,14 +105,17 @@ def test_every_page_but_those_of_the_entrance_leads_to_the_sign_in() -> None:
         "/set-up/x/",
         "/link/x/",
     }
+    for_programs = {"/oauth/token", "/oauth/jwks.json", "/.well-known/oauth-authorization-server"}
     found = {f"/{path}" for path in every_page(get_resolver().url_patterns)}
-    assert open_pages <= found
+    assert open_pages | for_programs <= found
     for path in sorted(found):
         answer = Client().get(path)
         if path == f"{BASE}/":
             assert answer.status_code == 404
         elif path.startswith(BASE) or path == "/audit/logs":
             assert answer.status_code in {401, 405}, path
+        elif path in for_programs:
+            assert answer.status_code in {200, 405}, path
         elif path in open_pages:
             assert answer.status_code in {200, 404}, path
         else:

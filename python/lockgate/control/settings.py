@@ -33,6 +33,7 @@ INSTALLED_APPS = [
     "lockgate.control.notify",
     "lockgate.control.console",
     "lockgate.control.portal",
+    "lockgate.control.feedback",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

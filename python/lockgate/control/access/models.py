@@ -71,7 +71,9 @@ class Application(models.Model):
     name = models.CharField(max_length=NAME_CHARACTERS, unique=True)
     title = models.CharField(max_length=120)
     description = models.CharField(max_length=2_000, blank=True)
-    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="applications")
+    team = models.ForeignKey(
+        Team, on_delete=models.PROTECT, related_name="applications", related_query_name="application"
+    )
     created_by = models.CharField(max_length=254)
     created_at = models.DateTimeField(default=timezone.now)
     suspended_at = models.DateTimeField(null=True)
@@ -106,7 +108,8 @@ class Credential(models.Model):
     prefix = models.CharField(max_length=16)
     """How the secret begins, to tell several apart."""
     sha256 = models.CharField(max_length=64, unique=True)
-    client_id = models.CharField(max_length=64, unique=True, null=True)
+    client_id = models.CharField(max_length=80, null=True, db_index=True)
+    """Of a client; two secrets share it while one takes the place of the other."""
     created_by = models.CharField(max_length=254)
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField(null=True)
@@ -118,12 +121,17 @@ class Credential(models.Model):
     """With how many days left its owners were told last."""
 
     def __str__(self) -> str:
-        return f"{self.application}/{self.client_id or self.prefix}"
+        return f"{self.application}/{self.prefix}"
 
     @property
     def is_live(self) -> bool:
         """Whether it opens anything, as far as it alone is asked."""
         return self.revoked_at is None and (self.expires_at is None or self.expires_at > timezone.now())
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether another one was made in its place, so that it ends by itself."""
+        return self.is_live and any(one.is_live for one in self.replaced_by.all())
 
 
 class Plan(models.Model):
@@ -218,6 +226,8 @@ class Directory(models.Model):
     """The names of the document's own applications that stand in the directory with ours."""
     follows_document = models.BooleanField(default=True)
     """Whether the document's applications stand in it, too; not once a person published one by hand."""
+    published = models.JSONField(default=list)
+    """The names of ours that were told."""
     published_at = models.DateTimeField(null=True)
     taken = models.JSONField(default=list)
     """Names of ours that somebody else has in the document or the directory, so that theirs stands."""
@@ -238,3 +248,13 @@ class TokenKey(models.Model):
 
     def __str__(self) -> str:
         return self.kid
+
+
+class UsageRead(models.Model):
+    """One row: how far the recording was read for when keys were last used."""
+
+    segment = models.CharField(max_length=64, blank=True)
+    """The name of the last segment that was read whole."""
+
+    def __str__(self) -> str:
+        return self.segment

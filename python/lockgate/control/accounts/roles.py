@@ -66,6 +66,13 @@ PERMISSIONS: Final = (
         "approver",
         "auditor",
     ),
+    _permission(
+        "feedback:answer",
+        "answer what callers report, suggest and dispute",
+        "platform_admin",
+        "security_engineer",
+        "api_owner",
+    ),
     _permission("users:read", "see accounts and their roles", "platform_admin", "auditor"),
     _permission("users:write", "invite, change and deactivate accounts", "platform_admin"),
     _permission("tokens:read", "see service accounts and their tokens", "platform_admin", "auditor"),

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 _PAGES: Final = (
     ("overview", "Overview", "traffic:read"),
     ("exceptions", "Exceptions", "exceptions:read"),
+    ("feedback_inbox", "Feedback", "feedback:answer"),
+    ("applications", "Applications", "applications:read"),
+    ("plans", "Plans", "plans:write"),
+    ("requests", "Requests", "subscriptions:approve"),
     ("audit", "Audit", "audit:read"),
     ("channels", "Channels", "channels:read"),
     ("users", "Users", "users:read"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lockgate.control.access.models import Membership
+from lockgate.control.access.models import Application, Membership
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -12,5 +12,6 @@ if TYPE_CHECKING:
 
 def people_of(applications: Sequence[str]) -> set[int]:
     """The keys of the people in the teams of applications, by the applications' names."""
-    found = Membership.objects.filter(team__applications__name__in=applications)
+    teams = Application.objects.filter(name__in=applications).values("team")
+    found = Membership.objects.filter(team__in=teams)
     return set(found.values_list("user_id", flat=True))

@@ -50,7 +50,8 @@ class Route:
     fields: tuple[tuple[str, str], ...]
     """Header fields that a request must have."""
     policies: tuple[Policy, ...]
-    is_aggregate: bool = False
+    upstreams: tuple[str, ...]
+    """What answers, which callers are never told."""
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
@@ -79,6 +80,16 @@ class Deprecation:
     successor: str
     docs: str
     """A page about it; a URL or nothing."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its end has passed."""
+        return self.sunset is not None and self.sunset <= datetime.now(UTC)
+
+    @property
+    def days_left(self) -> int:
+        """How many whole days are left; 0 when its end is not known, or near."""
+        return max(0, (self.sunset - datetime.now(UTC)).days) if self.sunset else 0
 
 
 @dataclass(frozen=True)
@@ -274,7 +285,7 @@ def _route_content(route: Json) -> Json:
         for one in route["policies"]
         if one["mode"] != "off"
     ]
-    taken = {name: route[name] for name in ("id", "path", "methods", "aggregate")}
+    taken = {name: route[name] for name in ("id", "path", "methods", "upstreams")}
     return {**taken, "fields": route["headers"], "policies": policies}
 
 
@@ -301,7 +312,7 @@ def _route(said: Json) -> Route:
         methods=tuple(said["methods"]),
         fields=tuple((name, value) for name, value in said["fields"]),
         policies=tuple(Policy(**one) for one in said["policies"]),
-        is_aggregate=bool(said["aggregate"]),
+        upstreams=tuple(said["upstreams"]),
     )
 
 

@@ -70,29 +70,44 @@ def _operation(old: Reference, before: Operation, new: Reference, after: Operati
     if after.is_deprecated and not before.is_deprecated:
         lines.append(Line(f"{name} is deprecated."))
     lines += _parameters(name, old, before, new, after)
-    body_before, body_after = old.body(before), new.body(after)
-    if body_after is not None:
-        if body_before is None or (body_after.is_required and not body_before.is_required):
-            what = "needs a body" if body_after.is_required else "takes a body"
-            lines.append(Line(f"{name} {what}.", breaks=body_after.is_required))
-        if body_before is not None and body_before.media and body_after.media:
-            gone = {one.type for one in body_before.media} - {one.type for one in body_after.media}
-            lines += [Line(f"{name} takes no `{one}` any more.", breaks=True) for one in sorted(gone)]
-            trees = _fields(old, body_before.media[0].schema), _fields(new, body_after.media[0].schema)
-            lines += _sent(name, *trees)
-    elif body_before is not None:
-        lines.append(Line(f"{name} takes no body any more."))
-    answers = {one.status: one for one in new.responses(after)}
-    for one in old.responses(before):
-        later = answers.get(one.status)
+    return [*lines, *_bodies(name, old, before, new, after), *_answers(name, old, before, new, after)]
+
+
+def _bodies(name: str, old: Reference, before: Operation, new: Reference, after: Operation) -> list[Line]:
+    was, now = old.body(before), new.body(after)
+    if now is None:
+        return [Line(f"{name} takes no body any more.")] if was is not None else []
+    lines = []
+    if was is None or (now.is_required and not was.is_required):
+        what = "needs a body" if now.is_required else "takes a body"
+        lines.append(Line(f"{name} {what}.", breaks=now.is_required))
+    if was is None or not was.media or not now.media:
+        return lines
+    gone = {one.type for one in was.media} - {one.type for one in now.media}
+    lines += [Line(f"{name} takes no `{one}` any more.", breaks=True) for one in sorted(gone)]
+    schemas = was.media[0].schema, now.media[0].schema
+    if (kinds := _kinds(old, schemas[0], new, schemas[1])) is not None:
+        return [*lines, Line(f"{name} takes {kinds[1]}, and took {kinds[0]}.", breaks=True)]
+    return [*lines, *_sent(name, _fields(old, schemas[0]), _fields(new, schemas[1]))]
+
+
+def _answers(name: str, old: Reference, before: Operation, new: Reference, after: Operation) -> list[Line]:
+    was = {one.status: one for one in old.responses(before)}
+    now = {one.status: one for one in new.responses(after)}
+    lines = [Line(f"{name} may answer {status}.") for status in now if status not in was]
+    for status, one in was.items():
+        later = now.get(status)
         if later is None:
-            if one.status.startswith("2"):
-                lines.append(Line(f"{name} does not answer {one.status} any more.", breaks=True))
-        elif one.media and later.media:
-            trees = _fields(old, one.media[0].schema), _fields(new, later.media[0].schema)
-            lines += _answered(f"{name} ({one.status})", *trees)
-    known = {one.status for one in old.responses(before)}
-    lines += [Line(f"{name} may answer {status}.") for status in answers if status not in known]
+            if status.startswith("2"):
+                lines.append(Line(f"{name} does not answer {status} any more.", breaks=True))
+            continue
+        if not one.media or not later.media:
+            continue
+        schemas, answered = (one.media[0].schema, later.media[0].schema), f"{name} ({status})"
+        if (kinds := _kinds(old, schemas[0], new, schemas[1])) is not None:
+            lines.append(Line(f"{answered} answers {kinds[1]}, and answered {kinds[0]}.", breaks=True))
+        else:
+            lines += _answered(answered, _fields(old, schemas[0]), _fields(new, schemas[1]))
     return lines
 
 
@@ -118,6 +133,20 @@ def _parameters(name: str, old: Reference, before: Operation, new: Reference, af
     ]
     return lines
 
+
+def _kinds(old: Reference, before: Any, new: Reference, after: Any) -> tuple[str, str] | None:  # noqa: ANN401
+    """What a body as a whole was and is, where these differ."""
+    if before is None or after is None:
+        return None
+    kinds = Tree(old).of(before).type, Tree(new).of(after).type
+    return (_an(kinds[0]), _an(kinds[1])) if kinds[0] != kinds[1] else None
+
+
+def _an(kind: str) -> str:
+    return f"{'an' if kind[0] in 'aeio' else 'a'} {kind}" if kind.partition(" ")[0] in _SINGLE else kind
+
+
+_SINGLE: Final = ("array", "object", "string", "integer", "number", "boolean")
 
 Fields = dict[str, tuple[str, bool, list[str]]]
 """Type, whether it is required and notes, by the path of names."""

@@ -25,7 +25,14 @@ class Place:
 
 PLACES: Final = (
     Place("portal_home", "Home", is_open=True),
-    Place("notifications", "Notifications"),
+    Place("portal_apis", "APIs", is_open=True),
+    Place("my_applications", "Applications"),
+    Place("portal_exceptions", "Exceptions"),
+    Place("portal_usage", "Usage"),
+    Place("portal_notices", "Notices"),
+    Place("portal_status", "Status", is_open=True),
+    Place("feedback_threads", "Feedback"),
+    Place("portal_learning", "Learn", is_open=True),
 )
 
 

@@ -330,7 +330,7 @@ def text_of(said: Any) -> str:  # noqa: ANN401
 
 def _name(wanted: Any, method: str, path: str, taken: set[str]) -> str:  # noqa: ANN401
     text = wanted if isinstance(wanted, str) and wanted else f"{method}-{path}"
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.")[:100] or method.lower()
+    name = re.sub(r"[^A-Za-z0-9._]+", "-", text).strip("-.")[:100] or method.lower()
     number, unique = 1, name
     while unique in taken:
         number += 1

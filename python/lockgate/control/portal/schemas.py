@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 from lockgate.control.portal.reference import Json, dict_of, list_of, text_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lockgate.control.portal.reference import Reference
 
 _MOST_DEPTH: Final = 6
@@ -97,22 +99,12 @@ class Tree:
         return node
 
     def _add_parts(self, node: Node, said: Json, above: tuple[str, ...]) -> None:
-        required = {one for one in list_of(said.get("required")) if isinstance(one, str)}
-        for name, part in dict_of(said.get("properties")).items():
-            node.children.append(self._node(part, name, above, is_required=name in required))
-        rest = said.get("additionalProperties")
-        if isinstance(rest, dict) and rest:
-            node.children.append(self._node(rest, "any other name", above, is_role=True))
-        for pattern, part in dict_of(said.get("patternProperties")).items():
-            node.children.append(self._node(part, f"names like {pattern}", above, is_role=True))
-        for part in list_of(said.get("prefixItems")):
-            node.children.append(self._node(part, "next item", above, is_role=True))
-        if isinstance(said.get("items"), dict):
-            node.children.append(self._node(said["items"], "each item", above, is_role=True))
-        for word, role in (("oneOf", "either"), ("anyOf", "any of")):
-            for part in list_of(said.get(word))[:50]:
-                if part != {"type": "null"}:
-                    node.children.append(self._node(part, role, above, is_role=True))
+        for part, name, is_role, is_required in _parts(said):
+            if self._nodes >= _MOST_NODES:
+                node.is_cut = True
+                return
+            child = self._node(part, name, above, is_role=is_role, is_required=is_required)
+            node.children.append(child)
 
     def _merged(self, said: Json) -> Json:
         """With what its `allOf` adds."""
@@ -136,6 +128,26 @@ class Tree:
                 else:
                     merged.setdefault(name, value)
         return merged
+
+
+def _parts(said: Json) -> Iterator[tuple[Any, str, bool, bool]]:
+    """What a schema is made of: each part, its name or role, whether it is a role, whether it is required."""
+    required = {one for one in list_of(said.get("required")) if isinstance(one, str)}
+    for name, part in dict_of(said.get("properties")).items():
+        yield part, name, False, name in required
+    rest = said.get("additionalProperties")
+    if isinstance(rest, dict) and rest:
+        yield rest, "any other name", True, False
+    for pattern, part in dict_of(said.get("patternProperties")).items():
+        yield part, f"names like {pattern}", True, False
+    for part in list_of(said.get("prefixItems")):
+        yield part, "next item", True, False
+    if isinstance(said.get("items"), dict):
+        yield said["items"], "each item", True, False
+    for word, role in (("oneOf", "either"), ("anyOf", "any of")):
+        for part in list_of(said.get(word))[:50]:
+            if part != {"type": "null"}:
+                yield part, role, True, False
 
 
 def example(reference: Reference, schema: Any, depth: int = 0) -> Any:  # noqa: ANN401, PLR0911 - values of any kind
@@ -238,7 +250,7 @@ def _type(said: Json) -> str:
 
 
 def _notes(said: Json) -> list[str]:
-    notes = [words.format(_told(said[word])) for word, words in _BOUNDS if _is_number(said.get(word))]
+    notes = [_bound(words, said[word]) for word, words in _BOUNDS if _is_number(said.get(word))]
     if said.get("exclusiveMinimum") is True:
         notes.append("the least itself is not allowed")
     if said.get("exclusiveMaximum") is True:
@@ -266,6 +278,15 @@ def _notes(said: Json) -> list[str]:
     if isinstance(discriminator.get("propertyName"), str):
         notes.append(f"`{discriminator['propertyName']}` tells which")
     return notes
+
+
+def _bound(words: str, value: float) -> str:
+    said = words.format(_told(value))
+    return said.removesuffix("ies") + "y" if value == 1 and said.endswith("ies") else _one(said, value)
+
+
+def _one(said: str, value: float) -> str:
+    return said.removesuffix("s") if value == 1 and said.endswith(("characters", "items")) else said
 
 
 def _has_parts(said: Json) -> bool:

@@ -145,7 +145,7 @@ def _kept(known: _Known | None, now: float) -> _Known:
 def _keep(found: Catalogue, packed: bytes, digest: str, revision: str) -> None:
     """Keep the catalogue, and write what changed into the changelog, once whoever sees it first."""
     with transaction.atomic():
-        shelf = Shelf.objects.select_for_update().get(pk=1)
+        shelf, _ = Shelf.objects.select_for_update().get_or_create(pk=1)
         if shelf.digest == digest:
             return
         if shelf.content:

@@ -1,6 +1,6 @@
 """What policies ask of callers, in words: which key, which scope, which limit.
 
-Nothing that only its owner needs. Sentences are Markdown; values that come from a document stand in code spans.
+Nothing that only its owner needs. Sentences are Markdown; values of a document stand in code spans.
 """
 
 from __future__ import annotations

@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from lockgate.control.access import delivery, expiry, usage
+from lockgate.control.access.oauth import keys
 from lockgate.control.accounts.letters import write
 from lockgate.control.events.worker import read_recording
 from lockgate.control.notify.delivery import deliver, forget
+from lockgate.control.portal.served import observe
+from lockgate.control.portal.usage import count_new
 from lockgate.control.worker.jobs import forget_old
 
 if TYPE_CHECKING:
@@ -41,6 +45,13 @@ class Kind:
 TASKS: Final[tuple[Task, ...]] = (
     Task("events.index", 2.0, read_recording),
     Task("worker.forget", 3_600.0, forget_old),
+    Task("access.tell", 2.0, delivery.follow),
+    Task("access.usage", 10.0, usage.read),
+    Task("access.expiry", 600.0, expiry.warn),
+    Task("access.token_keys", 3_600.0, keys.rotate_old),
+    Task("access.forget", 3_600.0, delivery.forget_old),
+    Task("portal.catalogue", 5.0, observe),
+    Task("portal.usage", 10.0, count_new),
     Task("accounts.letters", 2.0, write),
     Task("notify.deliver", 2.0, deliver),
     Task("notify.forget", 3_600.0, forget),
