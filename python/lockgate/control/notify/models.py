@@ -68,7 +68,7 @@ class Preference(models.Model):
     class Meta:
         """One of each."""
 
-        constraints = (models.UniqueConstraint(fields=("user", "topic"), name="notify_preference"),)
+        constraints = (models.UniqueConstraint(fields=("user", "topic"), name="notify_one_preference"),)
 
     def __str__(self) -> str:
         return f"{self.topic} for {self.user}"

@@ -190,7 +190,7 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
-                "constraints": [models.UniqueConstraint(fields=("user", "topic"), name="notify_preference")],
+                "constraints": [models.UniqueConstraint(fields=("user", "topic"), name="notify_one_preference")],
             },
         ),
     ]
