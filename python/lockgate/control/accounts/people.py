@@ -16,6 +16,7 @@ from django.utils import timezone
 from lockgate.control.accounts import links
 from lockgate.control.accounts.errors import AccountError, ForbiddenError, UnknownError
 from lockgate.control.accounts.models import Link, User
+from lockgate.control.accounts.notices import warn
 from lockgate.control.accounts.roles import ROLES, permissions_of
 from lockgate.control.audit.services import Actor, here, record
 
@@ -184,6 +185,8 @@ def choose_password(token: str, *, password: str, address: str) -> User:
         user.email_verified_at = timezone.now()
         user.save(update_fields=["email_verified_at"])
     record(Actor(user.email, address), "account.password_set", _about(user), why=f"by a link of {link.kind}")
+    if link.kind == Link.Kind.RESET:
+        warn(user, "password_changed", "Your password was changed by a link", address)
     return user
 
 

@@ -64,6 +64,7 @@ TOPICS: Final = (
     Topic("key", "Keys and certificates", "what expires, is rotated or revoked", mail=True),
     Topic("access", "Access", "invitations, subscriptions and their approval", mail=True),
     Topic("feedback", "Feedback", "answers to what you reported, and reports to answer", mail=True),
+    Topic("account", "Your account", "a password or a second factor that was changed", mail=True),
     Topic("channel", "Channels", "a channel of yours that no longer takes deliveries", mail=True),
     Topic("other", "Everything else", "whatever fits none of these", mail=False),
 )

@@ -190,7 +190,9 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
-                "constraints": [models.UniqueConstraint(fields=("user", "topic"), name="notify_one_preference")],
+                "constraints": [
+                    models.UniqueConstraint(fields=("user", "topic"), name="notify_one_preference")
+                ],
             },
         ),
     ]
