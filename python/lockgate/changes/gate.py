@@ -142,7 +142,7 @@ def shown(report: Replay) -> Expectation:
 def run(
     change: Change,
     *,
-    log: str | Path,
+    log: str | Path | audit.Log,
     who: str,
     only: Iterable[Name] | None = None,
     again: bool = False,
@@ -181,7 +181,7 @@ def run(
                     watch(name, words, done, of)
 
             found = gather(change, step, documents, who, hear)
-            audit.append(
+            audit.write(
                 log,
                 who=who,
                 action=f"change.{name}",
@@ -200,7 +200,7 @@ def run(
 def approve(
     change: Change,
     *,
-    log: str | Path,
+    log: str | Path | audit.Log,
     who: str,
     why: str | None = None,
     key: Ed25519PrivateKey | None = None,
@@ -233,8 +233,8 @@ def approve(
             "evidence": now.evidence,
         }
         if refused:
-            audit.append(log, action="change.approve.refused", **record, details={"says": refused})
+            audit.write(log, action="change.approve.refused", **record, details={"says": refused})
             raise NotApprovedError(refused)
-        audit.append(log, action="change.approve", **record, details={"signed": "yes" if key else "no"})
+        audit.write(log, action="change.approve", **record, details={"signed": "yes" if key else "no"})
         approval = write_approval(change, covered(change, documents, now.evidence), who, why, key)
         return now, approval

@@ -23,6 +23,7 @@ INSTALLED_APPS = [
     "lockgate.control.audit",
     "lockgate.control.events",
     "lockgate.control.worker",
+    "lockgate.control.changes",
     "lockgate.control.console",
     "django.contrib.auth",
     "django.contrib.contenttypes",

@@ -15,7 +15,7 @@ from lockgate.control import node
 from lockgate.control.accounts import people, tokens
 from lockgate.control.accounts.errors import AccountError, ForbiddenError, UnknownError
 from lockgate.control.accounts.models import AccessToken, User
-from lockgate.control.api import forms
+from lockgate.control.api import changes, forms, rollouts
 from lockgate.control.api.credentials import ForgedError, NotPermittedError, needs
 from lockgate.control.api.problems import insufficient_scope, problem
 from lockgate.control.audit import checkpoints
@@ -36,6 +36,9 @@ api = NinjaAPI(
     docs_url=None,
     openapi_url=None,
 )
+
+changes.install(api)
+api.add_router("", rollouts.router)
 
 Limit = Annotated[int, Query(ge=1, le=1_000)]
 

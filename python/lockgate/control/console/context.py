@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 _PAGES: Final = (
     ("overview", "Overview", "traffic:read"),
+    ("changes", "Changes", "changes:read"),
+    ("rollout", "Rollout", "traffic:read"),
+    ("revisions", "Revisions", "traffic:read"),
     ("exceptions", "Exceptions", "exceptions:read"),
     ("audit", "Audit", "audit:read"),
     ("users", "Users", "users:read"),

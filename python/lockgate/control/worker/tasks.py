@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from lockgate.control.changes import evidence, rollouts
+from lockgate.control.changes.scheduled import begin_due
 from lockgate.control.events.worker import read_recording
 from lockgate.control.worker.jobs import forget_old
 
@@ -38,6 +40,8 @@ class Kind:
 
 TASKS: Final[tuple[Task, ...]] = (
     Task("events.index", 2.0, read_recording),
+    Task("changes.follow", 1.0, rollouts.follow),
+    Task("changes.begin", 5.0, begin_due),
     Task("worker.forget", 3_600.0, forget_old),
 )
-KINDS: Final[tuple[Kind, ...]] = ()
+KINDS: Final[tuple[Kind, ...]] = (Kind(evidence.KIND, evidence.gather),)
