@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,7 +23,7 @@ MODES: Final = (
 )
 _SHARED: Final = ("mode", "percent", "when", "on_error", "expires", "final")
 _PURPOSE: Final = ("why", "owner", "measure")
-_ROWS: Final = 4
+_MOST_ROWS: Final = 12
 
 
 @cache
@@ -119,7 +118,7 @@ class PolicyForm(Form):
     ) -> forms.Field:
         """The field of a setting; what is neither text, number nor choice is entered as YAML."""
         shape = self._shape(schema)
-        about = re.sub(r"[`\n]", " ", schema.get("description", "")).replace("  ", " ")
+        about = schema.get("description", "").replace("\n", " ")
         given = self._value.get(name, schema.get("default"))
         common: dict[str, Any] = {"label": name, "required": is_needed, "help_text": about}
         if shape["type"] == "boolean":
@@ -138,13 +137,13 @@ class PolicyForm(Form):
         if shape["type"] == "array" and self._shape(shape.get("items", {})).get("type") == "string":
             common["help_text"] = f"{about} One a line."
             lines = "\n".join(map(str, given)) if isinstance(given, list) else given
-            return _Lines(**common, initial=lines, widget=forms.Textarea(attrs={"rows": _ROWS}))
+            return _Lines(**common, initial=lines, widget=forms.Textarea(attrs={"rows": _rows(lines)}))
         written = "" if given is None else yaml.safe_dump(given, sort_keys=False, allow_unicode=True)
         common["help_text"] = f"{about} As YAML."
         return _Yaml(
             **common,
             initial=written.removesuffix("...\n").rstrip(),
-            widget=forms.Textarea(attrs={"rows": _ROWS, "class": "code", "spellcheck": "false"}),
+            widget=forms.Textarea(attrs={"rows": _rows(written), "class": "code", "spellcheck": "false"}),
         )
 
     def _shape(self, schema: dict[str, Any]) -> dict[str, Any]:
@@ -191,6 +190,11 @@ class PolicyForm(Form):
             made["purpose"] = purpose
         kept = {name: one for name, one in self._value.items() if name == "emergency"}
         return made | kept
+
+
+def _rows(text: object) -> int:
+    """As many lines as a text has, and one to go on."""
+    return min(_MOST_ROWS, str(text or "").count("\n") + 2)
 
 
 class _Lines(forms.CharField):

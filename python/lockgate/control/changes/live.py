@@ -65,8 +65,11 @@ class Live:
     def guard_share(self) -> float:
         """How near the guard's value is to its threshold, in percent of a bar."""
         evidence = self.now.verdict.evidence if self.now.verdict else None
-        if evidence is None or evidence.threshold <= 0:
+        if evidence is None:
             return 0.0
+        if evidence.threshold <= 0:
+            # Of what must not happen at all, the first one is enough.
+            return 100.0 if evidence.value > 0 else 0.0
         return round(max(0.0, min(100.0, 100 * evidence.value / evidence.threshold)), 1)
 
     @property

@@ -29,8 +29,14 @@ def navigation(request: HttpRequest) -> dict[str, object]:
     match = request.resolver_match
     here = match.url_name if match else None
     pages = [
-        {"name": name, "title": title, "is_here": name == here}
+        {"name": name, "title": title, "is_here": _is_of(name, here or "")}
         for name, title, needed in _PAGES
         if needed in user.permissions
     ]
     return {"navigation": pages, "may": user.permissions}
+
+
+def _is_of(name: str, here: str) -> bool:
+    """Whether a page is one of a list or belongs to it: `change` and `change_document` belong to `changes`."""
+    one = name.removesuffix("s")
+    return here in {name, one} or here.startswith(f"{one}_")
