@@ -37,6 +37,6 @@ def navigation(request: HttpRequest) -> dict[str, object]:
 
 
 def _is_of(name: str, here: str) -> bool:
-    """Whether a page is one of a list or belongs to it: `change` and `change_document` belong to `changes`."""
+    """Whether a page belongs to another: `change` and `change_document` belong to `changes`."""
     one = name.removesuffix("s")
     return here in {name, one} or here.startswith(f"{one}_")
