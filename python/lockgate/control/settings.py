@@ -24,6 +24,7 @@ INSTALLED_APPS = [
     "lockgate.control.events",
     "lockgate.control.worker",
     "lockgate.control.changes",
+    "lockgate.control.notify",
     "lockgate.control.console",
     "django.contrib.auth",
     "django.contrib.contenttypes",
