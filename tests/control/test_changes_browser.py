@@ -228,26 +228,20 @@ def gather(page: Page, site: Site, name: str) -> None:
     page.wait_for_selector("text=Evidence was gathered at")
 
 
-def test_a_policy_is_tightened_on_a_friday_afternoon(site: Site) -> None:
-    with site.traffic():
-        # What was recorded is on the disk a little later than it was answered.
-        threading.Event().wait(2)
-    page = begin(site, "tighten", "orders are read by those who may, and by nobody too often")
-    # A misspelt kind is told while it is typed, with its place and what to write.
+def draft(page: Page, site: Site) -> None:
+    """A misspelt kind is told while it is typed; a limit and a scope are entered in forms."""
     text = page.input_value("#id_text")
     page.fill("#id_text", text.replace("kind: rate_limit", "kind: rate_limt"))
     page.wait_for_selector("#problems >> text=unknown policy kind")
     page.wait_for_selector("#problems >> text=did you mean")
     page.fill("#id_text", text)
     page.wait_for_selector("#problems >> text=No problem")
-    # A limit in the form of its kind.
     page.goto(f"{site.serving.console}/changes/tighten/document/")
     page.click("a:text-is('fair-use')")
     page.fill("#id_set-limit", "90000")
     page.click("text=Save in the draft")
     page.wait_for_selector("text=The policy fair-use is saved in the draft.")
     assert "# Who calls." in page.input_value("#id_text"), "comments stay"
-    # A scope for two applications, of which nobody has it.
     page.select_option("#id_scope", label="orders/v1")
     page.select_option("#id_kind", "require")
     page.click("text=Add a policy")
@@ -256,13 +250,16 @@ def test_a_policy_is_tightened_on_a_friday_afternoon(site: Site) -> None:
     page.fill("#id_when", 'application.id == "app-7" || application.id == "app-8"')
     page.click("text=Save in the draft")
     page.wait_for_selector("text=The policy may-write is saved in the draft.")
+
+
+def look_and_fix(page: Page, site: Site) -> None:
+    """Two applications would be refused: one is let be, the other is told, and meant."""
     gather(page, site, "tighten")
     page.wait_for_selector("text=2 applications,")
     assert {"app-7", "app-8"} == set(page.locator("#impact ~ .scroll tbody strong").all_inner_texts())
     assert "unexpected" not in page.inner_text("main")
     page.goto(f"{site.serving.console}/changes/tighten/evidence/replay/")
     page.wait_for_selector(".replay >> text=Newly refused")
-    # One of them is let be; the other is told, and meant.
     page.goto(f"{site.serving.console}/changes/tighten/document/")
     page.click("a:text-is('may-write')")
     page.fill("#id_when", 'application.id == "app-7"')
@@ -279,6 +276,15 @@ def test_a_policy_is_tightened_on_a_friday_afternoon(site: Site) -> None:
     page.fill("#id_newly_refused_most", "10000")
     page.click("main button")
     gather(page, site, "tighten")
+
+
+def test_a_policy_is_tightened_on_a_friday_afternoon(site: Site) -> None:
+    with site.traffic():
+        # What was recorded is on the disk a little later than it was answered.
+        threading.Event().wait(2)
+    page = begin(site, "tighten", "orders are read by those who may, and by nobody too often")
+    draft(page, site)
+    look_and_fix(page, site)
     page.wait_for_selector("text=authors do not approve")
     assert not page.is_visible("button:text-is('Roll out')")
     # Another person.

@@ -14,6 +14,7 @@ from lockgate.control.audit.services import Actor, verify
 from lockgate.control.changes import drafts, evidence, gate, impact, policies
 from lockgate.control.changes.errors import ChangeError, NotAllowedError, UnknownChangeError, UnsoundError
 from lockgate.control.changes.impact import Impact
+from lockgate.control.notify.models import Notification
 from lockgate.control.worker.jobs import Work
 from lockgate.control.worker.running import Worker
 from lockgate.control.worker.tasks import KINDS
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from control.people import NewUser
     from lockgate.control.worker.models import Job
     from pytest_django.fixtures import Settings
 
@@ -283,3 +285,57 @@ def test_a_policy_is_added_to_a_scope_however_that_is_written(text: str, tmp_pat
     path.write_text(policies.added(text, where, value))
     found = policies.policies(path)
     assert (found[-1].id, found[-1].value, found[-1].scope) == ("new", value, "a/v1")
+
+
+def owned(draft: drafts.Draft, owner: str) -> str:
+    scope = SCOPE % f", purpose: {{ why: readers may read, owner: '{owner}' }}"
+    return draft.text + scope
+
+
+def test_whoever_answers_for_a_policy_by_their_address_has_to_approve_its_change(served: Path) -> None:  # noqa: ARG001
+    draft = begin()
+    drafts.save_document(ADA, "tighten", owned(draft, "jane@example.com"), was=draft.seen)
+    gather()
+    keys = [hit.key for hit in Impact(replayed()).hits]
+    drafts.save_own(ADA, "tighten", drafts.EXPECT, impact.stated(replayed(), keys))
+    gather()
+    now = gate.approve(BOB, "tighten")
+    assert now.lacks == [
+        "approval: `jane@example.com`, who answers for a policy that changes, has not approved it"
+    ]
+    jane = Actor("jane@example.com", "192.0.2.9", permissions_of("api_owner"))
+    now = gate.approve(jane, "tighten")
+    assert now.ready
+    assert "bob@example.com" in now.approval.says
+    assert "jane@example.com" in now.approval.says
+    # Whoever approves twice has one approval.
+    gate.approve(BOB, "tighten", why="again")
+    folder = drafts.read("tighten").change.folder
+    assert sorted(path.name for path in folder.glob("approval*.json")) == ["approval-2.json", "approval.json"]
+
+
+def test_a_team_that_answers_for_a_policy_is_no_person_who_must_approve(served: Path) -> None:  # noqa: ARG001
+    draft = begin()
+    drafts.save_document(ADA, "tighten", owned(draft, "orders-team"), was=draft.seen)
+    gather()
+    keys = [hit.key for hit in Impact(replayed()).hits]
+    drafts.save_own(ADA, "tighten", drafts.EXPECT, impact.stated(replayed(), keys))
+    gather()
+    assert gate.approve(BOB, "tighten").ready
+
+
+def test_those_who_may_approve_are_told_and_so_are_the_authors_of_what_they_approve(
+    served: Path,  # noqa: ARG001
+    new_user: NewUser,
+) -> None:
+    ada, bob = new_user("security_engineer", ADA.who), new_user("approver", BOB.who)
+    proven()
+    gate.approve(BOB, "tighten")
+    told = [
+        (one.user, one.message.kind, one.message.title)
+        for one in Notification.objects.select_related("user", "message").order_by("pk")
+    ]
+    assert told == [
+        (bob, "change.proven", "tighten waits for approval"),
+        (ada, "change.approved", "bob@example.com approved tighten"),
+    ]

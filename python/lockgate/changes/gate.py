@@ -98,8 +98,12 @@ def status_of(change: Change, documents: Pair, approvers: str | Path | None = No
     assessed = [assess(change, step, documents) for step in STEPS]
     steps = [step for step, _ in assessed]
     hashes: dict[str, str] = {step.step: step.sha256 for step in steps if step.holds and step.sha256}
+    differences = _differences(documents)
     approval = assess_approval(
-        change, covered(change, documents, hashes), Path(approvers) if approvers else None
+        change,
+        covered(change, documents, hashes),
+        Path(approvers) if approvers else None,
+        owners(differences),
     )
     replayed = next((report for _, report in assessed if isinstance(report, Replay)), None)
     return ChangeStatus(
@@ -109,9 +113,21 @@ def status_of(change: Change, documents: Pair, approvers: str | Path | None = No
         steps=steps,
         approval=approval,
         expired=change.expired(),
-        differences=_differences(documents),
+        differences=differences,
         expect=change.file.rollout.expect or (shown(replayed) if replayed else Expectation()),
     )
+
+
+def owners(differences: Iterable[Difference]) -> list[str]:
+    """The people who answer for policies that change: owners that are e-mail addresses, not teams."""
+    named = (
+        (said.get("purpose") or {}).get("owner", "")
+        for route in differences
+        for policy in route.policies
+        for said in (policy.before, policy.after)
+        if said is not None
+    )
+    return sorted({name for name in named if "@" in name})
 
 
 def _differences(documents: Pair) -> list[Difference]:

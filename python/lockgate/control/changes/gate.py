@@ -12,7 +12,7 @@ from lockgate.admin import AdminClient, AdminError
 from lockgate.audit import AuditError
 from lockgate.audit.identity import same
 from lockgate.control import node
-from lockgate.control.changes import drafts
+from lockgate.control.changes import drafts, telling
 from lockgate.control.changes.errors import ChangeError, NotAllowedError, UnsoundError
 from lockgate.control.changes.log import DatabaseLog
 from lockgate.control.changes.models import Proposal
@@ -66,7 +66,9 @@ def approve(by: Actor, name: str, *, why: str = "") -> ChangeStatus:
             except changes.NotApprovedError as error:
                 refused = str(error)
             else:
-                return status(draft)
+                now = status(draft)
+                telling.approved(draft, by.who, now)
+                return now
     DatabaseLog(by).append(who=by.who, action="change.approve.refused", about=name, details={"says": refused})
     raise NotAllowedError(refused)
 
@@ -119,7 +121,10 @@ def begin(by: Actor, name: str, *, break_glass: str | None = None) -> Proposal:
     proposal.break_glass = break_glass or ""
     proposal.rollout = began.rollout.id
     proposal.base, proposal.candidate = began.rollout.base, began.rollout.candidate
-    proposal.save()
+    with transaction.atomic():
+        proposal.save()
+        if break_glass is not None:
+            telling.glass_broken(proposal, began.skipped)
     return proposal
 
 

@@ -14,7 +14,7 @@ from lockgate.admin import AdminClient, AdminError
 from lockgate.changes.evidence import write
 from lockgate.control import node
 from lockgate.control.audit.services import Actor, record
-from lockgate.control.changes import drafts
+from lockgate.control.changes import drafts, telling
 from lockgate.control.changes.errors import ChangeError
 from lockgate.control.changes.models import Proposal
 from lockgate.documents import check
@@ -136,6 +136,7 @@ def _end(proposal: Proposal, is_live: bool, says: str) -> None:  # noqa: FBT001 
             why=says,
             details={"rollout": ended.rollout, **({"document": placed} if placed else {})},
         )
+        telling.ended(ended)
 
 
 def _put_in_place(proposal: Proposal) -> str:
