@@ -22,7 +22,7 @@ from lockgate.cli.run import (
     Watched,
     node_options,
 )
-from lockgate.control.configuration import ConfigurationError, ControlSettings, network
+from lockgate.control.configuration import ConfigurationError, ControlSettings, caller_url, network
 from lockgate.control.secret import make_checkpoint_key, make_state, secret_key
 from lockgate.models import Problem
 from lockgate.supervisor import Supervisor, say
@@ -69,6 +69,19 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    open_catalogue: Annotated[
+        bool,
+        typer.Option("--open-catalogue", help="Let everybody read the portal's catalogue, signed in or not."),
+    ] = False,
+    gateway_url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Where callers reach the gateway, as the portal's samples name it; its first listener by "
+            "default.",
+            show_default=False,
+        ),
+    ] = None,
     trust: Trust = None,
     bake: Bake = 60.0,
     bake_requests: BakeRequests = 1,
@@ -107,6 +120,8 @@ def serve(
             proxies=tuple(network(one) for one in proxy or ()),
             names=tuple(name or ()),
             recording=recording,
+            open_catalogue=open_catalogue,
+            gateway_url=caller_url(gateway_url or ""),
         )
         settings.check()
         os.umask(0o077)

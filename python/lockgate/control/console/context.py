@@ -15,7 +15,12 @@ _PAGES: Final = (
     ("rollout", "Rollout", "traffic:read"),
     ("revisions", "Revisions", "traffic:read"),
     ("exceptions", "Exceptions", "exceptions:read"),
+    ("feedback_inbox", "Feedback", "feedback:answer"),
+    ("applications", "Applications", "applications:read"),
+    ("plans", "Plans", "plans:write"),
+    ("requests", "Requests", "subscriptions:approve"),
     ("audit", "Audit", "audit:read"),
+    ("channels", "Channels", "channels:read"),
     ("users", "Users", "users:read"),
     ("tokens", "Tokens", "tokens:read"),
 )

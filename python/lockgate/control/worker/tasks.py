@@ -5,9 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from lockgate.control.access import delivery, expiry
+from lockgate.control.access.oauth import keys
 from lockgate.control.changes import evidence, rollouts
 from lockgate.control.changes.scheduled import begin_due
 from lockgate.control.events.worker import read_recording
+from lockgate.control.notify.delivery import deliver, forget
+from lockgate.control.portal.served import observe
+from lockgate.control.portal.usage import count_new
 from lockgate.control.worker.jobs import forget_old
 
 if TYPE_CHECKING:
@@ -43,5 +48,13 @@ TASKS: Final[tuple[Task, ...]] = (
     Task("changes.follow", 1.0, rollouts.follow),
     Task("changes.begin", 5.0, begin_due),
     Task("worker.forget", 3_600.0, forget_old),
+    Task("access.tell", 2.0, delivery.follow),
+    Task("access.expiry", 600.0, expiry.warn),
+    Task("access.token_keys", 3_600.0, keys.rotate_old),
+    Task("access.forget", 3_600.0, delivery.forget_old),
+    Task("portal.catalogue", 5.0, observe),
+    Task("portal.usage", 10.0, count_new),
+    Task("notify.deliver", 2.0, deliver),
+    Task("notify.forget", 3_600.0, forget),
 )
 KINDS: Final[tuple[Kind, ...]] = (Kind(evidence.KIND, evidence.gather),)
