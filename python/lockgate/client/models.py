@@ -17,6 +17,105 @@ class Told(BaseModel):
     model_config = ConfigDict(frozen=True, populate_by_name=True, extra="ignore")
 
 
+class AboutIn(Told):
+    """Parts of `change.yaml`; what is left out stays."""
+
+    purpose: str | None = None
+    owner: str | None = None
+    measure: str | None = None
+    expires: str | None = None
+    acknowledge: list[str] | None = None
+    cases: dict[str, Any] | None = None
+    attack: dict[str, Any] | None = None
+    rollout: dict[str, Any] | None = None
+
+
+class After(Told):
+    """The rollout after a command."""
+
+    rollout: dict[str, Any]
+
+
+class ApplicationChange(Told):
+    """What to change; what is left out stays."""
+
+    title: str | None = None
+    description: str | None = None
+
+
+class ApplicationMove(Told):
+    """The team that an application goes to."""
+
+    team: str
+    why: str = ""
+
+
+class ApplicationOut(Told):
+    """An application; `state` is `active`, `suspended` or `retired`."""
+
+    name: str
+    title: str
+    description: str
+    team: str
+    state: str
+    created_by: str
+    created_at: datetime
+
+
+class ApplicationRequest(Told):
+    """An application to make."""
+
+    name: str
+    title: str = ""
+    description: str = ""
+    team: str
+
+
+class Back(Told):
+    """Where to go back to, and why."""
+
+    to: str = "last-good"
+    why: str
+
+
+class BeginIn(Told):
+    """When to begin, or why the glass is broken; at once and with all evidence when both are left out."""
+
+    at: datetime | None = None
+    break_glass: str | None = None
+
+
+class ChangeDetail(Told):
+    """A change with what it has and what it lacks."""
+
+    change: ChangeOut
+    file: dict[str, Any]
+    status: dict[str, Any]
+    ready: bool
+    lacks: list[str]
+    expected: str
+    impact: str | None
+    job: JobOut | None
+
+
+class ChangeOut(Told):
+    """A change as lists show it."""
+
+    name: str
+    purpose: str
+    author: str
+    editors: list[str]
+    stage: str
+    says: str
+    created_at: datetime
+    begin_at: datetime | None
+    began_at: datetime | None
+    began_by: str
+    break_glass: str
+    rollout: str
+    ended_at: datetime | None
+
+
 class ChannelChange(Told):
     """What to change; what is left out stays. `enabled` ends that a channel is disabled."""
 
@@ -45,6 +144,44 @@ class CheckpointOut(Told):
     public_key: str
 
 
+class CredentialIssued(Told):
+    """A new credential. Its secret is shown now and never again."""
+
+    secret: str
+    credential: CredentialOut
+
+
+class CredentialOut(Told):
+    """A credential, without its secret; `kind` is `key` or `client`."""
+
+    id: int
+    kind: str
+    label: str
+    prefix: str
+    client_id: str | None
+    created_by: str
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+    replaces: int | None
+
+
+class CredentialRequest(Told):
+    """A credential to make."""
+
+    kind: str = "key"
+    label: str = ""
+    days: int = 180
+
+
+class Decision(Told):
+    """A decision about a request."""
+
+    approve: bool
+    answer: str = ""
+
+
 class Deliveries(Told):
     """A page of deliveries, newest first; `next` asks for the page after it."""
 
@@ -53,16 +190,39 @@ class Deliveries(Told):
 
 
 class DeliveryOut(Told):
-    """A message on its way to a channel, or what became of it."""
+    """A change that the node was not told of yet."""
 
-    id: int
     kind: str
-    title: str
-    state: str
-    attempts: int
-    result: str
     created_at: datetime
-    ended_at: datetime | None
+    attempts: int
+    error: str
+
+
+class DirectoryOut(Told):
+    """What the node was told, what waits, and who else has applications."""
+
+    sequence: int
+    published_at: datetime | None
+    follows_document: bool
+    waiting: list[DeliveryOut]
+    taken: list[str]
+    others: dict[str, str]
+
+
+class DocumentIn(Told):
+    """What shall be served, in the place of the text that `was` tells."""
+
+    text: str
+    was: str
+
+
+class DocumentOut(Told):
+    """What shall be served. Send `was` back with what you made of it."""
+
+    text: str
+    was: str
+    problems: list[dict[str, Any]]
+    id: str | None
 
 
 class Entries(Told):
@@ -115,6 +275,13 @@ class Exceptions(Told):
     next: str | None
 
 
+class GatherIn(Told):
+    """What to gather."""
+
+    only: str | None = None
+    again: bool = False
+
+
 class Invitation(Told):
     """A person to invite."""
 
@@ -137,6 +304,16 @@ class Issued(Told):
     about: TokenOut
 
 
+class JobOut(Told):
+    """How far the gathering of evidence is."""
+
+    id: int
+    state: str
+    progress: float
+    now: str
+    error: str
+
+
 class Made(Told):
     """The new channel. The secret that signs a webhook's deliveries is shown now and never again."""
 
@@ -149,6 +326,28 @@ class Me(Told):
 
     who: str
     permissions: list[str]
+
+
+class MemberChange(Told):
+    """Another role for a member: `owner` or `member`."""
+
+    role: str
+    why: str = ""
+
+
+class MemberOut(Told):
+    """A person in a team."""
+
+    email: str
+    role: str
+    since: datetime
+
+
+class NewChange(Told):
+    """A change to begin."""
+
+    name: str
+    purpose: str
 
 
 class NewChannel(Told):
@@ -166,6 +365,64 @@ class Node(Told):
 
     listeners: dict[str, str]
     stats: dict[str, Any] | None
+
+
+class PlanChange(Told):
+    """What to change; what is left out stays."""
+
+    title: str | None = None
+    description: str | None = None
+    apis: list[str] | None = None
+    scopes: list[str] | None = None
+    rate_limit: int | None = None
+    rate_per: str | None = None
+    quota: int | None = None
+    quota_per: str | None = None
+    needs_approval: bool | None = None
+    is_open: bool | None = None
+    owner: str | None = None
+
+
+class PlanOut(Told):
+    """A plan."""
+
+    name: str
+    title: str
+    description: str
+    apis: list[str]
+    scopes: list[str]
+    rate_limit: int | None
+    rate_per: str
+    quota: int | None
+    quota_per: str
+    needs_approval: bool
+    is_open: bool
+    owner: str | None
+
+
+class PlanRequest(Told):
+    """A plan to make."""
+
+    title: str | None = None
+    description: str | None = None
+    apis: list[str] | None = None
+    scopes: list[str] | None = None
+    rate_limit: int | None = None
+    rate_per: str | None = None
+    quota: int | None = None
+    quota_per: str | None = None
+    needs_approval: bool | None = None
+    is_open: bool | None = None
+    owner: str | None = None
+    name: str
+
+
+class PlanWithPolicies(Told):
+    """A plan, the policies for its limits, and the limits that the served document does not hold."""
+
+    plan: PlanOut
+    policies: str
+    missing: list[str]
 
 
 class ResetLink(Told):
@@ -186,10 +443,74 @@ class RolloutOut(Told):
     rollout: dict[str, Any] | None
 
 
+class Rotation(Told):
+    """How long the old one works on, and the new one lives."""
+
+    overlap_hours: int = 24
+    days: int = 180
+
+
 class Secret(Told):
     """The new secret. The one before signs as well for 24 hours."""
 
     secret: str
+
+
+class SubscriptionOut(Told):
+    """A subscription or a request; `state` is `requested`, `active`, `refused` or `ended`."""
+
+    id: int
+    application: str
+    plan: str
+    state: str
+    reason: str
+    asked_by: str
+    asked_at: datetime
+    decided_by: str
+    decided_at: datetime | None
+    answer: str
+    ended_at: datetime | None
+
+
+class SubscriptionRequest(Told):
+    """A plan to ask for."""
+
+    plan: str
+    reason: str = ""
+
+
+class TeamInvitation(Told):
+    """Somebody to invite."""
+
+    email: str
+    role: str = "member"
+
+
+class TeamInvited(Told):
+    """The link, which works once, within 7 days, for the one address."""
+
+    link: str
+
+
+class TeamOut(Told):
+    """A team."""
+
+    name: str
+    title: str
+    created_at: datetime
+
+
+class TeamRequest(Told):
+    """A team to make; whoever makes it owns it."""
+
+    name: str
+    title: str = ""
+
+
+class TextIn(Told):
+    """A text."""
+
+    text: str
 
 
 class TokenOut(Told):
@@ -241,6 +562,14 @@ class Verified(Told):
     entries: int
     last: str | None
     fault: str | None
+
+
+class WentBack(Told):
+    """What serves now; from the next start of the node on when it does not run."""
+
+    generation: int
+    id: str
+    running: bool
 
 
 class Why(Told):
