@@ -11,6 +11,7 @@ from lockgate.control.accounts import pages as identity
 from lockgate.control.api.admin import api
 from lockgate.control.api.logs import audit_logs
 from lockgate.control.console import admin, entrance, pages
+from lockgate.control.portal import texts
 
 _routes, _app, _namespace = api.urls
 for _route in _routes:
@@ -21,6 +22,7 @@ for _route in _routes:
 urlpatterns = [
     path("", pages.overview, name="overview"),
     path("live/", pages.live, name="live"),
+    path("llms.txt", texts.llms, name="llms"),
     path("portal/", include("lockgate.control.portal.urls")),
     path("", include("lockgate.control.feedback.urls")),
     path("", include("lockgate.control.access.urls")),
