@@ -12,8 +12,8 @@ _QUANTIFIER: Final = re.compile(r"\{(\d{1,3})(?:,\d*)?\}|[*+?]")
 _SIMPLE: Final = re.compile(
     r"\^?(?:(?:\[[^\]^\\]+\]|\\[dwsDWS.\-/+*?()\[\]{}|^$\\]|[^\\\[\](){}|*+?.^$]|\.)(?:\{\d{1,3}(?:,\d*)?\}|[*+?])?)*\$?"
 )
-"""A row of classes and letters, each with how often; no groups and no alternatives. What may follow one another
-begins differently, so it never reads anything twice."""
+"""A row of classes and letters, each with how often; no groups and no alternatives. What may follow one
+another begins differently, so it never reads anything twice."""
 
 
 def fitting(pattern: str, least: int = 0) -> str | None:
