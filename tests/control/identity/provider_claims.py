@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from control.identity.provider import PEOPLE
 from oauth2_provider.oauth2_validators import OAuth2Validator
@@ -11,7 +11,7 @@ from oauth2_provider.oauth2_validators import OAuth2Validator
 class Claims(OAuth2Validator):
     """Address and groups beside the rest."""
 
-    oidc_claim_scope: ClassVar[dict[str, str]] = {}
+    oidc_claim_scope: dict[str, str] = {}  # noqa: RUF012 - as it is there
 
     def get_additional_claims(self, request: Any) -> dict[str, Any]:
         """Of who signs in."""

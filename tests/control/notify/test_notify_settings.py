@@ -55,5 +55,5 @@ def test_networks_are_named_and_never_meant() -> None:
         "10.0.0.0/8",
         "fd00::/8",
     ]
-    with pytest.raises(ConfigurationError, match=r"`10\.0\.0\.1/8` in LOCKGATE_WEBHOOK_PRIVATE is not a network"):
+    with pytest.raises(ConfigurationError, match="LOCKGATE_WEBHOOK_PRIVATE is not a network"):
         private_networks({"LOCKGATE_WEBHOOK_PRIVATE": "10.0.0.1/8"})
