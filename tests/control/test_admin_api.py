@@ -76,9 +76,10 @@ def test_every_route_but_those_about_oneself_needs_a_permission(
 
 
 def is_for_developers(method: str, path: str) -> bool:
-    """Whether a route is about the caller's own teams and applications, or about plans to choose from."""
+    """Whether a route is about the caller's own teams and applications, or what there is to choose."""
     about_own = ("/me/", "/teams", "/applications/1", "/subscriptions/1/end")
-    others = {("POST", "/applications"), ("GET", "/plans"), ("GET", "/plans/1")}
+    others = {("POST", "/applications"), *(("GET", f"/{name}") for name in ("plans", "plans/1"))}
+    others |= {("GET", "/catalogue"), ("GET", "/status")}
     return path.startswith(about_own) or (method, path) in others
 
 
@@ -104,8 +105,14 @@ def test_every_page_but_those_of_the_entrance_leads_to_the_sign_in() -> None:
         "/account/email/",
         "/set-up/x/",
         "/link/x/",
+        "/.well-known/security.txt",
     }
-    for_programs = {"/oauth/token", "/oauth/jwks.json", "/.well-known/oauth-authorization-server"}
+    for_programs = {
+        "/oauth/token",
+        "/oauth/jwks.json",
+        "/.well-known/oauth-authorization-server",
+        "/.well-known/api-catalog",
+    }
     found = {f"/{path}" for path in every_page(get_resolver().url_patterns)}
     assert open_pages | for_programs <= found
     for path in sorted(found):
@@ -120,9 +127,9 @@ def test_every_page_but_those_of_the_entrance_leads_to_the_sign_in() -> None:
             assert answer.status_code in {200, 404}, path
         else:
             assert answer.status_code == 302, path
-            assert answer.headers["Location"].startswith(("/account/login/", "/account/reauthenticate/")), (
-                path
-            )
+            assert answer.headers["Location"].startswith(
+                ("/account/login/", "/account/reauthenticate/", "/account/password/")
+            ), path
 
 
 def test_a_token_is_told_which_permission_is_missing(new_token: NewToken) -> None:

@@ -36,6 +36,22 @@ class After(Told):
     rollout: dict[str, Any]
 
 
+class Answer(Told):
+    """An answer, and how the thread stands with it: `answered`, `planned`, `solved` or `declined`."""
+
+    text: str
+    state: str = ""
+
+
+class ApiOut(Told):
+    """An API, its versions newest first."""
+
+    name: str
+    title: str
+    guides: list[str]
+    versions: list[VersionOut]
+
+
 class ApplicationChange(Told):
     """What to change; what is left out stays."""
 
@@ -425,6 +441,16 @@ class PlanWithPolicies(Told):
     missing: list[str]
 
 
+class PostOut(Told):
+    """A text of a thread."""
+
+    author: str | None
+    text: str
+    is_answer: bool
+    state: str
+    at: datetime
+
+
 class ResetLink(Told):
     """A link by which the owner of an account chooses another password, which works once within an hour."""
 
@@ -454,6 +480,15 @@ class Secret(Told):
     """The new secret. The one before signs as well for 24 hours."""
 
     secret: str
+
+
+class StatusOut(Told):
+    """How an API is: `good`, `some`, `bad` or `unknown`; the share of good calls of a day, in percent."""
+
+    api: str
+    state: str
+    calls: int
+    available: float | None
 
 
 class SubscriptionOut(Told):
@@ -513,6 +548,22 @@ class TextIn(Told):
     text: str
 
 
+class ThreadOut(Told):
+    """A thread."""
+
+    id: int
+    kind: str
+    state: str
+    title: str
+    api: str
+    page: str
+    application: str
+    code: str
+    author: str | None
+    created_at: datetime
+    changed_at: datetime
+
+
 class TokenOut(Told):
     """A token, without itself."""
 
@@ -564,12 +615,41 @@ class Verified(Told):
     fault: str | None
 
 
+class VersionOut(Told):
+    """A version of an API."""
+
+    name: str
+    base: str
+    operations: int | None
+    deprecated_since: datetime | None
+    sunset: datetime | None
+    successor: str | None
+
+
 class WentBack(Told):
     """What serves now; from the next start of the node on when it does not run."""
 
     generation: int
     id: str
     running: bool
+
+
+class WholeThread(Told):
+    """A thread with its texts, and the calls that it is about."""
+
+    id: int
+    kind: str
+    state: str
+    title: str
+    api: str
+    page: str
+    application: str
+    code: str
+    author: str | None
+    created_at: datetime
+    changed_at: datetime
+    facts: dict[str, Any]
+    posts: list[PostOut]
 
 
 class Why(Told):

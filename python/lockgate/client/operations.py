@@ -925,6 +925,72 @@ class Plans:
         )
 
 
+class Portal:
+    """What is about portal."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def catalogue(self) -> list[models.ApiOut]:
+        """Every API that the gateway serves.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(list[models.ApiOut], "GET", "/api/v1/catalogue")
+
+    def status(self) -> list[models.StatusOut]:
+        """How each API is.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(list[models.StatusOut], "GET", "/api/v1/status")
+
+    def threads(
+        self,
+        *,
+        state: str | Omitted = OMITTED,
+        kind: str | Omitted = OMITTED,
+        api: str | Omitted = OMITTED,
+        limit: int | Omitted = OMITTED,
+    ) -> list[models.ThreadOut]:
+        """What callers reported, suggested and dispute, what changed last first.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(
+            list[models.ThreadOut],
+            "GET",
+            "/api/v1/feedback",
+            query={"state": state, "kind": kind, "api": api, "limit": limit},
+        )
+
+    def thread(self, thread_id: int) -> models.WholeThread:
+        """One thread with its texts.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(
+            models.WholeThread, "GET", f"/api/v1/feedback/{quote(str(thread_id), safe='')}"
+        )
+
+    def answer(self, thread_id: int, *, text: str, state: str | Omitted = OMITTED) -> models.WholeThread:
+        """Answer, as a person who is signed in. Everybody who follows the thread is told.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(
+            models.WholeThread,
+            "POST",
+            f"/api/v1/feedback/{quote(str(thread_id), safe='')}/answers",
+            body={"text": text, "state": state},
+        )
+
+
 class Tokens:
     """What is about tokens."""
 
@@ -1076,5 +1142,6 @@ class Operations:
         self.changes = Changes(transport)
         self.channels = Channels(transport)
         self.plans = Plans(transport)
+        self.portal = Portal(transport)
         self.tokens = Tokens(transport)
         self.traffic = Traffic(transport)

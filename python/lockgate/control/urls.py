@@ -7,10 +7,12 @@ from allauth.socialaccount.providers.openid_connect import views as openid_conne
 from django.contrib.auth.decorators import login_not_required
 from django.urls import include, path
 
+from lockgate.control import well_known
 from lockgate.control.accounts import pages as identity
 from lockgate.control.api.admin import api
 from lockgate.control.api.logs import audit_logs
 from lockgate.control.console import admin, entrance, pages
+from lockgate.control.portal import texts
 
 _routes, _app, _namespace = api.urls
 for _route in _routes:
@@ -19,8 +21,12 @@ for _route in _routes:
         _route.callback = login_not_required(_route.callback)
 
 urlpatterns = [
+    path(".well-known/api-catalog", well_known.api_catalog, name="api_catalog"),
+    path(".well-known/security.txt", well_known.security_txt, name="security_txt"),
+    path(".well-known/change-password", well_known.change_password, name="change_password"),
     path("", pages.overview, name="overview"),
     path("live/", pages.live, name="live"),
+    path("llms.txt", texts.llms, name="llms"),
     path("portal/", include("lockgate.control.portal.urls")),
     path("", include("lockgate.control.feedback.urls")),
     path("", include("lockgate.control.access.urls")),

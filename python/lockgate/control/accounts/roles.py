@@ -83,6 +83,9 @@ PERMISSIONS: Final = (
         "api_owner",
     ),
     _permission(
+        "catalogue:read", "ask for the APIs that are served, and how they are", *(role.name for role in ROLES)
+    ),
+    _permission(
         "feedback:answer",
         "answer what callers report, suggest and dispute",
         "platform_admin",
