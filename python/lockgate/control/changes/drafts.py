@@ -24,6 +24,7 @@ from lockgate.control.audit.services import record
 from lockgate.control.changes.errors import ChangeError, NotAllowedError, UnknownChangeError, UnsoundError
 from lockgate.control.changes.mirror import link_others, mirror
 from lockgate.control.changes.models import Proposal
+from lockgate.control.portal.notices import withdraw as withdraw_notice
 from lockgate.documents import check, problems_of
 from lockgate.signing import sha256
 
@@ -283,6 +284,7 @@ def withdraw(by: Actor, name: str, *, why: str) -> None:
         proposal.stage, proposal.says, proposal.begin_at = Proposal.Stage.WITHDRAWN, why[:2_000], None
         proposal.save()
         record(by, "change.withdrawn", f"change {name}", why=why)
+        withdraw_notice(name, by)
 
 
 @contextmanager

@@ -28,7 +28,6 @@ log = logging.getLogger(__name__)
 
 Command = Literal["promote", "pause", "resume", "abort"]
 COMMANDS: Final[tuple[Command, ...]] = get_args(Command)
-AUTOMATION: Final = Actor("worker", "")
 TIMEOUT_SECONDS: Final = 10.0
 
 
@@ -128,7 +127,7 @@ def _end(proposal: Proposal, is_live: bool, says: str) -> None:  # noqa: FBT001 
         ended.stage, ended.says, ended.ended_at = stage, says[:2_000], timezone.now()
         ended.save()
         record(
-            AUTOMATION,
+            telling.AUTOMATION,
             "change.rollout.ended",
             f"change {ended.name}",
             before=ended.base,
