@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import jwt
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from control.browser import MISSING, chromium, program
 from control.people import PASSWORD
 from control.serving import Serving
@@ -337,3 +338,39 @@ def test_a_wrong_key_set_is_stopped_by_replay_and_forced_it_takes_itself_back(si
     assert page.is_visible("text=entries hold")
     for action in ("change.approve", "change.rollout.begun", "change.break_glass", "change.rollout.ended"):
         assert page.is_visible(f"code:text-is('{action}')"), action
+
+
+PAGES = [
+    "/changes/",
+    "/changes/new-keys/",
+    "/changes/tighten/",
+    "/changes/new-keys/document/",
+    "/changes/new-keys/policy/?at=/apis/packing/versions/v1/policies/0",
+    "/changes/new-keys/about/",
+    "/changes/new-keys/expectation/",
+    "/changes/new-keys/cases/",
+    *(f"/changes/new-keys/evidence/{step}/" for step in ("check", "test", "attack", "replay")),
+    "/rollout/",
+    "/revisions/",
+]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_is_accessible_and_not_wider_than_a_phone_and_asks_no_other_host(
+    site: Site, path: str
+) -> None:
+    page, asked = site.bob.context.new_page(), list[str]()
+    complaints: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: complaints.append(message.text))
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        page.set_viewport_size({"width": 1280, "height": 800})
+        page.goto(site.serving.console + path)
+        found = Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
+        page.set_viewport_size({"width": 360, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert [url for url in asked if not url.startswith(site.serving.console)] == []
+    assert complaints == []
+    page.close()

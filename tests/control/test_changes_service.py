@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from changing import CASES, SCOPE
 from changing import document as gateway
+from control.changing import ADA, BOB, ROOT, begin, conditions, gather, proven, replayed, write
 from lockgate import Gateway
 from lockgate.control.accounts.roles import permissions_of
 from lockgate.control.audit.models import Entry
@@ -18,7 +19,6 @@ from lockgate.control.notify.models import Notification
 from lockgate.control.worker.jobs import Work
 from lockgate.control.worker.running import Worker
 from lockgate.control.worker.tasks import KINDS
-from lockgate.replays import Replay
 from lockgate.running import Running
 from services import Service
 
@@ -27,12 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from control.people import NewUser
-    from lockgate.control.worker.models import Job
     from pytest_django.fixtures import Settings
-
-ADA = Actor("ada@example.com", "192.0.2.1", permissions_of("security_engineer"))
-BOB = Actor("bob@example.com", "192.0.2.2", permissions_of("approver"))
-ROOT = Actor("root@example.com", "192.0.2.3", permissions_of("platform_admin"))
 
 
 @pytest.fixture
@@ -58,46 +53,9 @@ def served(tmp_path: Path, settings: Settings) -> Iterator[Path]:
         yield path
 
 
-def begin(name: str = "tighten") -> drafts.Draft:
-    return drafts.begin(ADA, name=name, purpose="orders are read by those who may")
-
-
-def tighten(name: str = "tighten") -> drafts.Draft:
-    """A draft that asks for a scope which nobody has."""
-    draft = begin(name)
-    drafts.save_document(ADA, name, draft.text + SCOPE % "", was=draft.seen)
-    return drafts.read(name)
-
-
-def gather(name: str = "tighten") -> Job:
-    job = evidence.ask(ADA, name)
-    Worker((), KINDS).run_waiting()
-    job.refresh_from_db()
-    return job
-
-
-def conditions(name: str = "tighten") -> dict[str, str]:
-    return {step.step: step.condition for step in gate.status(drafts.read(name)).steps}
-
-
-def replayed(name: str = "tighten") -> Replay:
-    report = evidence.report_of(drafts.read(name), "replay")
-    assert isinstance(report, Replay)
-    return report
-
-
-def proven(name: str = "tighten") -> None:
-    """A draft whose evidence holds: what it newly refuses is meant."""
-    tighten(name)
-    gather(name)
-    keys = [hit.key for hit in Impact(replayed(name)).hits]
-    drafts.save_own(ADA, name, drafts.EXPECT, impact.stated(replayed(name), keys))
-    gather(name)
-
-
 def test_a_change_begins_with_a_copy_of_what_is_served_and_touches_nothing_of_it(served: Path) -> None:
     before = served.read_text()
-    draft = tighten()
+    draft = write()
     assert served.read_text() == before
     assert draft.text == before + SCOPE % ""
     assert draft.base.read_text() == before
@@ -106,7 +64,7 @@ def test_a_change_begins_with_a_copy_of_what_is_served_and_touches_nothing_of_it
 
 
 def test_the_worker_gathers_evidence_and_says_who_would_notice(served: Path) -> None:  # noqa: ARG001
-    tighten()
+    write()
     job = gather()
     assert (job.state, job.error) == ("done", "")
     assert conditions() == {"check": "holds", "test": "holds", "attack": "holds", "replay": "failed"}
@@ -116,7 +74,7 @@ def test_the_worker_gathers_evidence_and_says_who_would_notice(served: Path) -> 
 
 
 def test_what_is_ticked_is_expected_and_the_rest_still_blocks(served: Path) -> None:  # noqa: ARG001
-    tighten()
+    write()
     gather()
     shop = next(hit.key for hit in Impact(replayed()).hits if hit.group.application == "shop")
     drafts.save_own(ADA, "tighten", drafts.EXPECT, impact.stated(replayed(), [shop]))
@@ -159,7 +117,7 @@ def test_an_edit_takes_the_approval_and_the_evidence_away(served: Path) -> None:
 
 
 def test_nobody_approves_what_has_no_evidence(served: Path) -> None:  # noqa: ARG001
-    tighten()
+    write()
     with pytest.raises(NotAllowedError, match="it has not been run"):
         gate.approve(BOB, "tighten")
 
@@ -246,7 +204,7 @@ def test_a_withdrawn_change_stays_as_it_is(served: Path) -> None:  # noqa: ARG00
 
 
 def test_cancelled_evidence_stops_and_says_so(served: Path) -> None:  # noqa: ARG001
-    tighten()
+    write()
     job = evidence.ask(ADA, "tighten")
     evidence.cancel(ADA, "tighten")
     Worker((), KINDS).run(Work(job))

@@ -146,7 +146,7 @@ def assess_approval(
         return ApprovalStatus(condition="missing", says="nobody has approved it")
     holding = [one for one in found if one.holds]
     if not holding:
-        return found[-1]
+        return found[-1].model_copy(update={"says": "; ".join(one.says for one in found)})
     absent = [
         owner
         for owner in owners

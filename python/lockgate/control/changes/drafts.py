@@ -24,6 +24,7 @@ from lockgate.control.audit.services import record
 from lockgate.control.changes.errors import ChangeError, NotAllowedError, UnknownChangeError, UnsoundError
 from lockgate.control.changes.mirror import link_others, mirror
 from lockgate.control.changes.models import Proposal
+from lockgate.control.portal.notices import withdraw as withdraw_notice
 from lockgate.documents import check, problems_of
 from lockgate.signing import sha256
 
@@ -118,8 +119,14 @@ def read(name: str) -> Draft:
         raise ChangeError(message) from error
 
 
-def begin(by: Actor, *, name: str, purpose: str) -> Draft:
+def begin(by: Actor, *, name: str, purpose: str, source: str = "") -> Draft:
     """Begin a change of the document that is served.
+
+    Args:
+        by: Who proposes it.
+        name: What it is called.
+        purpose: Why, in a sentence.
+        source: The Git commit that it is.
 
     Raises:
         ChangeError: The name is taken or none, or the document is not there or has errors.
@@ -135,7 +142,7 @@ def begin(by: Actor, *, name: str, purpose: str) -> Draft:
     try:
         with transaction.atomic():
             proposal = Proposal.objects.create(
-                name=name, purpose=purpose.strip(), author=by.who, editors=[by.who]
+                name=name, purpose=purpose.strip(), author=by.who, editors=[by.who], source=source
             )
             here.mkdir(parents=True)
             record(by, "change.new", f"change {name}", why=purpose.strip())
@@ -183,6 +190,9 @@ def save_document(by: Actor, name: str, text: str, *, was: str) -> Check:
     """
     clean = text.replace("\r\n", "\n")
     with _edited(by, name, "change.edited") as draft:
+        if draft.proposal.source:
+            message = f"this change is the commit {draft.proposal.source[:12]}; edit it in Git"
+            raise NotAllowedError(message)
         if was != draft.seen:
             message = "somebody else saved this document meanwhile; look at theirs, then enter yours again"
             raise ChangeError(message)
@@ -193,7 +203,8 @@ def save_document(by: Actor, name: str, text: str, *, was: str) -> Check:
 
 def checked(draft: Draft) -> Check:
     """What a check says of the candidate."""
-    link_others(served_document(), draft.candidate.parent, without=settings.LOCKGATE.state)
+    if not draft.proposal.source:
+        link_others(served_document(), draft.candidate.parent, without=settings.LOCKGATE.state)
     found = check(draft.candidate)
     return found.model_copy(update={"problems": [_named(draft, one) for one in found.problems]})
 
@@ -261,6 +272,20 @@ def save_about(by: Actor, name: str, **said: Any) -> Draft:  # noqa: ANN401 - fi
         return changed
 
 
+def save_candidate(name: str, path: str) -> None:
+    """Take another file of the directory as what shall be served, in the place of the copy."""
+    here = folder() / name
+    _write_file(here, Change(here).file.model_dump(mode="json") | {"candidate": path})
+    shutil.rmtree(here / "candidate")
+
+
+@transaction.atomic
+def discard(name: str) -> None:
+    """Forget a change that was begun in vain; the audit log has its beginning."""
+    Proposal.objects.filter(name=name).delete()
+    shutil.rmtree(folder() / name, ignore_errors=True)
+
+
 def rebase(by: Actor, name: str) -> Draft:
     """Put the document that is served now in the place of the base. The candidate stays as it is.
 
@@ -283,6 +308,7 @@ def withdraw(by: Actor, name: str, *, why: str) -> None:
         proposal.stage, proposal.says, proposal.begin_at = Proposal.Stage.WITHDRAWN, why[:2_000], None
         proposal.save()
         record(by, "change.withdrawn", f"change {name}", why=why)
+        withdraw_notice(name, by)
 
 
 @contextmanager

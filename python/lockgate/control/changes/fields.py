@@ -133,7 +133,9 @@ class PolicyForm(Form):
         if shape["type"] == "number":
             return forms.FloatField(**common, initial=given)
         if shape["type"] == "string":
-            return forms.CharField(**common, initial=given)
+            if "\n" in str(given or ""):
+                common["widget"] = forms.Textarea(attrs={"rows": _rows(given)})
+            return _Text(**common, initial=given, strip=False)
         if shape["type"] == "array" and self._shape(shape.get("items", {})).get("type") == "string":
             common["help_text"] = f"{about} One a line."
             lines = "\n".join(map(str, given)) if isinstance(given, list) else given
@@ -195,6 +197,13 @@ class PolicyForm(Form):
 def _rows(text: object) -> int:
     """As many lines as a text has, and one to go on."""
     return min(_MOST_ROWS, str(text or "").count("\n") + 2)
+
+
+class _Text(forms.CharField):
+    """A text as it was entered; browsers end lines in two characters."""
+
+    def clean(self, value: Any) -> Any:  # noqa: ANN401 - as Django has it
+        return str(super().clean(value)).replace("\r\n", "\n")
 
 
 class _Lines(forms.CharField):

@@ -67,7 +67,7 @@ def approve(by: Actor, name: str, *, why: str = "") -> ChangeStatus:
                 refused = str(error)
             else:
                 now = status(draft)
-                telling.approved(draft, by.who, now)
+                telling.approved(draft, by, now)
                 return now
     DatabaseLog(by).append(who=by.who, action="change.approve.refused", about=name, details={"says": refused})
     raise NotAllowedError(refused)

@@ -38,6 +38,8 @@ class Proposal(models.Model):
     """Why the glass was broken, when it was."""
     rollout = models.CharField(max_length=64, blank=True)
     """The node's id of its rollout."""
+    source = models.CharField(max_length=64, blank=True)
+    """The Git commit that it is, when it is one; then it is edited there."""
     base = models.CharField(max_length=64, blank=True)
     candidate = models.CharField(max_length=64, blank=True)
     ended_at = models.DateTimeField(null=True)

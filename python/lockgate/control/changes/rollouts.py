@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from django.conf import settings
@@ -28,7 +27,6 @@ log = logging.getLogger(__name__)
 
 Command = Literal["promote", "pause", "resume", "abort"]
 COMMANDS: Final[tuple[Command, ...]] = get_args(Command)
-AUTOMATION: Final = Actor("worker", "")
 TIMEOUT_SECONDS: Final = 10.0
 
 
@@ -128,7 +126,7 @@ def _end(proposal: Proposal, is_live: bool, says: str) -> None:  # noqa: FBT001 
         ended.stage, ended.says, ended.ended_at = stage, says[:2_000], timezone.now()
         ended.save()
         record(
-            AUTOMATION,
+            telling.AUTOMATION,
             "change.rollout.ended",
             f"change {ended.name}",
             before=ended.base,
@@ -152,13 +150,19 @@ def _put_in_place(proposal: Proposal) -> str:
             return f"{document.name} says it already"
         if on_disk != proposal.base:
             return f"{document.name} was edited meanwhile and was left alone; bring the change into it"
-        mode = document.stat().st_mode
+        before, mode = document.read_text(encoding="utf-8"), document.stat().st_mode
         write(document, draft.text)
+        if check(document).id != proposal.candidate:
+            # Files that it names are others there than in the change.
+            write(document, before)
+            placed = "was left alone: files that it names are others there; bring all of them there"
+        else:
+            placed = "was replaced by the candidate"
         document.chmod(mode)
     except (ChangeError, OSError) as error:
         log.warning("what is live could not be written to the document: %s", error)
         return f"the document could not be written: {error}"
-    return f"{Path(document).name} was replaced by the candidate"
+    return f"{document.name} {placed}"
 
 
 def _state() -> State:

@@ -1,4 +1,4 @@
-"""Who learns of what happens to a change: those who may approve it, and those who wrote it."""
+"""Who learns of what happens to a change: those who may approve it, who wrote it, and whom it meets."""
 
 from __future__ import annotations
 
@@ -7,14 +7,23 @@ from typing import TYPE_CHECKING
 from django.urls import reverse
 
 from lockgate import changes
+from lockgate.changes.evidence import assess
+from lockgate.changes.pair import pair
+from lockgate.changes.steps import ReplayStep
 from lockgate.control.accounts.models import User
+from lockgate.control.audit.services import Actor
 from lockgate.control.notify.event import Event, Holders
 from lockgate.control.notify.services import send
+from lockgate.control.portal.notices import Upcoming, publish, take_effect, withdraw
+from lockgate.replays import Replay
 
 if TYPE_CHECKING:
     from lockgate.changes import ChangeStatus
     from lockgate.control.changes.drafts import Draft
     from lockgate.control.changes.models import Proposal
+    from lockgate.replays import Group
+
+AUTOMATION = Actor("worker", "")
 
 
 def proven(draft: Draft) -> None:
@@ -35,19 +44,23 @@ def proven(draft: Draft) -> None:
     )
 
 
-def approved(draft: Draft, who: str, now: ChangeStatus) -> None:
-    """Tell those who wrote a change that somebody approved it."""
+def approved(draft: Draft, by: Actor, now: ChangeStatus) -> None:
+    """Tell those who wrote a change that somebody approved it, and applications what is coming to them."""
     lacks = f" Still missing: {now.lacks[0]}." if now.lacks else " Nothing is missing: it may be rolled out."
     send(
         Event(
             kind="change.approved",
-            title=f"{who} approved {draft.name}",
+            title=f"{by.who} approved {draft.name}",
             text=f"{draft.proposal.purpose}.{lacks}",
             link=reverse("change", args=[draft.name]),
             to=list(User.objects.filter(email__in=draft.proposal.editors)),
-            data={"change": draft.name, "by": who},
+            data={"change": draft.name, "by": by.who},
         )
     )
+
+    if now.ready:
+        upcoming = Upcoming(draft.name, draft.proposal.purpose, effective_at=draft.proposal.begin_at)
+        publish(upcoming, _refused(draft), by)
 
 
 def glass_broken(proposal: Proposal, skipped: list[str]) -> None:
@@ -80,3 +93,11 @@ def ended(proposal: Proposal) -> None:
             severity="info" if is_live else "error",
         )
     )
+    (take_effect if is_live else withdraw)(proposal.name, AUTOMATION)
+
+
+def _refused(draft: Draft) -> list[Group]:
+    """The recorded calls that the change would decide otherwise."""
+    with pair(draft.change) as documents:
+        report = assess(draft.change, ReplayStep(), documents)[1]
+    return report.groups if isinstance(report, Replay) else []

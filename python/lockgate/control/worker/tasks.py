@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from lockgate.control.access import delivery, expiry, usage
 from lockgate.control.access.oauth import keys
 from lockgate.control.accounts.letters import write
-from lockgate.control.changes import evidence, rollouts
+from lockgate.control.changes import evidence, git_source, rollouts
 from lockgate.control.changes.scheduled import begin_due
 from lockgate.control.events.worker import read_recording
 from lockgate.control.notify.delivery import deliver, forget
@@ -47,6 +47,7 @@ class Kind:
 TASKS: Final[tuple[Task, ...]] = (
     Task("events.index", 2.0, read_recording),
     Task("changes.follow", 1.0, rollouts.follow),
+    Task("changes.git", 15.0, git_source.follow),
     Task("changes.begin", 5.0, begin_due),
     Task("worker.forget", 3_600.0, forget_old),
     Task("access.tell", 2.0, delivery.follow),

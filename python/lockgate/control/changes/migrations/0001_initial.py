@@ -44,6 +44,7 @@ class Migration(migrations.Migration):
                 ("began_by", models.CharField(blank=True, max_length=254)),
                 ("break_glass", models.CharField(blank=True, max_length=2000)),
                 ("rollout", models.CharField(blank=True, max_length=64)),
+                ("source", models.CharField(blank=True, max_length=64)),
                 ("base", models.CharField(blank=True, max_length=64)),
                 ("candidate", models.CharField(blank=True, max_length=64)),
                 ("ended_at", models.DateTimeField(null=True)),
