@@ -76,9 +76,10 @@ def test_every_route_but_those_about_oneself_needs_a_permission(
 
 
 def is_for_developers(method: str, path: str) -> bool:
-    """Whether a route is about the caller's own teams and applications, or about plans to choose from."""
+    """Whether a route is about the caller's own teams and applications, or what there is to choose."""
     about_own = ("/me/", "/teams", "/applications/1", "/subscriptions/1/end")
-    others = {("POST", "/applications"), ("GET", "/plans"), ("GET", "/plans/1")}
+    others = {("POST", "/applications"), *(("GET", f"/{name}") for name in ("plans", "plans/1"))}
+    others |= {("GET", "/catalogue"), ("GET", "/status")}
     return path.startswith(about_own) or (method, path) in others
 
 

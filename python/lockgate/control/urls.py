@@ -12,6 +12,7 @@ from lockgate.control.accounts import pages as identity
 from lockgate.control.api.admin import api
 from lockgate.control.api.logs import audit_logs
 from lockgate.control.console import admin, entrance, pages
+from lockgate.control.portal import texts
 
 _routes, _app, _namespace = api.urls
 for _route in _routes:
@@ -25,6 +26,7 @@ urlpatterns = [
     path(".well-known/change-password", well_known.change_password, name="change_password"),
     path("", pages.overview, name="overview"),
     path("live/", pages.live, name="live"),
+    path("llms.txt", texts.llms, name="llms"),
     path("portal/", include("lockgate.control.portal.urls")),
     path("", include("lockgate.control.feedback.urls")),
     path("", include("lockgate.control.access.urls")),
@@ -37,6 +39,7 @@ urlpatterns = [
     path("tokens/<int:pk>/revoke/", admin.revoke, name="revoke"),
     path("set-up/<str:token>/", entrance.set_up, name="set_up"),
     path("link/<str:token>/", entrance.link, name="link"),
+    path("", include("lockgate.control.changes.urls")),
     path("audit/logs", audit_logs, name="audit_logs"),
     path("api/v1/", (_routes, _app, _namespace)),
     path("account/login/", account.login, name="account_login"),

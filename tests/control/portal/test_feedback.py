@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.test import Client
 from lockgate.control.accounts.roles import permissions_of
 from lockgate.control.audit.models import Entry
 from lockgate.control.audit.services import Actor
@@ -14,9 +15,8 @@ from lockgate.control.feedback.services import FeedbackError, ThreadError
 from lockgate.control.notify.models import Notification
 
 if TYPE_CHECKING:
-    from control.people import NewUser, SignIn
+    from control.people import NewToken, NewUser, SignIn
     from control.portal.conftest import NewApplication
-    from django.test import Client
     from lockgate.control.accounts.models import User
 
 
@@ -164,3 +164,19 @@ def test_a_page_is_rated_once_by_each_and_comes_back_to_itself(person: User, sig
     for page in ("https://evil.example/", "//evil.example/portal/", "/users/"):
         assert client.post("/portal/feedback/rate/", {"page": page}).headers["Location"] == "/portal/"
     assert Rating.objects.count() == 1
+
+
+def test_threads_are_read_by_programs_and_answered_by_people(
+    person: User, owner: User, new_token: NewToken, sign_in: SignIn
+) -> None:
+    thread = write(person)
+    headers = {"Authorization": f"Bearer {new_token('feedback:answer')}"}
+    (one,) = Client().get("/api/v1/feedback?state=open", headers=headers).json()
+    assert (one["id"], one["author"]) == (thread.pk, "dev@example.com")
+    path = f"/api/v1/feedback/{thread.pk}/answers"
+    body = {"text": "Done.", "state": "solved"}
+    refused = Client().post(path, body, "application/json", headers=headers)
+    assert (refused.status_code, "people write here" in refused.json()["detail"]) == (422, True)
+    answered = sign_in(owner).post(path, body, "application/json")
+    assert (answered.status_code, answered.json()["state"]) == (201, "solved")
+    assert Client().get("/api/v1/feedback/4711", headers=headers).status_code == 404

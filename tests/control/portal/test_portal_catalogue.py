@@ -13,7 +13,7 @@ from lockgate.running import Running
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from control.people import NewUser, SignIn
+    from control.people import NewToken, NewUser, SignIn
     from pytest_django.fixtures import Settings
 
 PAGES = (
@@ -188,3 +188,18 @@ def test_llms_txt_leads_to_every_text(developer: Client) -> None:
 def test_the_openapi_document_can_be_taken_along(developer: Client) -> None:
     answer = developer.get("/portal/apis/orders/versions/v2/openapi.json")
     assert answer.json()["info"]["title"] == "Orders"
+
+
+@pytest.mark.usefixtures("document")
+def test_llms_txt_is_where_it_is_looked_for(settings: Settings) -> None:
+    settings.LOCKGATE = settings.LOCKGATE.model_copy(update={"open_catalogue": True})
+    assert "## Orders" in shown(Client(), "/llms.txt")
+
+
+@pytest.mark.usefixtures("document")
+def test_the_catalogue_and_the_status_are_asked_by_programs(new_token: NewToken) -> None:
+    headers = {"Authorization": f"Bearer {new_token('catalogue:read')}"}
+    apis = Client().get("/api/v1/catalogue", headers=headers).json()
+    assert [version["name"] for version in apis[0]["versions"]] == ["v2", "v1"]
+    assert apis[0]["versions"][1]["successor"] == "v2"
+    assert Client().get("/api/v1/status", headers=headers).json()[0]["state"] == "unknown"

@@ -15,13 +15,14 @@ from lockgate.control import node
 from lockgate.control.accounts import people, tokens
 from lockgate.control.accounts.errors import AccountError, ForbiddenError, UnknownError
 from lockgate.control.accounts.models import AccessToken, User
-from lockgate.control.api import applications, channels, forms
+from lockgate.control.api import applications, changes, channels, forms, portal, rollouts
 from lockgate.control.api.credentials import ForgedError, NotPermittedError, caller, needs
 from lockgate.control.api.problems import insufficient_scope, problem
 from lockgate.control.audit import checkpoints
 from lockgate.control.audit import services as audit
 from lockgate.control.events import exceptions, index
 from lockgate.control.events.times import text_of
+from lockgate.control.feedback import services as feedback
 from lockgate.control.notify import errors as notify
 
 if TYPE_CHECKING:
@@ -38,7 +39,10 @@ api = NinjaAPI(
     openapi_url=None,
 )
 
+changes.install(api)
+api.add_router("", rollouts.router)
 api.add_router("", channels.router)
+api.add_router("", portal.router)
 api.add_router("", applications.router)
 
 Limit = Annotated[int, Query(ge=1, le=1_000)]
@@ -66,12 +70,14 @@ def _forbidden(_request: HttpRequest, error: ForbiddenError) -> HttpResponse:
 
 @api.exception_handler(UnknownError)
 @api.exception_handler(notify.UnknownError)
+@api.exception_handler(feedback.ThreadError)
 def _unknown(_request: HttpRequest, error: Exception) -> HttpResponse:
     return problem(404, str(error))
 
 
 @api.exception_handler(AccountError)
 @api.exception_handler(notify.NotifyError)
+@api.exception_handler(feedback.FeedbackError)
 @api.exception_handler(exceptions.CursorError)
 def _refused(_request: HttpRequest, error: Exception) -> HttpResponse:
     return problem(422, str(error))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Count, Q
 from django.urls import reverse
@@ -244,8 +243,8 @@ def _state(thread: Thread, wanted: str, *, answers: bool) -> str:
 def _person(by: Actor) -> User:
     user = User.objects.filter(email=by.who, is_active=True).first()
     if user is None:
-        message = "feedback:write"
-        raise PermissionDenied(message)
+        message = "people write here, signed in with an account of their own; a token is nobody"
+        raise FeedbackError(message)
     return user
 
 

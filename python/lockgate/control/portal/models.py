@@ -9,15 +9,16 @@ from django.utils import timezone
 
 
 class Shelf(models.Model):
-    """One row: the catalogue as it was last served. Whoever puts another one there locks it."""
+    """The catalogue of a revision, as it was when that was served last."""
 
+    revision = models.CharField(max_length=64, unique=True)
     digest = models.CharField(max_length=64)
-    revision = models.CharField(max_length=64)
-    content = models.BinaryField(default=b"")
+    content = models.BinaryField()
     """JSON, compressed by zlib."""
+    served_at = models.DateTimeField(db_index=True)
 
     def __str__(self) -> str:
-        return self.digest[:12]
+        return self.revision[:12]
 
 
 class Announcement(models.Model):

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from lockgate.control.portal.patterns import fitting
 from lockgate.control.portal.reference import Json, dict_of, list_of, text_of
 
 if TYPE_CHECKING:
@@ -205,8 +206,11 @@ def _scalar(said: Json, kind: list[str]) -> Any:  # noqa: ANN401
     if "boolean" in kind:
         return True
     if "string" in kind:
-        text = _BY_FORMAT.get(text_of(said.get("format")), "text")
         least = said.get("minLength")
+        pattern = fitting(text_of(said.get("pattern")), least if isinstance(least, int) else 0)
+        if pattern:
+            return pattern
+        text = _BY_FORMAT.get(text_of(said.get("format")), "text")
         return text.ljust(least, "x") if isinstance(least, int) and least < 200 else text
     return None
 
