@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: bench-replay help tools setup demo friday test failures fuzz quick lint advisories bench docs wheel clean
+.PHONY: bench-replay help tools setup demo friday test failures fuzz quick lint advisories bench client docs wheel clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -74,6 +74,9 @@ advisories: ## Look dependencies up in the database of known weaknesses; needs t
 bench-replay: tools ## Measure a replay of a million requests on one core
 	cargo build --locked --release -p lockgate-replay --example measure
 	taskset -c 0 cargo run --locked --release --quiet -p lockgate-replay --example measure -- target/bench/replay
+
+client: setup ## Write the operations and models of lockgate.client from the admin API
+	PYTHONPATH=scripts $(PY) -m client
 
 docs: setup ## Write docs/reference from the code, and build the site into site/
 	PYTHONPATH=scripts $(PY) -m reference
