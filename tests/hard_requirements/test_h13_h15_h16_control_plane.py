@@ -58,7 +58,7 @@ def test_sql_in_what_somebody_signs_in_with_is_inert(gateway: Path) -> None:
             headers = {"Authorization": f"Bearer {said}"}
             for path in ("/api/v1/me", "/audit/logs"):
                 assert httpx.get(serving.console + path, headers=headers).status_code == 401
-            form = {"login": f"ada@example.com{said}", "password": said}
+            form: dict[str, str | list[str]] = {"login": f"ada@example.com{said}", "password": said}
             assert "Sign out" not in Browser(serving.console).send("/account/login/", form).text
             assert httpx.get(f"{serving.console}/link/{said[:50]}/").status_code in {400, 404}
         with database(gateway) as rows:
@@ -132,7 +132,7 @@ def test_a_link_changes_a_password_and_neither_role_nor_second_factor(gateway: P
         admin = serving.first_account()
         invited = admin.send("/users/", {"email": "bob@example.com", "role": "developer"}).text
         path = re.findall(r"/link/[\w-]+/", invited)[0]
-        chosen = {"password": PASSWORD, "again": PASSWORD}
+        chosen: dict[str, str | list[str]] = {"password": PASSWORD, "again": PASSWORD}
         # What nobody asked for is not taken.
         Browser(serving.console).send(path, chosen | {"role": "platform_admin", "is_active": "on"})
         bob = Browser(serving.console)

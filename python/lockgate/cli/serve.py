@@ -23,7 +23,13 @@ from lockgate.cli.run import (
     node_options,
 )
 from lockgate.control.accounts.configuration import check_environment
-from lockgate.control.configuration import ConfigurationError, ControlSettings, caller_url, network
+from lockgate.control.configuration import (
+    ConfigurationError,
+    ControlSettings,
+    GitSource,
+    caller_url,
+    network,
+)
 from lockgate.control.secret import make_checkpoint_key, make_state, secret_key
 from lockgate.models import Problem
 from lockgate.supervisor import Supervisor, say
@@ -83,6 +89,15 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    git: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FOLDER#BRANCH:FILE",
+            help="A branch of a Git repository on this machine whose commits are changes, such as "
+            "/srv/gate#main:gateway.yaml.",
+            show_default=False,
+        ),
+    ] = None,
     trust: Trust = None,
     bake: Bake = 60.0,
     bake_requests: BakeRequests = 1,
@@ -121,6 +136,7 @@ def serve(
             proxies=tuple(network(one) for one in proxy or ()),
             names=tuple(name or ()),
             recording=recording,
+            git=GitSource.read(git) if git else None,
             open_catalogue=open_catalogue,
             gateway_url=caller_url(gateway_url or ""),
         )

@@ -17,6 +17,41 @@ class Told(BaseModel):
     model_config = ConfigDict(frozen=True, populate_by_name=True, extra="ignore")
 
 
+class AboutIn(Told):
+    """Parts of `change.yaml`; what is left out stays."""
+
+    purpose: str | None = None
+    owner: str | None = None
+    measure: str | None = None
+    expires: str | None = None
+    acknowledge: list[str] | None = None
+    cases: dict[str, Any] | None = None
+    attack: dict[str, Any] | None = None
+    rollout: dict[str, Any] | None = None
+
+
+class After(Told):
+    """The rollout after a command."""
+
+    rollout: dict[str, Any]
+
+
+class Answer(Told):
+    """An answer, and how the thread stands with it: `answered`, `planned`, `solved` or `declined`."""
+
+    text: str
+    state: str = ""
+
+
+class ApiOut(Told):
+    """An API, its versions newest first."""
+
+    name: str
+    title: str
+    guides: list[str]
+    versions: list[VersionOut]
+
+
 class ApplicationChange(Told):
     """What to change; what is left out stays."""
 
@@ -50,6 +85,51 @@ class ApplicationRequest(Told):
     title: str = ""
     description: str = ""
     team: str
+
+
+class Back(Told):
+    """Where to go back to, and why."""
+
+    to: str = "last-good"
+    why: str
+
+
+class BeginIn(Told):
+    """When to begin, or why the glass is broken; at once and with all evidence when both are left out."""
+
+    at: datetime | None = None
+    break_glass: str | None = None
+
+
+class ChangeDetail(Told):
+    """A change with what it has and what it lacks."""
+
+    change: ChangeOut
+    file: dict[str, Any]
+    status: dict[str, Any]
+    ready: bool
+    lacks: list[str]
+    expected: str
+    impact: str | None
+    job: JobOut | None
+
+
+class ChangeOut(Told):
+    """A change as lists show it."""
+
+    name: str
+    purpose: str
+    author: str
+    editors: list[str]
+    stage: str
+    says: str
+    created_at: datetime
+    begin_at: datetime | None
+    began_at: datetime | None
+    began_by: str
+    break_glass: str
+    rollout: str
+    ended_at: datetime | None
 
 
 class ChannelChange(Told):
@@ -145,6 +225,22 @@ class DirectoryOut(Told):
     others: dict[str, str]
 
 
+class DocumentIn(Told):
+    """What shall be served, in the place of the text that `was` tells."""
+
+    text: str
+    was: str
+
+
+class DocumentOut(Told):
+    """What shall be served. Send `was` back with what you made of it."""
+
+    text: str
+    was: str
+    problems: list[dict[str, Any]]
+    id: str | None
+
+
 class Entries(Told):
     """A page of entries, newest first; `next` asks for the page after it."""
 
@@ -195,6 +291,13 @@ class Exceptions(Told):
     next: str | None
 
 
+class GatherIn(Told):
+    """What to gather."""
+
+    only: str | None = None
+    again: bool = False
+
+
 class Invitation(Told):
     """A person to invite."""
 
@@ -215,6 +318,16 @@ class Issued(Told):
 
     token: str
     about: TokenOut
+
+
+class JobOut(Told):
+    """How far the gathering of evidence is."""
+
+    id: int
+    state: str
+    progress: float
+    now: str
+    error: str
 
 
 class Made(Told):
@@ -244,6 +357,13 @@ class MemberOut(Told):
     email: str
     role: str
     since: datetime
+
+
+class NewChange(Told):
+    """A change to begin."""
+
+    name: str
+    purpose: str
 
 
 class NewChannel(Told):
@@ -321,6 +441,16 @@ class PlanWithPolicies(Told):
     missing: list[str]
 
 
+class PostOut(Told):
+    """A text of a thread."""
+
+    author: str | None
+    text: str
+    is_answer: bool
+    state: str
+    at: datetime
+
+
 class ResetLink(Told):
     """A link by which the owner of an account chooses another password, which works once within an hour."""
 
@@ -350,6 +480,15 @@ class Secret(Told):
     """The new secret. The one before signs as well for 24 hours."""
 
     secret: str
+
+
+class StatusOut(Told):
+    """How an API is: `good`, `some`, `bad` or `unknown`; the share of good calls of a day, in percent."""
+
+    api: str
+    state: str
+    calls: int
+    available: float | None
 
 
 class SubscriptionOut(Told):
@@ -403,6 +542,28 @@ class TeamRequest(Told):
     title: str = ""
 
 
+class TextIn(Told):
+    """A text."""
+
+    text: str
+
+
+class ThreadOut(Told):
+    """A thread."""
+
+    id: int
+    kind: str
+    state: str
+    title: str
+    api: str
+    page: str
+    application: str
+    code: str
+    author: str | None
+    created_at: datetime
+    changed_at: datetime
+
+
 class TokenOut(Told):
     """A token, without itself."""
 
@@ -452,6 +613,43 @@ class Verified(Told):
     entries: int
     last: str | None
     fault: str | None
+
+
+class VersionOut(Told):
+    """A version of an API."""
+
+    name: str
+    base: str
+    operations: int | None
+    deprecated_since: datetime | None
+    sunset: datetime | None
+    successor: str | None
+
+
+class WentBack(Told):
+    """What serves now; from the next start of the node on when it does not run."""
+
+    generation: int
+    id: str
+    running: bool
+
+
+class WholeThread(Told):
+    """A thread with its texts, and the calls that it is about."""
+
+    id: int
+    kind: str
+    state: str
+    title: str
+    api: str
+    page: str
+    application: str
+    code: str
+    author: str | None
+    created_at: datetime
+    changed_at: datetime
+    facts: dict[str, Any]
+    posts: list[PostOut]
 
 
 class Why(Told):

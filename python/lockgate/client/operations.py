@@ -6,6 +6,8 @@ Written by `make client` from the OpenAPI document; changes are made there.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any, Literal
 from urllib.parse import quote
 
 from lockgate.client import models
@@ -426,6 +428,243 @@ class Audit:
         return self._transport.ask(models.CheckpointOut, "GET", "/api/v1/audit/checkpoint")
 
 
+class Changes:
+    """What is about changes."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def changes(self) -> list[models.ChangeOut]:
+        """Every change, the newest first.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(list[models.ChangeOut], "GET", "/api/v1/changes")
+
+    def begin(self, *, name: str, purpose: str) -> models.ChangeDetail:
+        """Begin a change: a copy of the document that is served, to be edited.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(
+            models.ChangeDetail, "POST", "/api/v1/changes", body={"name": name, "purpose": purpose}
+        )
+
+    def change(self, name: str) -> models.ChangeDetail:
+        """A change: what its evidence says, and what it lacks.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(models.ChangeDetail, "GET", f"/api/v1/changes/{quote(str(name), safe='')}")
+
+    def save_about(
+        self,
+        name: str,
+        *,
+        purpose: str | Omitted | None = OMITTED,
+        owner: str | Omitted | None = OMITTED,
+        measure: str | Omitted | None = OMITTED,
+        expires: str | Omitted | None = OMITTED,
+        acknowledge: Sequence[str] | Omitted | None = OMITTED,
+        cases: dict[str, Any] | Omitted | None = OMITTED,
+        attack: dict[str, Any] | Omitted | None = OMITTED,
+        rollout: dict[str, Any] | Omitted | None = OMITTED,
+    ) -> models.ChangeDetail:
+        """Change purpose, owner, measure, plan and settings of the steps. An approval is gone then.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(
+            models.ChangeDetail,
+            "PATCH",
+            f"/api/v1/changes/{quote(str(name), safe='')}",
+            body={
+                "purpose": purpose,
+                "owner": owner,
+                "measure": measure,
+                "expires": expires,
+                "acknowledge": acknowledge,
+                "cases": cases,
+                "attack": attack,
+                "rollout": rollout,
+            },
+        )
+
+    def withdraw(self, name: str, *, why: str | Omitted = OMITTED) -> models.ChangeOut:
+        """Give a change up. It stays to be looked at.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(
+            models.ChangeOut, "DELETE", f"/api/v1/changes/{quote(str(name), safe='')}", query={"why": why}
+        )
+
+    def document(self, name: str) -> models.DocumentOut:
+        """What shall be served, with its problems.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(
+            models.DocumentOut, "GET", f"/api/v1/changes/{quote(str(name), safe='')}/document"
+        )
+
+    def save_document(self, name: str, *, text: str, was: str) -> models.DocumentOut:
+        """Save what shall be served. Text with errors is kept as well; `problems` says what is wrong.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(
+            models.DocumentOut,
+            "PUT",
+            f"/api/v1/changes/{quote(str(name), safe='')}/document",
+            body={"text": text, "was": was},
+        )
+
+    def check(self, name: str, *, text: str) -> dict[str, Any]:
+        """Check a text in the place of the document. Nothing is kept.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(
+            dict[str, Any],
+            "POST",
+            f"/api/v1/changes/{quote(str(name), safe='')}/document/check",
+            body={"text": text},
+        )
+
+    def save_own(self, name: str, file: str, *, text: str) -> models.ChangeDetail:
+        """Save the expectation (`expect.yaml`) or the policy tests (`cases.yaml`) of a change.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(
+            models.ChangeDetail,
+            "PUT",
+            f"/api/v1/changes/{quote(str(name), safe='')}/files/{quote(str(file), safe='')}",
+            body={"text": text},
+        )
+
+    def gather(
+        self, name: str, *, only: str | Omitted | None = OMITTED, again: bool | Omitted = OMITTED
+    ) -> models.JobOut:
+        """Have evidence gathered that is missing or stale; ask for the change to see how far it is.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(
+            models.JobOut,
+            "POST",
+            f"/api/v1/changes/{quote(str(name), safe='')}/evidence",
+            body={"only": only, "again": again},
+        )
+
+    def cancel(self, name: str) -> models.ChangeDetail:
+        """Stop gathering evidence.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(
+            models.ChangeDetail, "DELETE", f"/api/v1/changes/{quote(str(name), safe='')}/evidence"
+        )
+
+    def report(self, name: str, step: str) -> dict[str, Any]:
+        """The report of a step, as `--json` of its command gives it; only while it is of the change as it is.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(
+            dict[str, Any],
+            "GET",
+            f"/api/v1/changes/{quote(str(name), safe='')}/evidence/{quote(str(step), safe='')}",
+        )
+
+    def approve(self, name: str, *, why: str | Omitted = OMITTED) -> models.ChangeDetail:
+        """Approve a change that somebody else wrote, and whose evidence holds.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(
+            models.ChangeDetail,
+            "POST",
+            f"/api/v1/changes/{quote(str(name), safe='')}/approval",
+            body={"why": why},
+        )
+
+    def roll_out(
+        self,
+        name: str,
+        *,
+        at: datetime | Omitted | None = OMITTED,
+        break_glass: str | Omitted | None = OMITTED,
+    ) -> models.ChangeDetail:
+        """Begin the rollout, which needs `rollouts:write`, and `changes:break_glass` when the glass is broken.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(
+            models.ChangeDetail,
+            "POST",
+            f"/api/v1/changes/{quote(str(name), safe='')}/rollout",
+            body={"at": at, "break_glass": break_glass},
+        )
+
+    def unschedule(self, name: str) -> models.ChangeDetail:
+        """Do not begin by itself any more. What runs is ended at `/rollout/abort`.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(
+            models.ChangeDetail, "DELETE", f"/api/v1/changes/{quote(str(name), safe='')}/rollout"
+        )
+
+    def rebase(self, name: str) -> models.ChangeDetail:
+        """Take what is served now as the base. The draft stays as it is, and its evidence is stale.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(
+            models.ChangeDetail, "POST", f"/api/v1/changes/{quote(str(name), safe='')}/rebase"
+        )
+
+    def command(
+        self, command: Literal["promote", "pause", "resume", "abort"], *, why: str | Omitted = OMITTED
+    ) -> models.After:
+        """Promote, pause, resume or abort the rollout that runs. What the guard holds against it stays.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(
+            models.After, "POST", f"/api/v1/rollout/{quote(str(command), safe='')}", body={"why": why}
+        )
+
+    def roll_back(self, *, why: str, to: str | Omitted = OMITTED) -> models.WentBack:
+        """Serve an older generation again, at once; a rollout that runs ends.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(
+            models.WentBack, "POST", "/api/v1/revisions/rollback", body={"to": to, "why": why}
+        )
+
+
 class Channels:
     """What is about channels."""
 
@@ -686,6 +925,72 @@ class Plans:
         )
 
 
+class Portal:
+    """What is about portal."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def catalogue(self) -> list[models.ApiOut]:
+        """Every API that the gateway serves.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(list[models.ApiOut], "GET", "/api/v1/catalogue")
+
+    def status(self) -> list[models.StatusOut]:
+        """How each API is.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(list[models.StatusOut], "GET", "/api/v1/status")
+
+    def threads(
+        self,
+        *,
+        state: str | Omitted = OMITTED,
+        kind: str | Omitted = OMITTED,
+        api: str | Omitted = OMITTED,
+        limit: int | Omitted = OMITTED,
+    ) -> list[models.ThreadOut]:
+        """What callers reported, suggested and dispute, what changed last first.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(
+            list[models.ThreadOut],
+            "GET",
+            "/api/v1/feedback",
+            query={"state": state, "kind": kind, "api": api, "limit": limit},
+        )
+
+    def thread(self, thread_id: int) -> models.WholeThread:
+        """One thread with its texts.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(
+            models.WholeThread, "GET", f"/api/v1/feedback/{quote(str(thread_id), safe='')}"
+        )
+
+    def answer(self, thread_id: int, *, text: str, state: str | Omitted = OMITTED) -> models.WholeThread:
+        """Answer, as a person who is signed in. Everybody who follows the thread is told.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(
+            models.WholeThread,
+            "POST",
+            f"/api/v1/feedback/{quote(str(thread_id), safe='')}/answers",
+            body={"text": text, "state": state},
+        )
+
+
 class Tokens:
     """What is about tokens."""
 
@@ -834,7 +1139,9 @@ class Operations:
         self.accounts = Accounts(transport)
         self.applications = Applications(transport)
         self.audit = Audit(transport)
+        self.changes = Changes(transport)
         self.channels = Channels(transport)
         self.plans = Plans(transport)
+        self.portal = Portal(transport)
         self.tokens = Tokens(transport)
         self.traffic = Traffic(transport)

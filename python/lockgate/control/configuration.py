@@ -30,6 +30,39 @@ class ConfigurationError(Exception):
         self.help = help
 
 
+class GitSource(BaseModel):
+    """A branch whose commits are changes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    repository: Path
+    branch: str
+    document: str
+    """The path of the document in the repository."""
+
+    def __str__(self) -> str:
+        return f"{self.repository}#{self.branch}:{self.document}"
+
+    @classmethod
+    def read(cls, text: str) -> GitSource:
+        """Read `FOLDER#BRANCH:DOCUMENT`.
+
+        Raises:
+            ConfigurationError: It is none, or there is no such folder.
+        """
+        folder, hash_, rest = text.rpartition("#")
+        branch, colon, document = rest.partition(":")
+        if not (hash_ and colon and folder and branch and document) or branch.startswith("-"):
+            message = f"`{text}` names no branch of a repository"
+            raise ConfigurationError(
+                message, "write FOLDER#BRANCH:DOCUMENT, such as /srv/gate#main:gateway.yaml"
+            )
+        if not Path(folder).is_dir():
+            message = f"there is no folder `{folder}`"
+            raise ConfigurationError(message, "name the folder of a Git repository on this machine")
+        return cls(repository=Path(folder).absolute(), branch=branch, document=document)
+
+
 class ControlSettings(BaseModel):
     """The settings of a control plane."""
 
@@ -51,6 +84,8 @@ class ControlSettings(BaseModel):
     """Names by which people reach the console. `LOCKGATE_CONTROL_NAMES`"""
     recording: Path | None = None
     """The folder of the node's recording. `LOCKGATE_CONTROL_RECORDING`"""
+    git: GitSource | None = None
+    """The branch whose commits are changes, `FOLDER#BRANCH:DOCUMENT`. `LOCKGATE_CONTROL_GIT`"""
     open_catalogue: bool = False
     """Whether the portal's catalogue is for everybody: yes or no. `LOCKGATE_CONTROL_OPEN_CATALOGUE`"""
     gateway_url: str | None = None
@@ -76,6 +111,7 @@ class ControlSettings(BaseModel):
             proxies=tuple(network(text) for text in given["proxies"].split()),
             names=tuple(given["names"].split()),
             recording=_path(given["recording"]),
+            git=GitSource.read(given["git"]) if given["git"] else None,
             open_catalogue=_yes(given["open_catalogue"]),
             gateway_url=caller_url(given["gateway_url"]),
         )
@@ -91,6 +127,7 @@ class ControlSettings(BaseModel):
             "proxies": " ".join(map(str, self.proxies)),
             "names": " ".join(self.names),
             "recording": self.recording,
+            "git": self.git,
             "open_catalogue": "yes" if self.open_catalogue else "",
             "gateway_url": self.gateway_url,
         }
@@ -206,6 +243,7 @@ _VARIABLES = {
     "proxies": "LOCKGATE_CONTROL_PROXIES",
     "names": "LOCKGATE_CONTROL_NAMES",
     "recording": "LOCKGATE_CONTROL_RECORDING",
+    "git": "LOCKGATE_CONTROL_GIT",
     "open_catalogue": "LOCKGATE_CONTROL_OPEN_CATALOGUE",
     "gateway_url": "LOCKGATE_CONTROL_GATEWAY_URL",
 }

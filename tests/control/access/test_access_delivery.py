@@ -250,3 +250,10 @@ def _directory(node: Node, sequence: int, sha256: str) -> Path:
     said = {"by-hand": {"keys": [{"sha256": sha256}]}}
     path.write_text(json.dumps({"lockgate_directory": 1, "sequence": sequence, "applications": said}))
     return path
+
+
+def test_a_file_that_a_killed_process_left_is_removed(node: Node, dora: Actor) -> None:
+    left = node.folder / ".directory.left"
+    left.write_text("{}")
+    make(dora)
+    assert list(node.folder.glob(".directory.*")) == []

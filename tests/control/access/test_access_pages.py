@@ -155,6 +155,15 @@ def test_a_security_engineer_locks_what_leaked_from_the_console(
     assert "dora@example.com (owner)" in page
 
 
+def test_a_team_that_nobody_owns_any_more_is_helped_by_an_admin(
+    shop: Application, admin: User, sign_in: SignIn
+) -> None:
+    shop.team.memberships.all().delete()
+    client = sign_in(admin)
+    assert "/portal/teams/web/" in shown(client, f"/applications/{shop.name}/")
+    assert "/portal/join/" in send(client, "/portal/teams/web/", email="emil@example.com", role="owner")
+
+
 def test_an_auditor_sees_all_of_it_and_no_button(
     shop: Application, new_user: NewUser, sign_in: SignIn
 ) -> None:

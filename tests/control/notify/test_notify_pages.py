@@ -51,6 +51,7 @@ def test_what_one_was_told_is_shown_and_counted_until_it_is_read(
     client.post(OWN)
     assert services.unread(admin) == 0
     assert "unread" not in page(client, "/")
+    assert ">Notifications</a>" in page(client, "/")
     other = sign_in(new_user("auditor", "bob@example.com"))
     assert "Nothing yet" in page(other, OWN)
     assert other.get(f"{OWN}{first.pk}/").headers["Location"] == OWN

@@ -42,6 +42,7 @@ PATIENCE_SECONDS: Final = 5.0
 MOST_REVOCATIONS: Final = 200
 """In one round."""
 KEEP_TOLD: Final = timedelta(days=7)
+_FILE: Final = ".directory."
 _BETWEEN_LOOKS: Final = 0.02
 _seen = 0
 
@@ -169,7 +170,10 @@ def _order(state: State, sequence: int, found: Changes, *, is_first: bool) -> No
     )
     said = {"lockgate_directory": 1, "sequence": sequence, **{k: v for k, v in change.items() if v}}
     # Without `.json` at its end: a node that watches the folder above takes such files for documents.
-    handle, name = tempfile.mkstemp(dir=settings.LOCKGATE.state, prefix=".directory.")
+    for left in Path(settings.LOCKGATE.state).glob(f"{_FILE}*"):
+        # Of a process that was killed before it could remove it; nobody else writes one meanwhile.
+        left.unlink()
+    handle, name = tempfile.mkstemp(dir=settings.LOCKGATE.state, prefix=_FILE)
     try:
         with os.fdopen(handle, "w") as file:
             json.dump(said, file)

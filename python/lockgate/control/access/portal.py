@@ -12,13 +12,13 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
 from lockgate.control.access import applications, credentials, forms, subscriptions, teams
-from lockgate.control.access.models import Membership, Plan, Subscription
+from lockgate.control.access.models import Plan, Subscription
 from lockgate.control.access.services import (
     OWN,
     applications_of,
     find_application,
     find_team,
-    role_in,
+    owns,
     teams_of,
 )
 from lockgate.control.accounts.errors import AccountError, UnknownError
@@ -115,7 +115,7 @@ def _application_page(
         "change": forms.ChangeApplication(initial={"title": found.title, "description": found.description}),
         "move": forms.Move(),
         "retire": forms.Retire(),
-        "is_owner": role_in(by, found.team) == Membership.Role.OWNER,
+        "is_owner": owns(by, found.team),
         "token_url": request.build_absolute_uri(reverse("oauth_token")),
     }
     return render(request, "access/my_application.html", context)
@@ -258,7 +258,7 @@ def my_team(request: HttpRequest, name: str) -> HttpResponse:
         "form": form,
         "link": link,
         "invited": invited,
-        "is_owner": role_in(by, team) == Membership.Role.OWNER,
+        "is_owner": owns(by, team),
     }
     return render(request, "access/my_team.html", context)
 

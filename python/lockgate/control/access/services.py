@@ -41,12 +41,11 @@ def find_team(actor: Actor, name: str, *, to_own: bool = False) -> Team:
         ForbiddenError: They are members and no owners.
     """
     team = Team.objects.filter(name=name).first()
-    role = role_in(actor, team) if team else None
-    if team is None or (role is None and WRITE not in actor.permissions):
+    if team is None or (role_in(actor, team) is None and WRITE not in actor.permissions):
         # The same answer to both: a name of another team is not told.
         message = f"you have no team `{name}`"
         raise UnknownError(message)
-    if to_own and role != Membership.Role.OWNER and WRITE not in actor.permissions:
+    if to_own and not owns(actor, team):
         message = f"only an owner of `{name}` may do this"
         raise ForbiddenError(message)
     return team
@@ -70,6 +69,11 @@ def find_application(actor: Actor, name: str, *, to_read: bool = False, to_own: 
         message = f"`{name}` is retired for ever; make another application"
         raise ForbiddenError(message)
     return found
+
+
+def owns(actor: Actor, team: Team) -> bool:
+    """Whether somebody may do what owners do: an owner, or one who may change every application."""
+    return role_in(actor, team) == Membership.Role.OWNER or WRITE in actor.permissions
 
 
 def role_in(actor: Actor, team: Team) -> str | None:

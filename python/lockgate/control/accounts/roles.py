@@ -67,6 +67,22 @@ PERMISSIONS: Final = (
         "auditor",
     ),
     _permission(
+        "changes:read",
+        "see changes with their evidence, whom they would meet, and approvals",
+        "platform_admin",
+        "security_engineer",
+        "approver",
+        "api_owner",
+        "auditor",
+    ),
+    _permission(
+        "changes:write",
+        "begin changes, edit them and have their evidence gathered",
+        "platform_admin",
+        "security_engineer",
+        "api_owner",
+    ),
+    _permission(
         "catalogue:read", "ask for the APIs that are served, and how they are", *(role.name for role in ROLES)
     ),
     _permission(
@@ -75,6 +91,24 @@ PERMISSIONS: Final = (
         "platform_admin",
         "security_engineer",
         "api_owner",
+    ),
+    _permission(
+        "changes:approve",
+        "approve changes that somebody else wrote",
+        "platform_admin",
+        "approver",
+        "api_owner",
+    ),
+    _permission(
+        "rollouts:write",
+        "begin, promote, pause and end rollouts of approved changes, and go back to an older revision",
+        "platform_admin",
+        "security_engineer",
+    ),
+    _permission(
+        "changes:break_glass",
+        "begin a rollout without evidence and approval, with a reason",
+        "platform_admin",
     ),
     _permission("users:read", "see accounts and their roles", "platform_admin", "auditor"),
     _permission("users:write", "invite, change and deactivate accounts", "platform_admin"),

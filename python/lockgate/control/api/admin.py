@@ -15,7 +15,7 @@ from lockgate.control import node
 from lockgate.control.accounts import people, tokens
 from lockgate.control.accounts.errors import AccountError, ForbiddenError, UnknownError
 from lockgate.control.accounts.models import AccessToken, User
-from lockgate.control.api import applications, channels, forms, portal
+from lockgate.control.api import applications, changes, channels, forms, portal, rollouts
 from lockgate.control.api.credentials import ForgedError, NotPermittedError, caller, needs
 from lockgate.control.api.problems import insufficient_scope, problem
 from lockgate.control.audit import checkpoints
@@ -39,6 +39,8 @@ api = NinjaAPI(
     openapi_url=None,
 )
 
+changes.install(api)
+api.add_router("", rollouts.router)
 api.add_router("", channels.router)
 api.add_router("", portal.router)
 api.add_router("", applications.router)

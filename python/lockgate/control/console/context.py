@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 _PAGES: Final = (
     ("overview", "Overview", "traffic:read"),
+    ("changes", "Changes", "changes:read"),
+    ("rollout", "Rollout", "traffic:read"),
+    ("revisions", "Revisions", "traffic:read"),
     ("exceptions", "Exceptions", "exceptions:read"),
     ("feedback_inbox", "Feedback", "feedback:answer"),
     ("applications", "Applications", "applications:read"),
@@ -31,8 +34,14 @@ def navigation(request: HttpRequest) -> dict[str, object]:
     match = request.resolver_match
     here = match.url_name if match else None
     pages = [
-        {"name": name, "title": title, "is_here": name == here}
+        {"name": name, "title": title, "is_here": _is_of(name, here or "")}
         for name, title, needed in _PAGES
         if needed in user.permissions
     ]
     return {"navigation": pages, "may": user.permissions}
+
+
+def _is_of(name: str, here: str) -> bool:
+    """Whether a page belongs to another: `change` and `change_document` belong to `changes`."""
+    one = name.removesuffix("s")
+    return here in {name, one} or here.startswith(f"{one}_")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 from lockgate.control.access import delivery, expiry, usage
 from lockgate.control.access.oauth import keys
 from lockgate.control.accounts.letters import write
+from lockgate.control.changes import evidence, git_source, rollouts
+from lockgate.control.changes.scheduled import begin_due
 from lockgate.control.events.worker import read_recording
 from lockgate.control.notify.delivery import deliver, forget
 from lockgate.control.portal.served import observe
@@ -44,6 +46,9 @@ class Kind:
 
 TASKS: Final[tuple[Task, ...]] = (
     Task("events.index", 2.0, read_recording),
+    Task("changes.follow", 1.0, rollouts.follow),
+    Task("changes.git", 15.0, git_source.follow),
+    Task("changes.begin", 5.0, begin_due),
     Task("worker.forget", 3_600.0, forget_old),
     Task("access.tell", 2.0, delivery.follow),
     Task("access.usage", 10.0, usage.read),
@@ -56,4 +61,4 @@ TASKS: Final[tuple[Task, ...]] = (
     Task("notify.deliver", 2.0, deliver),
     Task("notify.forget", 3_600.0, forget),
 )
-KINDS: Final[tuple[Kind, ...]] = ()
+KINDS: Final[tuple[Kind, ...]] = (Kind(evidence.KIND, evidence.gather),)

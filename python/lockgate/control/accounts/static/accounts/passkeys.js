@@ -1,9 +1,10 @@
 // Shows what takes passkeys where the browser has them, and says what went wrong in words.
 "use strict";
 document.addEventListener("DOMContentLoaded", () => {
-  if (window.PublicKeyCredential) {
-    for (const part of document.querySelectorAll("[data-passkeys]")) part.hidden = false;
-  }
+  // Passkeys are of a name; an address has none.
+  const named = !/^[\d.]+$|:/.test(location.hostname);
+  const there = window.PublicKeyCredential && named ? "[data-passkeys]" : "[data-no-passkeys]";
+  for (const part of document.querySelectorAll(there)) part.hidden = false;
 });
 document.addEventListener("allauth.error", (event) => {
   event.preventDefault();
