@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from django.db import IntegrityError, transaction
@@ -14,7 +15,7 @@ from lockgate.control.alerts.rules import BY_NAME
 from lockgate.control.audit.services import record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from lockgate.control.audit.services import Actor
 
@@ -177,7 +178,7 @@ def _locked(pk: int) -> Alert:
 
 
 def _name_applications(alert: Alert, applications: Mapping[str, int] | Iterable[str]) -> None:
-    counts = dict(applications) if hasattr(applications, "items") else dict.fromkeys(applications, 0)
+    counts = dict(applications) if isinstance(applications, Mapping) else dict.fromkeys(applications, 0)
     rows = AlertApplication.objects.filter(alert=alert)
     room = MOST_APPLICATIONS - rows.count()
     for name, count in counts.items():
