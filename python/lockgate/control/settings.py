@@ -23,6 +23,7 @@ INSTALLED_APPS = [
     "lockgate.control.audit",
     "lockgate.control.events",
     "lockgate.control.alerts",
+    "lockgate.control.worker",
     "lockgate.control.console",
     "django.contrib.auth",
     "django.contrib.contenttypes",
