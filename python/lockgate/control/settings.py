@@ -23,8 +23,11 @@ INSTALLED_APPS = [
     "lockgate.control.audit",
     "lockgate.control.events",
     "lockgate.control.alerts",
+    "lockgate.control.access",
     "lockgate.control.worker",
+    "lockgate.control.notify",
     "lockgate.control.console",
+    "lockgate.control.portal",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -56,6 +59,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "lockgate.control.console.context.navigation",
+                "lockgate.control.portal.context.portal_navigation",
             ]
         },
     }

@@ -70,6 +70,33 @@ PERMISSIONS: Final = (
     _permission("users:write", "invite, change and deactivate accounts", "platform_admin"),
     _permission("tokens:read", "see service accounts and their tokens", "platform_admin", "auditor"),
     _permission("tokens:write", "make service accounts, issue and revoke their tokens", "platform_admin"),
+    _permission(
+        "applications:own",
+        "make teams, and applications with keys and subscriptions in the own teams",
+        "platform_admin",
+        "security_engineer",
+        "approver",
+        "api_owner",
+        "team_owner",
+        "developer",
+    ),
+    _permission(
+        "applications:read",
+        "see every team, application and subscription, and what the node was told of them",
+        "platform_admin",
+        "security_engineer",
+        "approver",
+        "api_owner",
+        "auditor",
+    ),
+    _permission(
+        "applications:write",
+        "change every team and application, suspend it and revoke its credentials",
+        "platform_admin",
+        "security_engineer",
+    ),
+    _permission("plans:write", "make and change plans", "platform_admin", "api_owner"),
+    _permission("subscriptions:approve", "decide about requests for plans", "platform_admin", "api_owner"),
 )
 
 _OF_ROLE: Final = {
