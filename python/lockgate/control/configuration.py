@@ -52,7 +52,7 @@ class ControlSettings(BaseModel):
     recording: Path | None = None
     """The folder of the node's recording. `LOCKGATE_CONTROL_RECORDING`"""
     open_catalogue: bool = False
-    """Whether the portal's catalogue can be read without signing in. `LOCKGATE_CONTROL_OPEN_CATALOGUE`, `yes`"""
+    """Whether the portal's catalogue is for everybody: yes or no. `LOCKGATE_CONTROL_OPEN_CATALOGUE`"""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> ControlSettings:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.db import transaction
 from django.utils import timezone
+from lockgate.control.access.models import Application, Membership, Team
 from lockgate.control.notify import services
 from lockgate.control.notify.configuration import MailSettings
 from lockgate.control.notify.event import TOPICS, Event, Holders, topic_of
@@ -17,6 +18,7 @@ from lockgate.control.notify.models import Channel, Delivery, Message, Notificat
 if TYPE_CHECKING:
     from control.people import NewUser
     from lockgate.control.accounts.models import User
+    from pytest_django.fixtures import Settings
 
 MAIL = MailSettings(
     scheme="smtp", host="127.0.0.1", port=25, user="", password="", sender="lockgate@example.com"
@@ -24,8 +26,8 @@ MAIL = MailSettings(
 
 
 @pytest.fixture
-def mail(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(services, "mail_settings", lambda: MAIL)
+def mail(settings: Settings) -> None:
+    settings.LOCKGATE_MAIL = MAIL
 
 
 def event(*to: Any, **more: Any) -> Event:
@@ -61,6 +63,15 @@ def test_those_who_hold_a_permission_are_told_and_nobody_else(admin: User, new_u
     services.send(event(Holders("audit:read")))
     told = Notification.objects.values_list("user__email", flat=True)
     assert sorted(told) == sorted([admin.email, auditor.email])
+
+
+def test_the_people_of_an_applications_team_are_told(new_user: NewUser) -> None:
+    team = Team.objects.create(name="shop", title="Shop")
+    Application.objects.create(name="web", title="Web", team=team, created_by="x")
+    ann, bob = new_user("developer", "ann@example.com"), new_user("developer", "bob@example.com")
+    Membership.objects.create(team=team, user=ann, role="member")
+    services.send(event("web", "nothing"))
+    assert (services.unread(ann), services.unread(bob)) == (1, 0)
 
 
 def test_channels_of_the_installation_take_what_is_for_those_who_run_it(admin: User) -> None:

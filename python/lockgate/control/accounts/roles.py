@@ -71,6 +71,19 @@ PERMISSIONS: Final = (
     _permission("tokens:read", "see service accounts and their tokens", "platform_admin", "auditor"),
     _permission("tokens:write", "make service accounts, issue and revoke their tokens", "platform_admin"),
     _permission(
+        "channels:read",
+        "see where alerts and other messages are delivered, and how that went",
+        "platform_admin",
+        "security_engineer",
+        "auditor",
+    ),
+    _permission(
+        "channels:write",
+        "make, test and remove channels of those who run the gateway",
+        "platform_admin",
+        "security_engineer",
+    ),
+    _permission(
         "applications:own",
         "make teams, and applications with keys and subscriptions in the own teams",
         "platform_admin",

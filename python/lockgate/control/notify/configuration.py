@@ -1,11 +1,10 @@
-"""How this installation sends mail, and which private addresses webhooks may be at."""
+"""How this installation sends mail, and which private addresses channels may be at."""
 
 from __future__ import annotations
 
 import ipaddress
 import os
-from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict
@@ -47,13 +46,14 @@ class MailSettings(BaseModel):
         text = environment.get(MAIL, "")
         if not text:
             return None
-        url = urlsplit(text)
         help_ = f"write {MAIL}=smtp+starttls://USER:PASSWORD@mail.example.com:587"
         try:
+            url = urlsplit(text)
             port = url.port
         except ValueError:
-            port = -1
-        if url.scheme not in _PORTS or not url.hostname or port == -1 or url.path.strip("/"):
+            message = f"{MAIL} names no mail server"
+            raise ConfigurationError(message, help_) from None
+        if url.scheme not in _PORTS or not url.hostname or url.path.strip("/"):
             # What else stands in it may be a password.
             message = f"{MAIL} begins with `{url.scheme}` and names no mail server"
             raise ConfigurationError(message, help_)
@@ -73,11 +73,17 @@ class MailSettings(BaseModel):
             sender=sender,
         )
 
-
-@cache
-def mail_settings() -> MailSettings | None:
-    """The mail server, if there is one."""
-    return MailSettings.from_environment()
+    def to_django(self) -> dict[str, Any]:
+        """The settings of Django that say the same."""
+        return {
+            "EMAIL_HOST": self.host,
+            "EMAIL_PORT": self.port,
+            "EMAIL_HOST_USER": self.user,
+            "EMAIL_HOST_PASSWORD": self.password,
+            "EMAIL_USE_TLS": self.scheme == "smtp+starttls",
+            "EMAIL_USE_SSL": self.scheme == "smtps",
+            "DEFAULT_FROM_EMAIL": self.sender,
+        }
 
 
 def private_networks(

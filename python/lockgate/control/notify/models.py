@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import secrets
+
 from django.db import models
 from django.utils import timezone
 
 from lockgate.control.accounts.models import User
+
+
+def new_id() -> str:
+    """An id of a delivery."""
+    return f"msg_{secrets.token_hex(16)}"
 
 
 class Message(models.Model):
@@ -89,6 +96,9 @@ class Channel(models.Model):
     """The address and the secrets, encrypted."""
     created_at = models.DateTimeField(default=timezone.now)
     failing_since = models.DateTimeField(null=True)
+    """Since when nothing was delivered."""
+    rests_until = models.DateTimeField(null=True)
+    """When it is tried again after it failed: a slow one must not hold the others up."""
     disabled_at = models.DateTimeField(null=True)
     disabled_why = models.CharField(max_length=300, blank=True)
 
@@ -109,6 +119,8 @@ class Delivery(models.Model):
     message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="deliveries")
     channel = models.ForeignKey(Channel, null=True, on_delete=models.CASCADE, related_name="deliveries")
     user = models.ForeignKey(User, null=True, on_delete=models.CASCADE, related_name="mails")
+    public_id = models.CharField(max_length=40, default=new_id)
+    """What the other side tells repeated attempts by."""
     state = models.CharField(max_length=16, choices=State.choices, default=State.WAITING)
     attempts = models.PositiveSmallIntegerField(default=0)
     next_at = models.DateTimeField(default=timezone.now)

@@ -10,8 +10,7 @@ from django.utils import timezone
 
 from lockgate.control.accounts.models import User
 from lockgate.control.accounts.roles import ROLES, permissions_of
-from lockgate.control.notify import teams
-from lockgate.control.notify.configuration import mail_settings
+from lockgate.control.notify import mail, teams
 from lockgate.control.notify.event import TOPICS, Holders, topic_of
 from lockgate.control.notify.models import Channel, Delivery, Message, Notification, Preference
 
@@ -54,7 +53,7 @@ def send(event: Event) -> None:
         Delivery(message=message, channel=channel, next_at=later if _batches(channel) else timezone.now())
         for channel in _channels(event, message.topic, people)
     ]
-    if mail_settings() is not None:
+    if mail.is_on():
         mailed = _who_want(people, message.topic, "mail", default=_BY_MAIL[message.topic])
         deliveries += [Delivery(message=message, user=user, next_at=later) for user in mailed]
     Delivery.objects.bulk_create(deliveries)

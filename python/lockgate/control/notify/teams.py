@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from django.apps import apps
+from lockgate.control.access.models import Membership
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -12,7 +12,5 @@ if TYPE_CHECKING:
 
 def people_of(applications: Sequence[str]) -> set[int]:
     """The keys of the people in the teams of applications, by the applications' names."""
-    if not applications or not apps.is_installed("lockgate.control.access"):
-        return set()
-    members = apps.get_model("access", "Membership").objects
-    return set(members.filter(team__application__name__in=applications).values_list("user_id", flat=True))
+    found = Membership.objects.filter(team__applications__name__in=applications)
+    return set(found.values_list("user_id", flat=True))
