@@ -13,6 +13,8 @@ from django.db.models import F
 from lockgate.control.alerts.models import ACKNOWLEDGED, OPEN, RESOLVED, Alert, AlertApplication
 from lockgate.control.alerts.rules import BY_NAME
 from lockgate.control.audit.services import record
+from lockgate.control.notify import services as notify
+from lockgate.control.notify.event import Event, Holders
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -99,6 +101,7 @@ def raise_alert(
             alert = _unresolved(print_)
         else:
             _name_applications(fresh, applications)
+            _tell_opened(fresh)
             return fresh
     if alert is None:
         message = "the alert was resolved in the same moment"
@@ -111,6 +114,8 @@ def raise_alert(
         alert.baseline = dict(baseline)
     if severity:
         alert.severity = severity
+    if title:
+        alert.title = title
     alert.save()
     _name_applications(alert, applications)
     return alert
@@ -153,6 +158,45 @@ def alerts_of(applications: Iterable[str], most: int = 20) -> list[Alert]:
     return list(found.distinct().order_by("-last_at", "-id")[:most])
 
 
+def tell_resolved(alert: Alert) -> None:
+    """Tell those who were told of an alert that it is over."""
+    why = f" ({alert.status_why})" if alert.status_why else ""
+    by = f"by {alert.status_by}" if alert.status_by else "by itself"
+    _tell(alert, "alert.resolved", f"Over: {alert}", f"It was resolved {by}{why}.", resolves=True)
+
+
+def _tell_opened(alert: Alert) -> None:
+    rule = BY_NAME[alert.rule]
+    what = f"{rule.what[0].upper()}{rule.what[1:]}"
+    text = f"{what}. So far: {alert.count:,}. The page shows evidence and what to do."
+    _tell(alert, "alert.opened", str(alert), text, resolves=False)
+
+
+def _tell(alert: Alert, kind: str, title: str, text: str, *, resolves: bool) -> None:
+    link = f"/alerts/{alert.pk}/"
+    data = {
+        "alert": alert.pk,
+        "rule": alert.rule,
+        "subject": alert.subject,
+        "status": alert.status,
+        "count": alert.count,
+        "severity": alert.severity,
+    }
+    severity = alert.severity if alert.severity in {"info", "warning", "critical"} else "warning"
+    event = Event(
+        kind,
+        title[:200],
+        text,
+        link,
+        [Holders("alerts:read")],
+        data,
+        key=f"alert:{alert.fingerprint}",
+        severity=severity,  # type: ignore[arg-type]
+        resolves=resolves,
+    )
+    notify.send(event)
+
+
 def _becomes(alert: Alert, status: str, by: Actor, why: str) -> Alert:
     before, alert.status = alert.status, status
     alert.status_by, alert.status_at, alert.status_why = by.who, now_micros(), why[:2_000]
@@ -162,6 +206,8 @@ def _becomes(alert: Alert, status: str, by: Actor, why: str) -> Alert:
     about = f"alert {alert.pk}: {alert.title} of {alert.subject}"
     action = "alert.resolved" if status == RESOLVED else "alert.acknowledged"
     record(by, action, about, before=before, after=status, why=why)
+    if status == RESOLVED:
+        tell_resolved(alert)
     return alert
 
 

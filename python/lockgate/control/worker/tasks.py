@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from lockgate.control.alerts.detect import look
+from lockgate.control.alerts.settle import settle
 from lockgate.control.events.worker import read_recording
 from lockgate.control.worker.jobs import forget_old
 
@@ -38,6 +40,8 @@ class Kind:
 
 TASKS: Final[tuple[Task, ...]] = (
     Task("events.index", 2.0, read_recording),
+    Task("alerts.look", 1.0, look),
+    Task("alerts.settle", 5.0, settle),
     Task("worker.forget", 3_600.0, forget_old),
 )
 KINDS: Final[tuple[Kind, ...]] = ()

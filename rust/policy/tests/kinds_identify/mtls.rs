@@ -92,7 +92,7 @@ fn a_blocked_certificate_is_refused_until_the_end_and_by_no_name_either() {
             std::sync::Arc::new(directory.with_blocked([([0xab; 32], until)].into()));
         revision
     };
-    let ask = |revision| {
+    let ask = |revision: &lockgate_policy::Revision| {
         let certificate = ClientCertificate {
             sha256: [0xab; 32],
             names: vec!["uri:spiffe://example.org/shop".to_owned()],
