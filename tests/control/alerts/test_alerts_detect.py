@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from control.alerts.recorded import SECOND, SOURCE, START, Recorded, event, key
-from lockgate.control.alerts import detect, settle
+from lockgate.control.alerts import detect, settle, windows
 from lockgate.control.alerts.detect import look, look_once
 from lockgate.control.alerts.models import Alert, AlertApplication, Block, Reading
 from lockgate.control.alerts.services import (
@@ -89,14 +89,14 @@ def test_a_burst_over_the_start_of_a_process_still_reaches_its_threshold(recorde
 
 def test_of_two_who_read_the_same_one_tells(recorded: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
     recorded.add(*burst(30))
-    told = detect.Windows.take
+    told = windows.Windows.take
 
-    def overtaken(windows: detect.Windows) -> list[object]:
+    def overtaken(found: windows.Windows) -> list[object]:
         # Another process has told of these while this one was reading.
         Reading.objects.filter(pk=1).update(segment=f"events-{START:016}-000001.ndjson.zst", events=30)
-        return list(told(windows))
+        return list(told(found))
 
-    monkeypatch.setattr(detect.Windows, "take", overtaken)
+    monkeypatch.setattr(windows.Windows, "take", overtaken)
     look_once(10)
     Reading.objects.filter(pk=1).update(events=10)
     look_once(10)
@@ -259,4 +259,8 @@ def test_a_block_that_has_ended_is_noted_once(by: Actor) -> None:
     for _ in range(2):
         settle.end_blocks(now)
     (entry,) = Entry.objects.filter(action="block.ended")
-    assert (entry.who, entry.object, entry.why) == ("gateway", SOURCE, "its time was over")
+    assert (entry.who, entry.object, entry.why) == (
+        "gateway",
+        f"source {SOURCE}",
+        "its time was over",
+    )

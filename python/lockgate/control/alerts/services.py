@@ -58,7 +58,8 @@ def raise_alert(
     Args:
         rule: The name of a rule of `rules.RULES`.
         subject: A sort and a name, such as `source:192.0.2.7`, `application:shop` or `api:orders`.
-        evidence: What was seen, for the page: JSON. It takes the place of what an earlier call gave.
+        evidence: What was seen: JSON. `facts`, an object of texts by their names, is shown as it is. It takes
+            the place of what an earlier call gave.
         count: How many events come on top.
         first_at: When the first of them was, in microseconds; now by default.
         last_at: When the last of them was.

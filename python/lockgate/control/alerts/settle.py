@@ -46,4 +46,5 @@ def end_blocks(now: int) -> None:
     for block in ended[:MOST]:
         block.ended_at = block.until
         block.save(update_fields=["ended_at"])
-        record(_NOBODY, "block.ended", block.target, before="blocked", after="free", why="its time was over")
+        about = f"{block.sort} {block.target}"
+        record(_NOBODY, "block.ended", about, before="blocked", after="free", why="its time was over")
