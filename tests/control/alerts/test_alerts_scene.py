@@ -1,5 +1,7 @@
-"""Scene 4, on call, in a real Chromium against the real processes: a burst of stolen credentials becomes one alert, one
-click keeps its source out, the source is free again at its time, and the audit API reports it.
+"""Scene 4, on call, in a real Chromium against the real processes.
+
+A burst of stolen credentials becomes one alert, one click keeps its source out, the source is free again at
+its time, and the audit API reports it.
 """
 
 from __future__ import annotations
@@ -80,7 +82,7 @@ def on_call(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OnCall]:
     with Service() as service:
         path = document(folder, service.url)
         # A proxy on this machine says who calls, so that the burst has a source of its own.
-        listener = 'listeners: { public: { bind: "127.0.0.1:0", trusted_proxies: [127.0.0.1] } }'
+        listener = 'listeners: { public: { bind: "127.0.0.1:0", trusted_proxies: [127.0.0.1/32] } }'
         path.write_text(
             path.read_text()
             .replace('listeners: { public: { bind: "127.0.0.1:0" } }', listener)
@@ -118,25 +120,33 @@ def test_empty_pages_teach(on_call: OnCall) -> None:
 
 
 def test_a_burst_is_one_alert_one_click_blocks_it_ends_and_the_audit_api_reports_it(on_call: OnCall) -> None:
-    page = on_call.page
-    # Before: a partner calls, and one of its calls comes from where the burst will come from.
+    _burst(on_call)
+    alert = _one_alert(on_call)
+    _one_click(on_call)
+    _free_at_its_time(on_call)
+    _reported(on_call)
+    _resolved(on_call, alert)
+
+
+def _burst(on_call: OnCall) -> None:
+    """A partner calls, and one of its calls comes from where the burst comes from then."""
     assert on_call.call(OTHER, KEY["X-Api-Key"]).status_code == 200
     assert on_call.call(ATTACKER, KEY["X-Api-Key"]).status_code == 200
     with ThreadPoolExecutor(8) as pool:
         statuses = list(pool.map(lambda n: on_call.call(ATTACKER, f"stolen-{n}").status_code, range(BURST)))
-    ended = time.monotonic()
     assert set(statuses) == {401}
 
-    # One alert, seconds later, that counts all of it.
-    def listed() -> str:
-        on_call.open("/alerts/")
-        return page.inner_text("main")
 
-    while f"\t{BURST}\t" not in listed():
-        assert time.monotonic() - ended < PATIENCE, listed()
+def _one_alert(on_call: OnCall) -> str:
+    """One alert, seconds later, that counts all of it; its page says who is behind it."""
+    page, ended = on_call.page, time.monotonic()
+    while True:
+        on_call.open("/alerts/")
+        if page.locator(f"tbody td:text-is('{BURST}')").count():
+            break
+        assert time.monotonic() - ended < PATIENCE, page.inner_text("main")
     assert page.locator("tbody tr").count() == 1
     on_call.shoot("alerts")
-
     page.click("tbody a")
     text = page.inner_text("main")
     assert "Unauthorized access attempt: keys are being guessed" in text
@@ -145,9 +155,12 @@ def test_a_burst_is_one_alert_one_click_blocks_it_ends_and_the_audit_api_reports
     assert "1 call of this source was answered, as shop (1)" in text
     assert "it would have refused 1 call of 1 application (shop) that were answered" in text
     on_call.shoot("alert")
-    alert = page.url
+    return page.url
 
-    # One click, and the node refuses that source and no other.
+
+def _one_click(on_call: OnCall) -> None:
+    """The node refuses that source and no other, for an hour."""
+    page = on_call.page
     assert page.locator("#block-for").input_value() == "3600"
     page.click(f"button:has-text('Block {ATTACKER}')")
     page.wait_for_selector(".note.success")
@@ -156,14 +169,17 @@ def test_a_burst_is_one_alert_one_click_blocks_it_ends_and_the_audit_api_reports
     assert refused.json()["code"] == "source.blocked"
     assert 3_500 < int(refused.headers["Retry-After"]) <= 3_600
     assert on_call.call(OTHER, KEY["X-Api-Key"]).status_code == 200
-    assert "The source 203.0.113.7 is blocked" in page.inner_text("main")
-    assert "acknowledged by ada@example.com" in page.inner_text("main")
+    text = page.inner_text("main")
+    assert f"The source {ATTACKER} is blocked" in text
+    assert "acknowledged by ada@example.com" in text
     on_call.shoot("alert-blocked")
     on_call.open("/blocks/")
     assert ATTACKER in page.inner_text("tbody")
     on_call.shoot("blocks")
 
-    # Nobody waits for an hour here: the same block, for as long as it takes to see that it ends by itself.
+
+def _free_at_its_time(on_call: OnCall) -> None:
+    """Nobody waits for an hour here: the same block, long enough to see that it ends by itself."""
     folder = State(on_call.state / "node")
     folder.block(ATTACKER, 2, "the same, shorter", who="ada@example.com")
     assert on_call.call(ATTACKER, KEY["X-Api-Key"]).status_code == 403
@@ -172,9 +188,12 @@ def test_a_burst_is_one_alert_one_click_blocks_it_ends_and_the_audit_api_reports
         assert time.monotonic() - began < PATIENCE
     assert folder.blocks() == []
     on_call.open("/blocks/")
-    assert "Nothing is blocked" in page.inner_text("main")
+    assert "Nothing is blocked" in on_call.page.inner_text("main")
 
-    # The audit API says what happened and what was done, to the command of the product.
+
+def _reported(on_call: OnCall) -> None:
+    """The audit API says what happened and what was done."""
+    page = on_call.page
     on_call.open("/tokens/")
     page.fill("#id_account", "siem")
     page.check("input[value='audit:read']")
@@ -190,10 +209,13 @@ def test_a_burst_is_one_alert_one_click_blocks_it_ends_and_the_audit_api_reports
     assert done["block.added"]["who"] == "ada@example.com"
     assert done["alert.acknowledged"]["after"] == "acknowledged"
 
+
+def _resolved(on_call: OnCall, alert: str) -> None:
+    page = on_call.page
     page.goto(alert)
     page.fill("#status-why", "a partner's scanner")
     page.click("button:has-text('Resolve')")
-    assert "resolved by ada@example.com" in page.inner_text("main")
+    page.wait_for_selector("text=resolved by ada@example.com")
     on_call.open("/alerts/")
     assert "Everything is resolved" in page.inner_text("main")
 
