@@ -184,7 +184,7 @@ impl Node {
 
     /// Counts since the start, with the id of the revision that is served.
     pub fn stats(&self) -> Value {
-        crate::metrics::stats(&self.shared)
+        self.reloader.stats(&self.shared)
     }
 
     #[cfg(test)]

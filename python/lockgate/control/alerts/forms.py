@@ -44,7 +44,7 @@ class AlertFilter(Form):
         label="Severity", required=False, choices=[("", "any"), *((name, name) for name in SEVERITIES)]
     )
     application = forms.CharField(label="Application", required=False, max_length=128)
-    subject = forms.CharField(label="Source, or what it is about", required=False, max_length=128)
+    subject = forms.CharField(label="About", required=False, max_length=128)
 
 
 class BlockSubject(Form):

@@ -13,6 +13,7 @@ from lockgate.control.alerts.models import Alert
 from lockgate.control.alerts.preview import Preview, Target, preview
 from lockgate.control.alerts.services import now_micros
 from lockgate.control.console.reasons import reason
+from lockgate.control.events.index import index_new
 from lockgate.control.events.models import CallException
 from lockgate.control.events.times import moment
 
@@ -59,12 +60,15 @@ class Did:
     """Other alerts about the same."""
     credentials: list[Credential]
     """Live credentials of the application."""
+    got_in: bool
+    """Whether calls of the source were answered after the first that the alert is made of."""
 
 
 def did(alert: Alert) -> Did | None:
     """Look at the subject of an alert; nothing when it is neither a source nor an application."""
     if alert.sort not in {"source", "application"}:
         return None
+    index_new()
     now = now_micros()
     found = CallException.objects.filter(**{alert.sort: alert.name}, at__gte=now - _HOURS * HOUR)
     times = found.aggregate(first=Min("at"), last=Max("at"))
@@ -88,6 +92,7 @@ def did(alert: Alert) -> Did | None:
         preview=seen,
         alerts=list(same[:_MOST]),
         credentials=_credentials(alert),
+        got_in=alert.sort == "source" and seen.last_answered > alert.first_at,
     )
 
 

@@ -56,8 +56,8 @@ class Preview:
     applications: Counter[str] = field(default_factory=Counter)
     """Whose calls were let through."""
     apis: Counter[str] = field(default_factory=Counter)
-    nobodys: int = 0
-    """Calls that were let through without anybody being identified."""
+    last_answered: int = 0
+    """When the last call was let through."""
     is_known: bool = True
     """Whether there is anything to look at."""
 
@@ -71,9 +71,10 @@ class Preview:
             said = f"{when} it would have refused no call that was answered."
         else:
             whose = self._whose()
-            said = f"{when} it would have refused {_calls(self.answered)}{whose} that were answered."
+            calls = f"{_calls(self.answered)}{whose} that {_were(self.answered)} answered"
+            said = f"{when} it would have refused {calls}."
         if self.refused:
-            said += f" {_calls(self.refused)} were refused anyway."
+            said += f" {_calls(self.refused)} {_were(self.refused)} refused anyway."
         if not self.is_whole:
             said += " Older calls were not looked at: there are too many."
         return said
@@ -105,10 +106,9 @@ class Preview:
             self.refused += 1
             return
         self.answered += 1
+        self.last_answered = max(self.last_answered, int(event["at"]))
         if application := event.get("application"):
             self.applications[str(application)] += 1
-        else:
-            self.nobodys += 1
         self.apis[str(event.get("api") or "")] += 1
 
 
@@ -168,6 +168,10 @@ def _is_in(event: dict[str, Any], network: IPv4Network | IPv6Network) -> bool:
         return ip_address(str(event.get("client", ""))) in network
     except ValueError:
         return False
+
+
+def _were(number: int) -> str:
+    return "was" if number == 1 else "were"
 
 
 def _calls(number: int) -> str:

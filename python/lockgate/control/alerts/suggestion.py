@@ -34,7 +34,7 @@ class Suggestion:
 
 def suggestion(alert: Alert) -> Suggestion | None:
     """A policy that answers an alert for good, when one does."""
-    why = f"alert {alert.pk}: {alert.title} of {alert.subject}"
+    why = f"alert {alert.pk}"
     api = next(iter(alert.evidence.get("counts", {}).get("api", {})), "")
     where = f"`policies` of the API `{api}`" if api else "`policies` of the document"
     if alert.rule == "rate_limit_exceeded":
@@ -44,7 +44,7 @@ def suggestion(alert: Alert) -> Suggestion | None:
             "  limit: 600\n"
             "  per: 1m\n"
             "  mode: shadow\n"
-            f'  purpose: "one application must not crowd out the others ({why})"\n'
+            f'  purpose: {{ why: "no application crowds out the others ({why})", owner: security }}\n'
         )
         return Suggestion("Adjust the limit", yaml, where, why)
     if alert.rule == "malicious_payload":
@@ -52,7 +52,7 @@ def suggestion(alert: Alert) -> Suggestion | None:
             "- id: attacks\n"
             "  kind: payload_guard\n"
             "  mode: shadow\n"
-            f'  purpose: "payloads that attack the service are refused ({why})"\n'
+            f'  purpose: {{ why: "attacks end before a service ({why})", owner: security }}\n'
         )
         return Suggestion("Refuse such payloads everywhere", yaml, "`policies` of the document", why)
     if alert.sort == "source":
@@ -60,7 +60,7 @@ def suggestion(alert: Alert) -> Suggestion | None:
             f"- id: keep-out-{alert.pk}\n"
             "  kind: ip_filter\n"
             f'  deny: ["{alert.name}"]\n'
-            f'  purpose: "a source that attacked us is kept out ({why})"\n'
+            f'  purpose: {{ why: "this source attacked us ({why})", owner: security }}\n'
         )
         return Suggestion("Keep the source out by a policy", yaml, "`policies` of the document", why)
     return None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from lockgate.control.alerts.detect import look
+from lockgate.control.alerts.node_watch import watch_expiry, watch_node
 from lockgate.control.alerts.settle import settle
 from lockgate.control.events.worker import read_recording
 from lockgate.control.worker.jobs import forget_old
@@ -42,6 +43,8 @@ TASKS: Final[tuple[Task, ...]] = (
     Task("events.index", 2.0, read_recording),
     Task("alerts.look", 1.0, look),
     Task("alerts.settle", 5.0, settle),
+    Task("alerts.node", 5.0, watch_node),
+    Task("alerts.expiry", 3_600.0, watch_expiry),
     Task("worker.forget", 3_600.0, forget_old),
 )
 KINDS: Final[tuple[Kind, ...]] = ()
