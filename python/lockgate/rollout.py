@@ -107,6 +107,24 @@ class RolloutPlan(_Input):
         """
         return cls.model_validate_json(Path(path).read_text(encoding="utf-8"))
 
+    @classmethod
+    def even(cls, percents: Iterable[float], *, seconds: int, requests: int, bake: int) -> RolloutPlan:
+        """A plan whose stages need the same.
+
+        Args:
+            percents: The steps of the canary.
+            seconds: How long each stage but the last lasts at least.
+            requests: The requests that the candidate sees in each stage.
+            bake: Seconds until a live candidate counts as good.
+        """
+        stage = Needs(seconds=seconds, requests=requests)
+        return cls(
+            shadow=stage,
+            steps=tuple(Step(percent=percent, seconds=seconds, requests=requests) for percent in percents),
+            live=stage,
+            bake=Needs(seconds=bake, at_most_seconds=max(86_400, 2 * bake), requests=requests),
+        )
+
     def engine(self) -> dict[str, Any]:
         """The plan as the engine takes it: shares in hundredths of a percent."""
         steps = [

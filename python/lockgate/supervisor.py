@@ -126,7 +126,8 @@ class Supervisor:
         self._listeners: dict[str, str] = {}
         # `-P`: nothing is imported from the folder that they stand in.
         python = [sys.executable, "-P", "-m"]
-        options = ["--until-eof", f"--state={state / 'node'}", *node]
+        # What is drafted in the state folder is no document of the node, which may stand in the same folder.
+        options = ["--until-eof", f"--state={state / 'node'}", f"--without={state}", *node]
         self._node = Child(
             "node",
             [*python, "lockgate.node", *options, "--", str(document)],

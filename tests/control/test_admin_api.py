@@ -27,11 +27,10 @@ def routes() -> list[tuple[str, str]]:
     """Every method and path of the router, hidden ones too."""
     return sorted(
         (method, BASE + re.sub(r"\{\w+\}", "1", path))
-        for router_path, router in api._routers  # noqa: SLF001 - the router itself is the only whole list
+        for _, router in api._routers  # noqa: SLF001 - the router itself is the only whole list
         for path, view in router.path_operations.items()
         for operation in view.operations
         for method in operation.methods
-        if router_path == ""
     )
 
 

@@ -98,8 +98,12 @@ def status_of(change: Change, documents: Pair, approvers: str | Path | None = No
     assessed = [assess(change, step, documents) for step in STEPS]
     steps = [step for step, _ in assessed]
     hashes: dict[str, str] = {step.step: step.sha256 for step in steps if step.holds and step.sha256}
+    differences = _differences(documents)
     approval = assess_approval(
-        change, covered(change, documents, hashes), Path(approvers) if approvers else None
+        change,
+        covered(change, documents, hashes),
+        Path(approvers) if approvers else None,
+        owners(differences),
     )
     replayed = next((report for _, report in assessed if isinstance(report, Replay)), None)
     return ChangeStatus(
@@ -109,9 +113,21 @@ def status_of(change: Change, documents: Pair, approvers: str | Path | None = No
         steps=steps,
         approval=approval,
         expired=change.expired(),
-        differences=_differences(documents),
+        differences=differences,
         expect=change.file.rollout.expect or (shown(replayed) if replayed else Expectation()),
     )
+
+
+def owners(differences: Iterable[Difference]) -> list[str]:
+    """The people who answer for policies that change: owners that are e-mail addresses, not teams."""
+    named = (
+        (said.get("purpose") or {}).get("owner", "")
+        for route in differences
+        for policy in route.policies
+        for said in (policy.before, policy.after)
+        if said is not None
+    )
+    return sorted({name for name in named if "@" in name})
 
 
 def _differences(documents: Pair) -> list[Difference]:
@@ -142,7 +158,7 @@ def shown(report: Replay) -> Expectation:
 def run(
     change: Change,
     *,
-    log: str | Path,
+    log: str | Path | audit.Log,
     who: str,
     only: Iterable[Name] | None = None,
     again: bool = False,
@@ -181,7 +197,7 @@ def run(
                     watch(name, words, done, of)
 
             found = gather(change, step, documents, who, hear)
-            audit.append(
+            audit.write(
                 log,
                 who=who,
                 action=f"change.{name}",
@@ -200,7 +216,7 @@ def run(
 def approve(
     change: Change,
     *,
-    log: str | Path,
+    log: str | Path | audit.Log,
     who: str,
     why: str | None = None,
     key: Ed25519PrivateKey | None = None,
@@ -233,8 +249,8 @@ def approve(
             "evidence": now.evidence,
         }
         if refused:
-            audit.append(log, action="change.approve.refused", **record, details={"says": refused})
+            audit.write(log, action="change.approve.refused", **record, details={"says": refused})
             raise NotApprovedError(refused)
-        audit.append(log, action="change.approve", **record, details={"signed": "yes" if key else "no"})
+        audit.write(log, action="change.approve", **record, details={"signed": "yes" if key else "no"})
         approval = write_approval(change, covered(change, documents, now.evidence), who, why, key)
         return now, approval

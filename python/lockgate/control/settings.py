@@ -29,6 +29,7 @@ INSTALLED_APPS = [
     "lockgate.control.alerts",
     "lockgate.control.access",
     "lockgate.control.worker",
+    "lockgate.control.changes",
     "lockgate.control.notify",
     "lockgate.control.console",
     "lockgate.control.portal",

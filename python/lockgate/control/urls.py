@@ -29,6 +29,7 @@ urlpatterns = [
     path("tokens/<int:pk>/revoke/", admin.revoke, name="revoke"),
     path("set-up/<str:token>/", entrance.set_up, name="set_up"),
     path("link/<str:token>/", entrance.link, name="link"),
+    path("", include("lockgate.control.changes.urls")),
     path("audit/logs", audit_logs, name="audit_logs"),
     path("api/v1/", (_routes, _app, _namespace)),
     path("account/login/", account.login, name="account_login"),

@@ -72,6 +72,6 @@ def _factor(factor: Authenticator, action: str, **states: str) -> None:
     _write(context.request, who, action, factor.user.email, **states)
 
 
-def _write(request: HttpRequest | None, who: str, action: str, account: str, **more: str) -> None:
+def _write(request: HttpRequest | None, who: str, action: str, account: str, **more: Any) -> None:  # noqa: ANN401
     with transaction.atomic():
         record(Actor(who, address_of(request)), action, f"account {account}", **more)

@@ -16,7 +16,7 @@ from lockgate.control.accounts import people, tokens
 from lockgate.control.accounts.errors import AccountError, ForbiddenError, UnknownError
 from lockgate.control.accounts.models import AccessToken, User
 from lockgate.control.alerts.services import AlertError
-from lockgate.control.api import alerts, forms
+from lockgate.control.api import alerts, changes, forms, rollouts
 from lockgate.control.api.credentials import ForgedError, NotPermittedError, needs
 from lockgate.control.api.problems import insufficient_scope, problem
 from lockgate.control.audit import checkpoints
@@ -39,6 +39,8 @@ api = NinjaAPI(
 )
 
 api.add_router("", alerts.router)
+changes.install(api)
+api.add_router("", rollouts.router)
 
 Limit = Annotated[int, Query(ge=1, le=1_000)]
 

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 _PAGES: Final = (
     ("overview", "Overview", "traffic:read"),
     ("alerts", "Alerts", "alerts:read"),
+    ("changes", "Changes", "changes:read"),
+    ("rollout", "Rollout", "traffic:read"),
+    ("revisions", "Revisions", "traffic:read"),
     ("exceptions", "Exceptions", "exceptions:read"),
     ("audit", "Audit", "audit:read"),
     ("users", "Users", "users:read"),
@@ -27,8 +30,14 @@ def navigation(request: HttpRequest) -> dict[str, object]:
     match = request.resolver_match
     here = match.url_name if match else None
     pages = [
-        {"name": name, "title": title, "is_here": name == here}
+        {"name": name, "title": title, "is_here": _is_of(name, here or "")}
         for name, title, needed in _PAGES
         if needed in user.permissions
     ]
     return {"navigation": pages, "may": user.permissions}
+
+
+def _is_of(name: str, here: str) -> bool:
+    """Whether a page belongs to another: `change` and `change_document` belong to `changes`."""
+    one = name.removesuffix("s")
+    return here in {name, one} or here.startswith(f"{one}_")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 from lockgate.control.alerts.detect import look
 from lockgate.control.alerts.node_watch import watch_expiry, watch_node
 from lockgate.control.alerts.settle import settle
+from lockgate.control.changes import evidence, rollouts
+from lockgate.control.changes.scheduled import begin_due
 from lockgate.control.events.worker import read_recording
 from lockgate.control.worker.jobs import forget_old
 
@@ -45,6 +47,8 @@ TASKS: Final[tuple[Task, ...]] = (
     Task("alerts.settle", 5.0, settle),
     Task("alerts.node", 5.0, watch_node),
     Task("alerts.expiry", 3_600.0, watch_expiry),
+    Task("changes.follow", 1.0, rollouts.follow),
+    Task("changes.begin", 5.0, begin_due),
     Task("worker.forget", 3_600.0, forget_old),
 )
-KINDS: Final[tuple[Kind, ...]] = ()
+KINDS: Final[tuple[Kind, ...]] = (Kind(evidence.KIND, evidence.gather),)
