@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from control.alerts.recorded import SECOND, SOURCE, START, Recorded, event, key
+from django.template import RequestContext, Template
+from django.test import RequestFactory
+from lockgate.control.access.models import Application, Membership, Team
 from lockgate.control.alerts import detect, settle, windows
 from lockgate.control.alerts.detect import look, look_once
 from lockgate.control.alerts.models import Alert, AlertApplication, Block, Reading
@@ -24,6 +27,7 @@ from lockgate.control.notify.models import Message, Notification
 
 if TYPE_CHECKING:
     from control.people import NewUser, Traffic
+    from lockgate.control.accounts.models import User
     from lockgate.control.audit.services import Actor
 
 BURST = 5_000
@@ -195,6 +199,34 @@ def test_people_are_told_once_when_it_opens_and_when_it_is_over(
     assert Message.objects.earliest("pk").link == f"/alerts/{Alert.objects.get().pk}/"
     assert Notification.objects.filter(user=admin).count() == 2
     assert not Notification.objects.filter(user=developer).exists()
+
+
+def test_the_people_of_an_application_are_told_of_what_is_about_it_and_see_it_in_the_portal(
+    recorded: Recorded, new_user: NewUser
+) -> None:
+    bob = new_user("developer", "bob@example.com")
+    eve = new_user("developer", "eve@example.com")
+    team = Team.objects.create(name="retail", title="Retail")
+    Membership.objects.create(team=team, user=bob, role="member")
+    Application.objects.create(name="shop", title="Shop", team=team, created_by="ada")
+    limited = {"code": "rate_limit.exceeded", "status": 429, "application": "shop"}
+    recorded.add(*(event(number, **limited) for number in range(60)))
+    look()
+    told = Notification.objects.get()
+    assert (told.user, told.message.kind, told.message.link) == (
+        bob,
+        "alert.application",
+        "/portal/exceptions/",
+    )
+
+    def seen(user: User) -> str:
+        request = RequestFactory().get("/portal/")
+        request.user = user
+        page = Template("{% load my_alerts %}{% alerts_of_my_applications %}")
+        return page.render(RequestContext(request, {"request": request}))
+
+    assert "Rate limit exceeded</strong>: 60 calls of shop" in seen(bob)
+    assert seen(eve).strip() == ""
 
 
 def test_a_person_acknowledges_and_resolves_and_both_are_in_the_audit_log(by: Actor) -> None:

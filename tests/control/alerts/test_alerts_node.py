@@ -12,8 +12,9 @@ from lockgate import Gateway, check
 from lockgate.control import node
 from lockgate.control.alerts.models import Alert
 from lockgate.control.alerts.node_watch import expiring, watch_expiry, watch_node
-from lockgate.control.alerts.services import resolve
-from lockgate.control.alerts.suggestion import suggestion
+from lockgate.control.alerts.services import AlertError, raise_alert, resolve
+from lockgate.control.alerts.suggestion import open_change, suggestion
+from lockgate.control.changes import drafts, policies
 from lockgate.running import Running
 from lockgate.state import State
 from services import Service
@@ -129,7 +130,7 @@ def test_a_suggested_policy_can_be_served_as_it_stands(rule: str, subject: str, 
     alert = Alert(pk=7, rule=rule, subject=subject, title="An alert", evidence={})
     found = suggestion(alert)
     assert found is not None
-    indented = "".join(f"  {line}\n" for line in found.yaml.splitlines())
+    indented = "".join(f"  {line}\n" for line in found.text.splitlines())
     path = tmp_path / "gateway.yaml"
     path.write_text(
         'lockgate: 1\npurposes: optional\nlisteners: { public: { bind: "127.0.0.1:0" } }\n'
@@ -138,3 +139,26 @@ def test_a_suggested_policy_can_be_served_as_it_stands(rule: str, subject: str, 
     )
     result = check(path)
     assert result.ok, result.problems
+
+
+def test_a_change_is_opened_with_the_policy_in_its_document(gateway: Gateway, by: Actor) -> None:
+    assert gateway.urls
+    alert = raise_alert("unauthorized_access", "source:203.0.113.7", {})
+    names = [open_change(by, alert), open_change(by, alert)]
+    assert names == [f"alert-{alert.pk}", f"alert-{alert.pk}-2"]
+    draft = drafts.read(names[0])
+    assert drafts.checked(draft).ok
+    added = next(one for one in policies.policies(draft.candidate) if one.value["kind"] == "ip_filter")
+    assert (added.value["deny"], added.scope) == (["203.0.113.7"], "the whole gateway")
+    other = raise_alert("latency", "api:orders", {})
+    with pytest.raises(AlertError, match="no policy answers this alert"):
+        open_change(by, other)
+
+
+def test_without_a_node_a_change_cannot_be_opened_and_it_is_said(
+    by: Actor, settings: Settings, tmp_path: Path
+) -> None:
+    settings.LOCKGATE = settings.LOCKGATE.model_copy(update={"state": tmp_path})
+    alert = raise_alert("unauthorized_access", "source:203.0.113.7", {})
+    with pytest.raises(AlertError, match="no node runs"):
+        open_change(by, alert)

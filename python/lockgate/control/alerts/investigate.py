@@ -18,7 +18,7 @@ from lockgate.control.events.models import CallException
 from lockgate.control.events.times import moment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from django.db.models import QuerySet
@@ -116,6 +116,18 @@ def evidence_rows(alert: Alert) -> list[dict[str, Any]]:
             rest = sum(count for _, count in values[_MOST:])
             rows.append({"title": title, "values": shown, "rest": rest, "is_code": name == "path"})
     return rows
+
+
+def facts(evidence: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What rules say in words and numbers, each by its name."""
+    plain = {name: value for name, value in evidence.items() if isinstance(value, str | int | float)}
+    said = {**plain, **evidence.get("facts", {})}
+    hidden = {"bytes_out"}
+    return [
+        (name.replace("_", " ").capitalize(), f"{value:,}" if isinstance(value, int | float) else str(value))
+        for name, value in said.items()
+        if name not in hidden
+    ]
 
 
 def _credentials(alert: Alert) -> list[Credential]:

@@ -15,14 +15,14 @@ from lockgate.audit.entry import written
 from lockgate.control.accounts.people import actor_of
 from lockgate.control.alerts import actions, services
 from lockgate.control.alerts.forms import AlertFilter, BlockSubject, NewBlock, RuleForm
-from lockgate.control.alerts.investigate import did, evidence_rows
+from lockgate.control.alerts.investigate import did, evidence_rows, facts
 from lockgate.control.alerts.listing import Wanted, page
 from lockgate.control.alerts.models import RESOLVED, Alert, Block
 from lockgate.control.alerts.preview import Target, preview
 from lockgate.control.alerts.rules import BY_NAME
 from lockgate.control.alerts.services import AlertError
 from lockgate.control.alerts.settings import choose, chosen
-from lockgate.control.alerts.suggestion import suggestion
+from lockgate.control.alerts.suggestion import open_change, suggestion
 from lockgate.control.audit.models import Entry
 from lockgate.control.console.permitted import permitted
 from lockgate.control.events import index
@@ -64,6 +64,8 @@ def alert(request: HttpRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(Alert, pk=pk)
     if request.method == "POST":
         try:
+            if request.POST.get("do") == "change":
+                return redirect("change", _change(request, found))
             _act(request, found)
         except AlertError as error:
             messages.error(request, str(error))
@@ -78,6 +80,8 @@ def alert(request: HttpRequest, pk: int) -> HttpResponse:
         "samples": [
             {**sample, "at": moment(sample["at"] / 1e6)} for sample in found.evidence.get("samples", [])
         ],
+        "facts": facts(found.evidence),
+        "usual": facts({"facts": found.baseline}) if "what" not in found.baseline else [],
         "fired": found.evidence.get("fired"),
         "did": seen,
         "blocked": _blocked(found),
@@ -167,6 +171,14 @@ def rules(request: HttpRequest) -> HttpResponse:
             del form.fields["threshold"], form.fields["window_seconds"]
         rows.append({"one": one, "form": form})
     return render(request, "alerts/rules.html", {"rows": rows})
+
+
+def _change(request: HttpRequest, found: Alert) -> str:
+    """Begin a change that answers an alert for good; gives its name."""
+    by = actor_of(request)
+    if "changes:write" not in by.permissions:
+        raise PermissionDenied
+    return open_change(by, found)
 
 
 def _act(request: HttpRequest, found: Alert) -> None:

@@ -171,6 +171,19 @@ def _tell_opened(alert: Alert) -> None:
     what = f"{rule.what[0].upper()}{rule.what[1:]}"
     text = f"{what}. So far: {alert.count:,}. The page shows evidence and what to do."
     _tell(alert, "alert.opened", str(alert), text, resolves=False)
+    if alert.sort == "application":
+        own = "The portal shows each refused call, why, and what to do about it."
+        told = Event(
+            "alert.application",
+            str(alert)[:200],
+            f"{what}. {own}",
+            "/portal/exceptions/",
+            [alert.name],
+            {"rule": alert.rule, "application": alert.name, "count": alert.count},
+            key=f"alert:{alert.fingerprint}:application",
+            severity="warning",
+        )
+        notify.send(told)
 
 
 def _tell(alert: Alert, kind: str, title: str, text: str, *, resolves: bool) -> None:
