@@ -22,6 +22,7 @@ INSTALLED_APPS = [
     "lockgate.control.accounts",
     "lockgate.control.audit",
     "lockgate.control.events",
+    "lockgate.control.alerts",
     "lockgate.control.console",
     "django.contrib.auth",
     "django.contrib.contenttypes",

@@ -1,0 +1,186 @@
+"""Raising alerts, acknowledging and resolving them."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from django.db import IntegrityError, transaction
+from django.db.models import F
+
+from lockgate.control.alerts.models import ACKNOWLEDGED, OPEN, RESOLVED, Alert, AlertApplication
+from lockgate.control.alerts.rules import BY_NAME
+from lockgate.control.audit.services import record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from lockgate.control.audit.services import Actor
+
+MOST_APPLICATIONS: Final = 200
+"""How many applications one alert names."""
+
+
+class AlertError(ValueError):
+    """What is asked of an alert cannot be done; the message says why."""
+
+
+def fingerprint(rule: str, subject: str) -> str:
+    """What is the same each time this rule fires about this subject."""
+    return hashlib.sha256(f"{rule}\0{subject}".encode()).hexdigest()
+
+
+def now_micros() -> int:
+    """Now, as events have their times."""
+    return time.time_ns() // 1_000
+
+
+@transaction.atomic
+def raise_alert(
+    rule: str,
+    subject: str,
+    evidence: Mapping[str, Any],
+    *,
+    count: int = 1,
+    first_at: int | None = None,
+    last_at: int | None = None,
+    baseline: Mapping[str, Any] | None = None,
+    applications: Mapping[str, int] | Iterable[str] = (),
+    title: str = "",
+    severity: str = "",
+) -> Alert:
+    """Raise an alert, or add to the one that is not resolved yet.
+
+    Args:
+        rule: The name of a rule of `rules.RULES`.
+        subject: A sort and a name, such as `source:192.0.2.7`, `application:shop` or `api:orders`.
+        evidence: What was seen, for the page: JSON. It takes the place of what an earlier call gave.
+        count: How many events come on top.
+        first_at: When the first of them was, in microseconds; now by default.
+        last_at: When the last of them was.
+        baseline: What is usual: JSON.
+        applications: Those whose calls it is made of, with how many, as far as that is known.
+        title: In place of the rule's.
+        severity: In place of the rule's.
+
+    Raises:
+        AlertError: There is no such rule.
+    """
+    if rule not in BY_NAME:
+        message = f"there is no rule `{rule}`; add it to `rules.RULES`"
+        raise AlertError(message)
+    known, now = BY_NAME[rule], now_micros()
+    last = now if last_at is None else last_at
+    first = last if first_at is None else first_at
+    print_ = fingerprint(rule, subject)
+    alert = _unresolved(print_)
+    if alert is None:
+        fresh = Alert(
+            fingerprint=print_,
+            unresolved=print_,
+            rule=rule,
+            subject=subject[:320],
+            title=title or known.title,
+            severity=severity or known.severity,
+            count=count,
+            first_at=first,
+            last_at=last,
+            raised_at=now,
+            evidence=dict(evidence),
+            baseline=dict(baseline or {}),
+        )
+        try:
+            with transaction.atomic():
+                fresh.save(force_insert=True)
+        except IntegrityError:
+            # Somebody else raised it in the same moment.
+            alert = _unresolved(print_)
+        else:
+            _name_applications(fresh, applications)
+            return fresh
+    if alert is None:
+        message = "the alert was resolved in the same moment"
+        raise AlertError(message)
+    alert.count += count
+    alert.repeats += 1
+    alert.first_at, alert.last_at = min(alert.first_at, first), max(alert.last_at, last)
+    alert.evidence = dict(evidence)
+    if baseline is not None:
+        alert.baseline = dict(baseline)
+    if severity:
+        alert.severity = severity
+    alert.save()
+    _name_applications(alert, applications)
+    return alert
+
+
+@transaction.atomic
+def acknowledge(by: Actor, pk: int, why: str = "") -> Alert:
+    """Say that somebody looks after an alert. It still resolves by itself.
+
+    Raises:
+        AlertError: It is not open.
+    """
+    alert = _locked(pk)
+    if alert.status != OPEN:
+        message = f"this alert is {alert.status} already"
+        raise AlertError(message)
+    return _becomes(alert, ACKNOWLEDGED, by, why)
+
+
+@transaction.atomic
+def resolve(by: Actor, pk: int, why: str = "") -> Alert:
+    """Say that an alert is over. What fires later is another one.
+
+    Raises:
+        AlertError: It is over already.
+    """
+    alert = _locked(pk)
+    if alert.status == RESOLVED:
+        message = "this alert is resolved already"
+        raise AlertError(message)
+    return _becomes(alert, RESOLVED, by, why)
+
+
+def alerts_of(applications: Iterable[str], most: int = 20) -> list[Alert]:
+    """The alerts that are made of calls of these applications and not resolved, newest first."""
+    names = list(applications)
+    if not names:
+        return []
+    found = Alert.objects.filter(applications__application__in=names).exclude(status=RESOLVED)
+    return list(found.distinct().order_by("-last_at", "-id")[:most])
+
+
+def _becomes(alert: Alert, status: str, by: Actor, why: str) -> Alert:
+    before, alert.status = alert.status, status
+    alert.status_by, alert.status_at, alert.status_why = by.who, now_micros(), why[:2_000]
+    if status == RESOLVED:
+        alert.unresolved = None
+    alert.save()
+    about = f"alert {alert.pk}: {alert.title} of {alert.subject}"
+    action = "alert.resolved" if status == RESOLVED else "alert.acknowledged"
+    record(by, action, about, before=before, after=status, why=why)
+    return alert
+
+
+def _unresolved(print_: str) -> Alert | None:
+    return Alert.objects.select_for_update().filter(unresolved=print_).first()
+
+
+def _locked(pk: int) -> Alert:
+    alert = Alert.objects.select_for_update().filter(pk=pk).first()
+    if alert is None:
+        message = f"there is no alert {pk}"
+        raise AlertError(message)
+    return alert
+
+
+def _name_applications(alert: Alert, applications: Mapping[str, int] | Iterable[str]) -> None:
+    counts = dict(applications) if hasattr(applications, "items") else dict.fromkeys(applications, 0)
+    rows = AlertApplication.objects.filter(alert=alert)
+    room = MOST_APPLICATIONS - rows.count()
+    for name, count in counts.items():
+        if not rows.filter(application=name).update(count=F("count") + count) and room > 0:
+            AlertApplication.objects.create(alert=alert, application=name[:128], count=count)
+            room -= 1
