@@ -52,7 +52,7 @@ class Serving(Running):
             text=True,
             check=True,
         )
-        found = re.findall(r"^\s*(\d+) .*-m (lockgate\.\w+)", listed.stdout, re.MULTILINE)
+        found = re.findall(r"^\s*(\d+) .*-m (lockgate[.\w]+)", listed.stdout, re.MULTILINE)
         return {module: int(pid) for pid, module in found}
 
 

@@ -23,7 +23,7 @@ from lockgate.cli.run import (
     node_options,
 )
 from lockgate.control.configuration import ConfigurationError, ControlSettings, network
-from lockgate.control.secret import make_state, secret_key
+from lockgate.control.secret import make_checkpoint_key, make_state, secret_key
 from lockgate.models import Problem
 from lockgate.supervisor import Supervisor, say
 
@@ -111,7 +111,9 @@ def serve(
         settings.check()
         os.umask(0o077)
         make_state(folder)
+        # Here, and not by each of the processes that are started at once.
         secret_key(folder)
+        make_checkpoint_key(folder)
         _keep(folder, recording)
     except ConfigurationError as error:
         fail(f"{error}\n  help: {error.help}")

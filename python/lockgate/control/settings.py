@@ -23,6 +23,8 @@ INSTALLED_APPS = [
     "lockgate.control.audit",
     "lockgate.control.events",
     "lockgate.control.alerts",
+    "lockgate.control.analytics",
+    "lockgate.control.worker",
     "lockgate.control.console",
     "django.contrib.auth",
     "django.contrib.contenttypes",

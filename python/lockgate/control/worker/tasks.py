@@ -1,0 +1,43 @@
+"""What the worker does: tasks every so often, and jobs when somebody asks for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from lockgate.control.events.worker import read_recording
+from lockgate.control.worker.jobs import forget_old
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from lockgate.control.worker.jobs import Work
+
+
+@dataclass(frozen=True)
+class Task:
+    """Something that is done every so often.
+
+    `run` does one bounded round. It may run in several processes at once: it takes the lock of a row, or
+    does no harm.
+    """
+
+    name: str
+    every_seconds: float
+    run: Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of job. `run` gives the result, and raises what `jobs.Work.tell` raises."""
+
+    name: str
+    run: Callable[[Work], Any]
+
+
+TASKS: Final[tuple[Task, ...]] = (
+    Task("events.index", 2.0, read_recording),
+    Task("worker.forget", 3_600.0, forget_old),
+)
+KINDS: Final[tuple[Kind, ...]] = ()
