@@ -6,14 +6,14 @@ hours from the roll-up, what is beside them from the events.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from lockgate.control.analytics import duck, store, tail
 from lockgate.control.analytics.models import LIVE, Part, Taken
 from lockgate.control.analytics.tables import FIVES, HOUR, SOURCES, single
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from lockgate.control.events.times import Span
 
@@ -46,6 +46,14 @@ class Relations:
         else:
             self._hours = (first, last)
         self._second = "micros // 1000000 // 300 * 300" if is_fine else "micros // 1000000 // 3600 * 3600"
+
+    def ask(self, text: str, parameters: Mapping[str, object] | None = None) -> list[tuple[Any, ...]]:
+        """The rows of a query over the tables.
+
+        Raises:
+            duckdb.Error: Files cannot be read.
+        """
+        return duck.cursor().execute(f"{self.text}\n{text}", parameters or {}).fetchall()
 
     @property
     def text(self) -> str:

@@ -12,6 +12,8 @@ import duckdb
 from lockgate.control.analytics import duck
 from lockgate.control.analytics.taking import waiting
 from lockgate.control.events import index
+from lockgate.control.events.index import Rolled
+from lockgate.control.events.models import CallException
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,6 +62,33 @@ def forget() -> None:
 def is_cut() -> bool:
     """Whether there was more than is looked at."""
     return _known.is_cut
+
+
+def seen() -> Rolled:
+    """From when to when the table is."""
+    look()
+    found = duck.cursor().execute("SELECT count(*), min(micros), max(micros) FROM tail").fetchone()
+    events, first, last = found or (0, None, None)
+    behind = (
+        time.monotonic() - _known.at > REST * max(_known.took, SOON_SECONDS) and _known.took > SOON_SECONDS
+    )
+    return Rolled(events=events, first_at=first or 0, last_at=last or 0, is_cut=_known.is_cut or behind)
+
+
+def exceptions() -> list[CallException]:
+    """The exceptions that are not in the database yet, newest first."""
+    look()
+    unread = [duck.quoted(name) for name in index.unread()]
+    if not unread:
+        return []
+    text = f"""
+SELECT micros, id, api, route, application, source, method, path, status, code, alert, revision
+FROM tail WHERE code <> '' AND segment IN ({", ".join(unread)})
+ORDER BY micros DESC, id DESC LIMIT {index.MOST_OF_SEGMENT}"""
+    names = ("at", "request", "api", "route", "application", "source", "method", "path", "status")
+    fields = (*names, "code", "alert", "revision")
+    rows = duck.cursor().execute(text).fetchall()
+    return [CallException(**dict(zip(fields, row, strict=True))) for row in rows]
 
 
 def _files() -> list[tuple[Path, int]]:

@@ -15,6 +15,7 @@ from lockgate.control import node
 from lockgate.control.accounts import people, tokens
 from lockgate.control.accounts.errors import AccountError, ForbiddenError, UnknownError
 from lockgate.control.accounts.models import AccessToken, User
+from lockgate.control.analytics import tail
 from lockgate.control.api import forms
 from lockgate.control.api.credentials import ForgedError, NotPermittedError, needs
 from lockgate.control.api.problems import insufficient_scope, problem
@@ -195,7 +196,7 @@ def call_exceptions(  # noqa: PLR0917 - each is a parameter of the address
     index.index_new()
     wanted = exceptions.Wanted(alert=alert, code=code, api=api, application=application, source=source)
     before = exceptions.read_cursor(cursor) if cursor else None
-    found, following = exceptions.page(wanted, before, limit, index.open_segments().exceptions)
+    found, following = exceptions.page(wanted, before, limit, tail.exceptions())
     return {"exceptions": [_told(one) for one in found], "next": following}
 
 

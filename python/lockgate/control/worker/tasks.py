@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from lockgate.control.analytics.watch import watch
 from lockgate.control.analytics.worker import keep_house, take_recording
 from lockgate.control.events.worker import read_recording
 from lockgate.control.worker.jobs import forget_old
@@ -41,6 +42,7 @@ TASKS: Final[tuple[Task, ...]] = (
     Task("events.index", 2.0, read_recording),
     Task("analytics.take", 2.0, take_recording),
     Task("analytics.keep", 300.0, keep_house),
+    Task("analytics.watch", 30.0, watch),
     Task("worker.forget", 3_600.0, forget_old),
 )
 KINDS: Final[tuple[Kind, ...]] = ()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-LIMIT: Final = 5.0
+BEYOND: Final = 5.0
 """|z| beyond this is unusual."""
 LEAST_VALUES: Final = 24
 """Two weeks of an hour's five minutes; with fewer, nothing is known of what is usual."""
@@ -67,9 +67,9 @@ class Baseline:
     @property
     def least(self) -> float:
         """What is still usual, downwards."""
-        return count_of(max(0.0, self.centre - LIMIT * self.scale))
+        return count_of(max(0.0, self.centre - BEYOND * self.scale))
 
     @property
     def most(self) -> float:
         """What is still usual, upwards."""
-        return count_of(self.centre + LIMIT * self.scale)
+        return count_of(self.centre + BEYOND * self.scale)

@@ -6,12 +6,16 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Final, Literal
 
-from lockgate.control.analytics.detectors.baseline import Baseline
+from lockgate.control.analytics.detectors.baseline import BEYOND, Baseline
 from lockgate.control.analytics.detectors.ramps import ramp
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+LASTING: Final = 2.0
+"""Of a ramp, the last value is beyond this."""
+_LEAST_OF_STATIC: Final = 12
+"""How many five minutes there must be before anything is compared with their median."""
 Way = Literal["hour_of_week", "ramp", "static"]
 
 
@@ -55,7 +59,7 @@ RULES: Final = (
     Rule("traffic_drop", "calls", is_up=False, least=40, factor=0.6, static=0.1),
     Rule("error_surge", "failed", least=10, factor=2.0, static=5.0),
     Rule("latency", "p95_ms", per=10.0, least_calls=30, least=100, factor=1.6, static=5.0),
-    Rule("bytes_spike", "bytes_out", per=50_000.0, least=20_000_000, factor=2.0, static=5.0),
+    Rule("bytes_spike", "bytes_out", per=20_000.0, least=3_000_000, factor=2.0, static=5.0),
 )
 
 
@@ -78,20 +82,37 @@ class Finding:
     """How many weeks are behind it."""
 
 
+Usual = dict[int, dict[str, Baseline]]
+"""What is usual by the hour of the week and the rule; what is not known is left out."""
+
+
 @dataclass(frozen=True)
 class Window:
-    """The last hours of a series, and the same hours of weeks before.
+    """The last hours of a series, and what is usual of it.
 
     Args:
-        recent: Five minutes in a row; the last of them is judged.
-        before: For each of `recent`, those of the same hour of the week in weeks that are known, its
-            neighbours within the hour included.
-        weeks: How many weeks are known.
+        recent: Five minutes in a row with their hours of the week; the last one is judged.
+        usual: What is usual at these hours.
+        weeks: How many weeks are behind that.
     """
 
-    recent: Sequence[Five]
-    before: Sequence[Sequence[Five]]
+    recent: Sequence[tuple[int, Five]]
+    usual: Usual
     weeks: int
+
+
+def usual_of(before: Mapping[int, Sequence[Five]], rules: Sequence[Rule] = RULES) -> Usual:
+    """What is usual at hours of the week.
+
+    Args:
+        before: The five minutes of each hour, of all weeks that are known.
+        rules: For which rules.
+    """
+    found: Usual = {}
+    for hour, fives in before.items():
+        known = {rule.name: Baseline.of([_of(five, rule) for five in fives]) for rule in rules}
+        found[hour] = {name: baseline for name, baseline in known.items() if baseline is not None}
+    return found
 
 
 def judge(window: Window, rules: Sequence[Rule] = RULES) -> list[Finding]:
@@ -102,54 +123,41 @@ def judge(window: Window, rules: Sequence[Rule] = RULES) -> list[Finding]:
 
 
 def _judge(window: Window, rule: Rule) -> Finding | None:
-    last = window.recent[-1]
+    hour, last = window.recent[-1]
     value = _of(last, rule)
-    baselines = [Baseline.of([_of(five, rule) for five in before]) for before in window.before]
-    baseline = baselines[-1] if baselines else None
+    baseline = window.usual.get(hour, {}).get(rule.name)
     if baseline is None:
         return _static(window, rule)
     z = baseline.z(value)
-    way: Way | None = None
-    if (z > BEYOND) if rule.is_up else (z < -BEYOND):
-        way = "hour_of_week"
-    else:
-        recent = zip(window.recent, baselines, strict=True)
-        sums = ramp(known.z(_of(five, rule)) for five, known in recent if known is not None)
-        is_now = z > LASTING if rule.is_up else z < -LASTING
-        if is_now and (sums.is_up if rule.is_up else sums.is_down):
-            way = "ramp"
-    if way is None or not _matters(last, value, baseline.usual, rule):
+    beyond = z if rule.is_up else -z
+    way: Way = "hour_of_week"
+    if beyond <= BEYOND:
+        # A ramp that is over is not told again.
+        if beyond <= LASTING or not _is_ramp(window, rule):
+            return None
+        way = "ramp"
+    if not _matters(last, value, baseline.usual, rule):
         return None
-    per = rule.per
-    return Finding(
-        rule.name,
-        value * per,
-        baseline.usual * per,
-        baseline.least * per,
-        baseline.most * per,
-        z,
-        way,
-        window.weeks,
-    )
+    usual, least, most = (bound * rule.per for bound in (baseline.usual, baseline.least, baseline.most))
+    return Finding(rule.name, value * rule.per, usual, least, most, z, way, window.weeks)
 
 
-BEYOND: Final = 5.0
-LASTING: Final = 2.0
-"""A ramp that is over is not told again."""
-_DAY_OF_STATIC: Final = 12
-"""How many five minutes there must be before anything is compared with their median."""
+def _is_ramp(window: Window, rule: Rule) -> bool:
+    known = ((window.usual.get(hour, {}).get(rule.name), five) for hour, five in window.recent)
+    sums = ramp(baseline.z(_of(five, rule)) for baseline, five in known if baseline is not None)
+    return sums.is_up if rule.is_up else sums.is_down
 
 
 def _static(window: Window, rule: Rule) -> Finding | None:
     """Without a history: a fixed number of times what was usual in the hours before."""
-    values = [_of(five, rule) for five in window.recent]
+    values = [_of(five, rule) for _, five in window.recent]
     earlier, value = values[:-1], values[-1]
-    if len(earlier) < _DAY_OF_STATIC:
+    if len(earlier) < _LEAST_OF_STATIC:
         return None
     usual = median(earlier)
     bound = usual * rule.static
     is_beyond = value > bound if rule.is_up else value < bound
-    if not is_beyond or not _matters(window.recent[-1], value, usual, rule):
+    if not is_beyond or not _matters(window.recent[-1][1], value, usual, rule):
         return None
     per = rule.per
     least, most = (0.0, bound * per) if rule.is_up else (bound * per, max(earlier) * per)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 
 import duckdb
 
-from lockgate.control.analytics import duck
 from lockgate.control.analytics.relations import Relations
 
 # Pydantic reads the annotation for the admin API.
@@ -67,7 +66,7 @@ def _rows(query: Query[Any]) -> list[tuple[Any, ...]]:
     used = {name: known[name] for name in set(_PARAMETER.findall(query.text))}
     for is_last in (False, True):
         try:
-            return duck.cursor().execute(f"{Relations(query.span).text}\n{query.text}", used).fetchall()
+            return Relations(query.span).ask(query.text, used)
         except duckdb.IOException:
             # A part may have been merged into another between the catalogue and its files.
             if is_last:
