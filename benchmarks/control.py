@@ -1,7 +1,7 @@
 """How fast the console answers when much was recorded: `make bench-control`.
 
-Makes up a month of traffic as a node would have recorded it, takes it in by the worker's own rounds, leaves the
-last minutes in a segment that is still being written, and asks a real control plane over loopback. What takes
+Makes up a month of traffic as a node would have recorded it, takes it in by the worker's own rounds, leaves
+the last minutes in a segment that is still being written, and asks a real control plane over loopback. What takes
 longer than the bar is a failure. `--events 1000000` is done sooner; the default is ten millions.
 """
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 Found = TypeVar("Found")
 BAR_MS = 150.0
-EMAIL, PASSWORD = "ada@example.com", "correct horse battery staple"  # noqa: S105 - of nobody
+EMAIL, PASSWORD = "ada@example.com", "correct horse battery staple"
 SPANS = ("last_24_hours", "last_7_days", "last_30_days")
 PAGES = ("/", "/live/", "/exceptions/", "/audit/")
 VIOLATIONS = '{ "timeRange": "last_30_days", "metrics": "security_violations" }'

@@ -82,7 +82,8 @@ SELECT 2 AS v, {start} + i * {spacing} AS at, 'r' || n AS id, 'node-1' AS node,
   CASE WHEN code = 'api_key.missing' THEN NULL ELSE 'app-' || {few} END AS application,
   CASE WHEN code IS NULL OR code = 'upstream.failed' THEN 'forward' ELSE 'refuse' END AS decision, code,
   [{{id: 'key', kind: 'api_key', scope: 'v1', word: 'allow'}}] AS verdicts,
-  CASE code WHEN 'api_key.missing' THEN 401 WHEN 'rate_limit.exceeded' THEN 429 WHEN 'payload_guard.attack' THEN 403
+  CASE code WHEN 'api_key.missing' THEN 401 WHEN 'rate_limit.exceeded' THEN 429
+    WHEN 'payload_guard.attack' THEN 403
     WHEN 'upstream.failed' THEN 502 ELSE CASE WHEN {drawn("e", 400)} = 0 THEN 500 ELSE 200 END END AS status,
   'service' AS upstream, '10.1.0.' || n % 4 || ':80' AS target,
   CASE WHEN n % 13 = 0 THEN 0 WHEN n % 211 = 0 THEN 2 ELSE 1 END AS tries,

@@ -92,7 +92,7 @@ def simulate(seed: int, each: int = 50) -> Outcome:
 
 def _weeks(dice: random.Random, size: int) -> list[Five]:
     fives = []
-    drift = 0.0
+    drift = day = 0.0
     for place in range((HISTORY_WEEKS + 1) * WEEK):
         if place % DAY == 0:
             day = dice.gauss(0, 0.05)
@@ -192,9 +192,9 @@ def _is_beyond_p9995(fives: list[Five], fault: Fault) -> bool:
     history = sorted(getattr(five, name) for five in fives[: HISTORY_WEEKS * WEEK])
     changed = [getattr(five, name) for five in _wrong(fives, fault)[fault.start :]]
     if fault.rule == "traffic_drop":
-        return min(changed) < history[int(0.0005 * len(history))]
-    return max(changed) > history[int(0.9995 * len(history))]
+        return bool(min(changed) < history[int(0.0005 * len(history))])
+    return bool(max(changed) > history[int(0.9995 * len(history))])
 
 
 if __name__ == "__main__":
-    print(simulate(1))  # noqa: T201
+    print(simulate(1))

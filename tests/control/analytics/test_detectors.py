@@ -1,4 +1,4 @@
-"""The detectors: what they find in simulated weeks, and what each comparison does with small series of its own."""
+"""The detectors: what they find in simulated weeks, and what each comparison does with small series."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_errors_latency_and_bytes_have_rules_of_their_own() -> None:
 def test_a_ramp_is_found_though_no_value_alone_is_unusual() -> None:
     before = week_of(400, 60)
     usual = usual_of({HOUR: before})[HOUR]["traffic_spike"]
-    slow = [Five(calls=round(usual.usual * (1 + 0.06 * step))) for step in range(1, 13)]
+    slow = [Five(calls=round(usual.usual * (1 + 0.05 * step))) for step in range(1, 13)]
     assert all(usual.z(five.calls) < 5 for five in slow)
     assert names(window(before, *slow)) == [("traffic_spike", "ramp")]
     assert names(window(before, *slow, Five(calls=400))) == []

@@ -29,6 +29,9 @@ REST: Final = 20
 @dataclass
 class _Known:
     files: frozenset[tuple[str, int]] = frozenset()
+    """What was read, with how large it was."""
+    there: frozenset[tuple[str, int]] = frozenset()
+    """What there was when somebody last looked."""
     took: float = 0.0
     at: float = 0.0
     is_cut: bool = False
@@ -45,6 +48,7 @@ def look() -> list[str]:
     """
     files = _files()
     seen = frozenset((path.name, size) for path, size in files)
+    _known.there = seen
     if seen != _known.files:
         if _known.took <= SOON_SECONDS:
             _read(files, seen)
@@ -69,10 +73,8 @@ def seen() -> Rolled:
     look()
     found = duck.cursor().execute("SELECT count(*), min(micros), max(micros) FROM tail").fetchone()
     events, first, last = found or (0, None, None)
-    behind = (
-        time.monotonic() - _known.at > REST * max(_known.took, SOON_SECONDS) and _known.took > SOON_SECONDS
-    )
-    return Rolled(events=events, first_at=first or 0, last_at=last or 0, is_cut=_known.is_cut or behind)
+    is_behind = _known.there != _known.files
+    return Rolled(events=events, first_at=first or 0, last_at=last or 0, is_cut=_known.is_cut or is_behind)
 
 
 def exceptions() -> list[CallException]:

@@ -61,8 +61,7 @@ class Report:
                 second = int(datetime.fromisoformat(at).timestamp())
                 points[second - second % step] += 1
         else:
-            for second, count in self._by(metric, "point").items():
-                points[int(second)] += count
+            points.update({int(at): count for at, count in self._by(metric, "point").items()})
         return dict(sorted(points.items()))
 
     def breakdown(self, metric: Metric) -> dict[str, list[dict[str, object]]]:
