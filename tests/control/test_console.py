@@ -73,9 +73,9 @@ def test_files_of_pages_come_from_here_and_may_be_kept(admin: User, sign_in: Sig
 @pytest.mark.parametrize(
     ("role", "pages"),
     [
-        ("platform_admin", {"/", "/exceptions/", "/audit/", "/users/", "/tokens/"}),
-        ("auditor", {"/", "/exceptions/", "/audit/", "/users/", "/tokens/"}),
-        ("security_engineer", {"/", "/exceptions/", "/audit/"}),
+        ("platform_admin", {"/", "/alerts/", "/exceptions/", "/audit/", "/users/", "/tokens/"}),
+        ("auditor", {"/", "/alerts/", "/exceptions/", "/audit/", "/users/", "/tokens/"}),
+        ("security_engineer", {"/", "/alerts/", "/exceptions/", "/audit/"}),
         ("api_owner", {"/"}),
         ("developer", set()),
     ],
@@ -84,7 +84,7 @@ def test_each_role_sees_its_pages_and_no_others(
     role: str, pages: set[str], new_user: NewUser, sign_in: SignIn
 ) -> None:
     client = sign_in(new_user(role))
-    for path in ("/exceptions/", "/audit/", "/users/", "/tokens/"):
+    for path in ("/alerts/", "/exceptions/", "/audit/", "/users/", "/tokens/"):
         assert client.get(path).status_code == (200 if path in pages else 403)
     navigation = re.search(r"<nav.*?</nav>", shown(client, "/account/factors/"), re.DOTALL)
     found = set(re.findall(r'<li><a href="([^"]+)"', navigation[0])) if navigation else set()

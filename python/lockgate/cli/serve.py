@@ -69,6 +69,12 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    open_catalogue: Annotated[
+        bool,
+        typer.Option(
+            "--open-catalogue", help="Let everybody read the portal's catalogue, signed in or not."
+        ),
+    ] = False,
     trust: Trust = None,
     bake: Bake = 60.0,
     bake_requests: BakeRequests = 1,
@@ -107,6 +113,7 @@ def serve(
             proxies=tuple(network(one) for one in proxy or ()),
             names=tuple(name or ()),
             recording=recording,
+            open_catalogue=open_catalogue,
         )
         settings.check()
         os.umask(0o077)

@@ -51,6 +51,8 @@ class ControlSettings(BaseModel):
     """Names by which people reach the console. `LOCKGATE_CONTROL_NAMES`"""
     recording: Path | None = None
     """The folder of the node's recording. `LOCKGATE_CONTROL_RECORDING`"""
+    open_catalogue: bool = False
+    """Whether the portal's catalogue is for everybody: yes or no. `LOCKGATE_CONTROL_OPEN_CATALOGUE`"""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> ControlSettings:
@@ -72,6 +74,7 @@ class ControlSettings(BaseModel):
             proxies=tuple(network(text) for text in given["proxies"].split()),
             names=tuple(given["names"].split()),
             recording=_path(given["recording"]),
+            open_catalogue=_yes(given["open_catalogue"]),
         )
 
     def to_environment(self) -> dict[str, str]:
@@ -85,6 +88,7 @@ class ControlSettings(BaseModel):
             "proxies": " ".join(map(str, self.proxies)),
             "names": " ".join(self.names),
             "recording": self.recording,
+            "open_catalogue": "yes" if self.open_catalogue else "",
         }
         return {_VARIABLES[field]: str(value) for field, value in said.items() if value}
 
@@ -198,6 +202,7 @@ _VARIABLES = {
     "proxies": "LOCKGATE_CONTROL_PROXIES",
     "names": "LOCKGATE_CONTROL_NAMES",
     "recording": "LOCKGATE_CONTROL_RECORDING",
+    "open_catalogue": "LOCKGATE_CONTROL_OPEN_CATALOGUE",
 }
 
 
@@ -220,3 +225,10 @@ def network(text: str) -> IPv4Network | IPv6Network:
 
 def _path(text: str) -> Path | None:
     return Path(text).absolute() if text else None
+
+
+def _yes(text: str) -> bool:
+    if text not in {"", "yes", "no"}:
+        message = f"LOCKGATE_CONTROL_OPEN_CATALOGUE is `{text}`"
+        raise ConfigurationError(message, "write yes or no")
+    return text == "yes"

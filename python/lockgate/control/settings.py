@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from lockgate.control.configuration import ControlSettings
+from lockgate.control.notify.configuration import MailSettings, private_networks
 from lockgate.control.secret import make_checkpoint_key, make_state, secret_key
 
 LOCKGATE = ControlSettings.from_environment()
 make_state(LOCKGATE.state)
 make_checkpoint_key(LOCKGATE.state)
+
+LOCKGATE_MAIL = MailSettings.from_environment()
+LOCKGATE_WEBHOOK_PRIVATE = private_networks()
 
 SECRET_KEY = secret_key(LOCKGATE.state)
 DEBUG = False
@@ -25,7 +29,10 @@ INSTALLED_APPS = [
     "lockgate.control.alerts",
     "lockgate.control.analytics",
     "lockgate.control.worker",
+    "lockgate.control.access",
+    "lockgate.control.notify",
     "lockgate.control.console",
+    "lockgate.control.portal",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -57,6 +64,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "lockgate.control.console.context.navigation",
+                "lockgate.control.portal.context.portal_navigation",
             ]
         },
     }
@@ -100,6 +108,10 @@ MFA_ADAPTER = "lockgate.control.accounts.adapters.MfaAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_ALLOW_UNVERIFIED_EMAIL = True
 MFA_TOTP_ISSUER = "Lockgate"
+
+if LOCKGATE_MAIL is not None:
+    globals().update(LOCKGATE_MAIL.to_django())
+EMAIL_TIMEOUT = 15
 
 # Sessions and what browsers may do with pages.
 _HOST_ONLY = "__Host-" if LOCKGATE.is_https else ""

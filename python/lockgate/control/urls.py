@@ -19,6 +19,8 @@ for _route in _routes:
 urlpatterns = [
     path("", pages.overview, name="overview"),
     path("live/", pages.live, name="live"),
+    path("portal/", include("lockgate.control.portal.urls")),
+    path("", include("lockgate.control.alerts.urls")),
     path("exceptions/", pages.exceptions, name="exceptions"),
     path("audit/", pages.audit_log, name="audit"),
     path("users/", admin.users, name="users"),

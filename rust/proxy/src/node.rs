@@ -79,6 +79,7 @@ impl Node {
             admin: Some(admin_address),
         };
         let shared = Arc::new(Shared::new(generation, cores, forbidden, clock));
+        reloader.block(&shared);
         let now = shared.clock.now();
         let named = |problem| reloader.named(problem);
         let (state, said) = State::open(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from django.db import IntegrityError, transaction
@@ -12,9 +13,11 @@ from django.db.models import F
 from lockgate.control.alerts.models import ACKNOWLEDGED, OPEN, RESOLVED, Alert, AlertApplication
 from lockgate.control.alerts.rules import BY_NAME
 from lockgate.control.audit.services import record
+from lockgate.control.notify import services as notify
+from lockgate.control.notify.event import Event, Holders
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from lockgate.control.audit.services import Actor
 
@@ -55,7 +58,8 @@ def raise_alert(
     Args:
         rule: The name of a rule of `rules.RULES`.
         subject: A sort and a name, such as `source:192.0.2.7`, `application:shop` or `api:orders`.
-        evidence: What was seen, for the page: JSON. It takes the place of what an earlier call gave.
+        evidence: What was seen: JSON. `facts`, an object of texts by their names, is shown as it is. It takes
+            the place of what an earlier call gave.
         count: How many events come on top.
         first_at: When the first of them was, in microseconds; now by default.
         last_at: When the last of them was.
@@ -98,6 +102,7 @@ def raise_alert(
             alert = _unresolved(print_)
         else:
             _name_applications(fresh, applications)
+            _tell_opened(fresh)
             return fresh
     if alert is None:
         message = "the alert was resolved in the same moment"
@@ -110,6 +115,8 @@ def raise_alert(
         alert.baseline = dict(baseline)
     if severity:
         alert.severity = severity
+    if title:
+        alert.title = title
     alert.save()
     _name_applications(alert, applications)
     return alert
@@ -152,6 +159,45 @@ def alerts_of(applications: Iterable[str], most: int = 20) -> list[Alert]:
     return list(found.distinct().order_by("-last_at", "-id")[:most])
 
 
+def tell_resolved(alert: Alert) -> None:
+    """Tell those who were told of an alert that it is over."""
+    why = f" ({alert.status_why})" if alert.status_why else ""
+    by = f"by {alert.status_by}" if alert.status_by else "by itself"
+    _tell(alert, "alert.resolved", f"Over: {alert}", f"It was resolved {by}{why}.", resolves=True)
+
+
+def _tell_opened(alert: Alert) -> None:
+    rule = BY_NAME[alert.rule]
+    what = f"{rule.what[0].upper()}{rule.what[1:]}"
+    text = f"{what}. So far: {alert.count:,}. The page shows evidence and what to do."
+    _tell(alert, "alert.opened", str(alert), text, resolves=False)
+
+
+def _tell(alert: Alert, kind: str, title: str, text: str, *, resolves: bool) -> None:
+    link = f"/alerts/{alert.pk}/"
+    data = {
+        "alert": alert.pk,
+        "rule": alert.rule,
+        "subject": alert.subject,
+        "status": alert.status,
+        "count": alert.count,
+        "severity": alert.severity,
+    }
+    severity = alert.severity if alert.severity in {"info", "warning", "critical"} else "warning"
+    event = Event(
+        kind,
+        title[:200],
+        text,
+        link,
+        [Holders("alerts:read")],
+        data,
+        key=f"alert:{alert.fingerprint}",
+        severity=severity,  # type: ignore[arg-type]
+        resolves=resolves,
+    )
+    notify.send(event)
+
+
 def _becomes(alert: Alert, status: str, by: Actor, why: str) -> Alert:
     before, alert.status = alert.status, status
     alert.status_by, alert.status_at, alert.status_why = by.who, now_micros(), why[:2_000]
@@ -161,6 +207,8 @@ def _becomes(alert: Alert, status: str, by: Actor, why: str) -> Alert:
     about = f"alert {alert.pk}: {alert.title} of {alert.subject}"
     action = "alert.resolved" if status == RESOLVED else "alert.acknowledged"
     record(by, action, about, before=before, after=status, why=why)
+    if status == RESOLVED:
+        tell_resolved(alert)
     return alert
 
 
@@ -177,7 +225,7 @@ def _locked(pk: int) -> Alert:
 
 
 def _name_applications(alert: Alert, applications: Mapping[str, int] | Iterable[str]) -> None:
-    counts = dict(applications) if hasattr(applications, "items") else dict.fromkeys(applications, 0)
+    counts = dict(applications) if isinstance(applications, Mapping) else dict.fromkeys(applications, 0)
     rows = AlertApplication.objects.filter(alert=alert)
     room = MOST_APPLICATIONS - rows.count()
     for name, count in counts.items():

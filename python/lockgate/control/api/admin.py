@@ -15,8 +15,9 @@ from lockgate.control import node
 from lockgate.control.accounts import people, tokens
 from lockgate.control.accounts.errors import AccountError, ForbiddenError, UnknownError
 from lockgate.control.accounts.models import AccessToken, User
+from lockgate.control.alerts.services import AlertError
 from lockgate.control.analytics import tail
-from lockgate.control.api import forms
+from lockgate.control.api import alerts, forms
 from lockgate.control.api.credentials import ForgedError, NotPermittedError, needs
 from lockgate.control.api.problems import insufficient_scope, problem
 from lockgate.control.audit import checkpoints
@@ -37,6 +38,8 @@ api = NinjaAPI(
     docs_url=None,
     openapi_url=None,
 )
+
+api.add_router("", alerts.router)
 
 Limit = Annotated[int, Query(ge=1, le=1_000)]
 
@@ -67,6 +70,7 @@ def _unknown(_request: HttpRequest, error: UnknownError) -> HttpResponse:
 
 
 @api.exception_handler(AccountError)
+@api.exception_handler(AlertError)
 @api.exception_handler(exceptions.CursorError)
 def _refused(_request: HttpRequest, error: Exception) -> HttpResponse:
     return problem(422, str(error))

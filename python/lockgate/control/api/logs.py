@@ -111,10 +111,12 @@ def _answer(caller: Actor, query: Query) -> dict[str, Any]:
 
 
 def _actions(report: Report, query: Query) -> list[Any]:
-    """What people and automation did, newest first, for metrics that are about it."""
-    wanted = [metric for metric in query.metrics if metric.is_audit]
-    rows = [row for metric in wanted for row in report.entries(metric).order_by("-seq")[: query.limit]]
-    return sorted(rows, key=lambda row: row.seq, reverse=True)[: query.limit]
+    """What people and automation did, newest first: also what they did about refusals that are asked for."""
+    wanted = [report.entries(metric) for metric in query.metrics if metric.is_audit]
+    if any(metric.alerts for metric in query.metrics):
+        wanted.append(report.responses())
+    rows = {row.seq: row for entries in wanted for row in entries.order_by("-seq")[: query.limit]}
+    return sorted(rows.values(), key=lambda row: row.seq, reverse=True)[: query.limit]
 
 
 def _exception(one: CallException) -> dict[str, Any]:

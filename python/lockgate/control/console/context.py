@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 _PAGES: Final = (
     ("overview", "Overview", "traffic:read"),
+    ("alerts", "Alerts", "alerts:read"),
     ("exceptions", "Exceptions", "exceptions:read"),
     ("audit", "Audit", "audit:read"),
     ("users", "Users", "users:read"),

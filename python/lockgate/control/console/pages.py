@@ -27,9 +27,9 @@ _TITLES = {alert.name: alert.title for alert in ALERTS}
 
 
 def overview(request: HttpRequest) -> HttpResponse:
-    """What happens now; for those whom it does not concern, their own account."""
+    """What happens now; those whom it does not concern are led to the portal."""
     if "traffic:read" not in actor_of(request).permissions:
-        return redirect("mfa_index")
+        return redirect("portal_home")
     return render(request, "console/overview.html", {"overview": look()})
 
 

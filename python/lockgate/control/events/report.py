@@ -28,6 +28,8 @@ MOST_VALUES: Final = 50
 """How many values a breakdown names; the rest is counted together."""
 POLICY_ACTIONS: Final = ("revision.", "change.", "rollout.")
 """How the actions of audit entries begin that are about policies."""
+RESPONSES: Final = ("alert.", "block.")
+"""How the actions of entries begin that answer what callers did."""
 _NO_ADMIN: Final = ("audit.", "session.", *POLICY_ACTIONS)
 
 
@@ -80,11 +82,18 @@ class Report:
 
     def entries(self, metric: Metric) -> QuerySet[Entry]:
         """The audit entries of a metric."""
-        start, end = (written(moment(second)) for second in (self._span.start, self._span.end))
-        found = Entry.objects.filter(at__gte=start, at__lt=end)
+        found = self._entries()
         if metric.name == "policy_changes":
             return found.filter(_begins(POLICY_ACTIONS))
         return found.exclude(_begins(_NO_ADMIN))
+
+    def responses(self) -> QuerySet[Entry]:
+        """What was done about alerts: who looked, what was blocked, and what ended."""
+        return self._entries().filter(_begins(RESPONSES))
+
+    def _entries(self) -> QuerySet[Entry]:
+        start, end = (written(moment(second)) for second in (self._span.start, self._span.end))
+        return Entry.objects.filter(at__gte=start, at__lt=end)
 
     def exceptions(
         self, metrics: Iterable[Metric], before: tuple[int, str] | None, most: int

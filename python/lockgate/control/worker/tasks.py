@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from lockgate.control.alerts.detect import look
+from lockgate.control.alerts.settle import settle
 from lockgate.control.analytics.watch import watch
 from lockgate.control.analytics.worker import keep_house, take_recording
 from lockgate.control.events.worker import read_recording
@@ -43,6 +45,8 @@ TASKS: Final[tuple[Task, ...]] = (
     Task("analytics.take", 2.0, take_recording),
     Task("analytics.keep", 300.0, keep_house),
     Task("analytics.watch", 30.0, watch),
+    Task("alerts.look", 1.0, look),
+    Task("alerts.settle", 5.0, settle),
     Task("worker.forget", 3_600.0, forget_old),
 )
 KINDS: Final[tuple[Kind, ...]] = ()
