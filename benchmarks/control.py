@@ -1,8 +1,8 @@
 """How fast the console answers when much was recorded: `make bench-control`.
 
-Makes up a month of traffic as a node would have recorded it, takes it in by the worker's own rounds, leaves
-the last minutes in a segment that is still being written, and asks a real control plane over loopback. What takes
-longer than the bar is a failure. `--events 1000000` is done sooner; the default is ten millions.
+Makes up a month of traffic as a node would have recorded it, takes it in by the worker's own rounds,
+leaves the last minutes in a segment that is still being written, and asks a real control plane over loopback.
+What takes longer than the bar is a failure. `--events 1000000` is done sooner; the default is ten millions.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -30,8 +31,16 @@ if TYPE_CHECKING:
 Found = TypeVar("Found")
 BAR_MS = 150.0
 EMAIL, PASSWORD = "ada@example.com", "correct horse battery staple"
+ANALYTICS = ("traffic", "refusals", "latency", "usage", "sources", "revisions")
 SPANS = ("last_24_hours", "last_7_days", "last_30_days")
-PAGES = ("/", "/live/", "/exceptions/", "/audit/")
+PAGES = (
+    "/",
+    "/live/",
+    "/exceptions/",
+    "/audit/",
+    "/alerts/",
+    *(f"/analytics/{name}/?range={span}" for name in ANALYTICS for span in SPANS),
+)
 VIOLATIONS = '{ "timeRange": "last_30_days", "metrics": "security_violations" }'
 EVERYTHING = '{"timeRange": "last_30_days", "metrics": ["security_violations", "traffic", "admin_actions"]}'
 
@@ -90,7 +99,12 @@ def fill(folder: Path, events: int, days: int) -> str:
     written = sum(path.stat().st_size for path in paths)
     timed("indexed", lambda: [None for _ in iter(index_new, 0)])
     timed("taken into Parquet", lambda: [None for _ in iter(taking.take_new, 0)])
-    timed("merged", lambda: [worker.keep_house() for _ in range(days)])
+
+    def merge(rounds: int) -> None:
+        for _ in range(rounds):
+            worker.keep_house()
+
+    timed("merged", lambda: merge(days))
     kept = sum(path.stat().st_size for path in (folder / "state" / "analytics").rglob("*.parquet"))
     print(f"{written / 1e6:,.0f} MB of segments, {kept / 1e6:,.0f} MB of Parquet, not removed ones included")
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1_024
@@ -138,22 +152,30 @@ def _ask(client: httpx.Client, token: str, times: int) -> Iterator[Asked]:
     answer = client.post("/account/login/", data=form, headers={"Origin": str(client.base_url).rstrip("/")})
     assert answer.status_code == 302, answer.text  # noqa: S101
     for path in PAGES:
-        yield measured(path, times, lambda path=path: client.get(path))
+        yield measured(path, times, partial(client.get, path))
     headers = {"Authorization": f"Bearer {token}"}
-    for what, body in (("30 days of violations", VIOLATIONS), ("30 days of everything", EVERYTHING)):
-        post = lambda body=body: client.post("/audit/logs", content=body, headers=headers)  # noqa: E731
-        yield measured(f"POST /audit/logs, {what}", times, post)
+    yield measured(
+        "POST /audit/logs, 30 days of violations",
+        times,
+        lambda: client.post("/audit/logs", content=VIOLATIONS, headers=headers),
+    )
+    yield measured(
+        "POST /audit/logs, 30 days of everything",
+        times,
+        lambda: client.post("/audit/logs", content=EVERYTHING, headers=headers),
+    )
 
 
 def measured(what: str, times: int, act: Callable[[], httpx.Response]) -> Asked:
     """Ask often; the first answer, which opens files, is not counted."""
-    millis = []
+    millis, size = [], 0
     for _ in range(times + 1):
         begun = time.perf_counter()
         answer = act()
+        size = len(answer.content)
         millis.append(1_000 * (time.perf_counter() - begun))
         assert answer.status_code == 200, (what, answer.status_code, answer.text)  # noqa: S101
-    return Asked(what, millis[1:], len(answer.content))
+    return Asked(what, millis[1:], size)
 
 
 def timed(what: str, act: Callable[[], Found]) -> Found:

@@ -17,7 +17,7 @@ from lockgate.control.accounts.errors import AccountError, ForbiddenError, Unkno
 from lockgate.control.accounts.models import AccessToken, User
 from lockgate.control.alerts.services import AlertError
 from lockgate.control.analytics import tail
-from lockgate.control.api import alerts, forms
+from lockgate.control.api import alerts, analytics, forms
 from lockgate.control.api.credentials import ForgedError, NotPermittedError, needs
 from lockgate.control.api.problems import insufficient_scope, problem
 from lockgate.control.audit import checkpoints
@@ -40,6 +40,7 @@ api = NinjaAPI(
 )
 
 api.add_router("", alerts.router)
+api.add_router("/analytics", analytics.router)
 
 Limit = Annotated[int, Query(ge=1, le=1_000)]
 

@@ -13,6 +13,7 @@ _PAGES: Final = (
     ("overview", "Overview", "traffic:read"),
     ("alerts", "Alerts", "alerts:read"),
     ("exceptions", "Exceptions", "exceptions:read"),
+    ("analytics", "Analytics", "traffic:read"),
     ("audit", "Audit", "audit:read"),
     ("users", "Users", "users:read"),
     ("tokens", "Tokens", "tokens:read"),
@@ -27,7 +28,7 @@ def navigation(request: HttpRequest) -> dict[str, object]:
     match = request.resolver_match
     here = match.url_name if match else None
     pages = [
-        {"name": name, "title": title, "is_here": name == here}
+        {"name": name, "title": title, "is_here": here in {name, f"{name}_page"}}
         for name, title, needed in _PAGES
         if needed in user.permissions
     ]

@@ -40,12 +40,14 @@ class Query(Generic[Row]):
     route: str = ""
     application: str = ""
     limit: int = 50
+    step: int = 0
+    """Seconds between points of a series; as many as the span has by itself, when it is 0."""
 
     @classmethod
     def parameters(cls) -> list[str]:
         """What can be asked for; other filters would change nothing."""
         known = [one.name for one in fields(cls) if one.name != "span"]
-        return [name for name in known if name in _PARAMETER.findall(cls.text) or name == "limit"]
+        return [name for name in known if name in _PARAMETER.findall(cls.text)]
 
     def run(self) -> list[Row]:
         """Ask.
@@ -62,7 +64,7 @@ class Query(Generic[Row]):
 
 def _rows(query: Query[Any]) -> list[tuple[Any, ...]]:
     known = {one.name: getattr(query, one.name) for one in fields(query) if one.name != "span"}
-    known |= {"step": query.span.step, "start": query.span.start, "end": query.span.end}
+    known |= {"step": query.step or query.span.step, "start": query.span.start, "end": query.span.end}
     used = {name: known[name] for name in set(_PARAMETER.findall(query.text))}
     for is_last in (False, True):
         try:
