@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from control.analytics.recorded import OTHER, REVISION, event, hour_of_yesterday, micros, refused, segment
-from lockgate.control.analytics import tail, taking
+from lockgate.control.analytics import taking
 from lockgate.control.analytics.queries import BY_NAME, QUERIES
 from lockgate.control.events import index
 from lockgate.control.events.times import between
@@ -80,9 +80,7 @@ EXPECTED: dict[str, Any] = {
 
 
 @pytest.fixture(autouse=True)
-def _recorded(tmp_path: Path, settings: Any, recordings: Path) -> None:
-    settings.LOCKGATE = settings.LOCKGATE.model_copy(update={"state": tmp_path / "state"})
-    tail.forget()
+def _recorded(recordings: Path) -> None:
     events = sorted(EVENTS, key=lambda one: one["at"])
     segment(recordings, events[:4])
     index.index_new()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
@@ -44,13 +44,6 @@ def take() -> None:
 
 def files() -> set[str]:
     return {path.stem for path in store.folder().rglob("*.parquet")}
-
-
-@pytest.fixture(autouse=True)
-def _own_folder(tmp_path: Path, settings: Any, recordings: Path) -> None:
-    state = tmp_path / "state"
-    settings.LOCKGATE = settings.LOCKGATE.model_copy(update={"state": state, "recording": recordings})
-    tail.forget()
 
 
 def test_a_segment_is_taken_once_however_often_one_asks(recordings: Path) -> None:
