@@ -71,9 +71,7 @@ def serve(
     ] = None,
     open_catalogue: Annotated[
         bool,
-        typer.Option(
-            "--open-catalogue", help="Let everybody read the portal's catalogue, signed in or not."
-        ),
+        typer.Option("--open-catalogue", help="Let everybody read the portal's catalogue, signed in or not."),
     ] = False,
     trust: Trust = None,
     bake: Bake = 60.0,

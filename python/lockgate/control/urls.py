@@ -21,6 +21,7 @@ urlpatterns = [
     path("live/", pages.live, name="live"),
     path("portal/", include("lockgate.control.portal.urls")),
     path("", include("lockgate.control.alerts.urls")),
+    path("", include("lockgate.control.analytics.urls")),
     path("exceptions/", pages.exceptions, name="exceptions"),
     path("audit/", pages.audit_log, name="audit"),
     path("users/", admin.users, name="users"),

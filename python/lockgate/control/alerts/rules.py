@@ -151,6 +151,13 @@ RULES: Final = (
         "latency", "Answers are slow", "answers take far longer than is usual at this hour", "warning", "api"
     ),
     Rule(
+        "bytes_spike",
+        "Answers carry unusually much",
+        "far more bytes go out than is usual at this hour",
+        "warning",
+        "api",
+    ),
+    Rule(
         "new_source",
         "A new source",
         "an application calls from where it never did before",

@@ -16,7 +16,8 @@ from lockgate.control.accounts import people, tokens
 from lockgate.control.accounts.errors import AccountError, ForbiddenError, UnknownError
 from lockgate.control.accounts.models import AccessToken, User
 from lockgate.control.alerts.services import AlertError
-from lockgate.control.api import alerts, changes, forms, rollouts
+from lockgate.control.analytics import tail
+from lockgate.control.api import alerts, analytics, changes, forms, rollouts
 from lockgate.control.api.credentials import ForgedError, NotPermittedError, needs
 from lockgate.control.api.problems import insufficient_scope, problem
 from lockgate.control.audit import checkpoints
@@ -41,6 +42,7 @@ api = NinjaAPI(
 api.add_router("", alerts.router)
 changes.install(api)
 api.add_router("", rollouts.router)
+api.add_router("/analytics", analytics.router)
 
 Limit = Annotated[int, Query(ge=1, le=1_000)]
 
@@ -201,7 +203,7 @@ def call_exceptions(  # noqa: PLR0917 - each is a parameter of the address
     index.index_new()
     wanted = exceptions.Wanted(alert=alert, code=code, api=api, application=application, source=source)
     before = exceptions.read_cursor(cursor) if cursor else None
-    found, following = exceptions.page(wanted, before, limit, index.open_segments().exceptions)
+    found, following = exceptions.page(wanted, before, limit, tail.exceptions())
     return {"exceptions": [_told(one) for one in found], "next": following}
 
 

@@ -16,6 +16,7 @@ _PAGES: Final = (
     ("rollout", "Rollout", "traffic:read"),
     ("revisions", "Revisions", "traffic:read"),
     ("exceptions", "Exceptions", "exceptions:read"),
+    ("analytics", "Analytics", "traffic:read"),
     ("audit", "Audit", "audit:read"),
     ("users", "Users", "users:read"),
     ("tokens", "Tokens", "tokens:read"),

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 from lockgate.control.alerts.detect import look
 from lockgate.control.alerts.node_watch import watch_expiry, watch_node
 from lockgate.control.alerts.settle import settle
+from lockgate.control.analytics.watch import watch
+from lockgate.control.analytics.worker import keep_house, take_recording
 from lockgate.control.changes import evidence, rollouts
 from lockgate.control.changes.scheduled import begin_due
 from lockgate.control.events.worker import read_recording
@@ -43,6 +45,9 @@ class Kind:
 
 TASKS: Final[tuple[Task, ...]] = (
     Task("events.index", 2.0, read_recording),
+    Task("analytics.take", 2.0, take_recording),
+    Task("analytics.keep", 300.0, keep_house),
+    Task("analytics.watch", 30.0, watch),
     Task("alerts.look", 1.0, look),
     Task("alerts.settle", 5.0, settle),
     Task("alerts.node", 5.0, watch_node),

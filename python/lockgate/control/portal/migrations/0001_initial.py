@@ -5,35 +5,43 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Shelf',
+            name="Shelf",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('digest', models.CharField(max_length=64)),
-                ('revision', models.CharField(max_length=64)),
-                ('content', models.BinaryField()),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("digest", models.CharField(max_length=64)),
+                ("revision", models.CharField(max_length=64)),
+                ("content", models.BinaryField()),
             ],
         ),
         migrations.CreateModel(
-            name='Announcement',
+            name="Announcement",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('api', models.CharField(max_length=128)),
-                ('version', models.CharField(max_length=128)),
-                ('revision', models.CharField(max_length=64)),
-                ('lines', models.JSONField()),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("api", models.CharField(max_length=128)),
+                ("version", models.CharField(max_length=128)),
+                ("revision", models.CharField(max_length=64)),
+                ("lines", models.JSONField()),
             ],
             options={
-                'ordering': ['-at', '-pk'],
-                'indexes': [models.Index(fields=['api', '-at'], name='announcement_api')],
+                "ordering": ["-at", "-pk"],
+                "indexes": [models.Index(fields=["api", "-at"], name="announcement_api")],
             },
         ),
     ]
