@@ -43,7 +43,7 @@ class Recorded:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.segments: dict[str, list[str]] = {}
         monkeypatch.setattr(reading, "names", lambda: sorted(self.segments))
-        monkeypatch.setattr(reading, "_texts", lambda name, *_: iter(list(self.segments.get(name, []))))
+        monkeypatch.setattr(reading, "_texts", lambda name: iter(list(self.segments.get(name, []))))
         detect.forget()
 
     def add(self, *events: dict[str, Any], number: int = 1) -> None:

@@ -18,7 +18,6 @@ from lockgate.control.alerts.preview import Target, preview
 from lockgate.control.alerts.services import AlertError, raise_alert
 from lockgate.control.audit.models import Entry
 from lockgate.control.audit.services import verify
-from lockgate.control.secret import make_checkpoint_key, make_state
 from lockgate.state import State
 from services import Service
 from sites import KEY
@@ -33,15 +32,6 @@ if TYPE_CHECKING:
 
 HERE = "127.0.0.1"
 HASH = hashlib.sha256(b"lg_try_me").hexdigest()
-
-
-@pytest.fixture
-def state(tmp_path: Path, settings: Settings) -> Path:
-    """The state folder of the control plane; that of the node is in it."""
-    settings.LOCKGATE = settings.LOCKGATE.model_copy(update={"state": tmp_path / "state"})
-    make_state(tmp_path / "state")
-    make_checkpoint_key(tmp_path / "state")
-    return tmp_path / "state"
 
 
 @pytest.fixture
@@ -80,25 +70,27 @@ def test_a_preview_says_whose_answered_calls_of_the_last_day_would_have_been_ref
     traffic: Traffic,
 ) -> None:
     traffic()
-    found = preview(Target("source", HERE), budget=60)
+    found = preview(Target("source", HERE))
     assert (found.answered, found.refused, found.applications) == (2, 4, {"shop": 2})
     assert found.in_words == (
         "In the last 24 hours it would have refused 2 calls of 1 application (shop) that were answered. "
         "4 calls were refused anyway."
     )
-    network = preview(Target("source", "127.0.0.0/8"), budget=60)
+    network = preview(Target("source", "127.0.0.0/8"))
     assert (network.answered, network.refused) == (2, 4)
-    assert preview(Target("application", "shop"), budget=60).answered == 2
-    nobody = preview(Target("source", "192.0.2.1"), budget=60)
+    assert preview(Target("application", "shop")).answered == 2
+    nobody = preview(Target("source", "192.0.2.1"))
     assert nobody.in_words == "In the last 24 hours it would have refused no call that was answered."
-    assert preview(Target("source", HERE), span=0, budget=60).answered == 0
 
 
-def test_a_preview_that_takes_too_long_says_from_when_on_it_is_known(traffic: Traffic) -> None:
+def test_a_preview_that_cannot_look_at_all_calls_says_so(
+    traffic: Traffic, monkeypatch: pytest.MonkeyPatch
+) -> None:
     traffic()
-    found = preview(Target("source", HERE), budget=-1)
+    monkeypatch.setattr("lockgate.control.alerts.preview.MOST_CALLERS", 1)
+    found = preview(Target("source", HERE))
     assert not found.is_whole
-    assert "Older calls were not looked at" in found.in_words
+    assert found.in_words.endswith("There were more calls than are looked at, so it may be more.")
 
 
 def test_a_preview_without_a_recording_says_that_nobody_knows(settings: Settings) -> None:
@@ -111,8 +103,8 @@ def test_a_credential_is_previewed_as_its_application(traffic: Traffic) -> None:
     team = Team.objects.create(name="retail", title="Retail")
     shop = Application.objects.create(name="shop", title="Shop", team=team, created_by="ada")
     Credential.objects.create(application=shop, kind="key", prefix="lg_try", sha256=HASH, created_by="ada")
-    assert preview(Target("credential", HASH), budget=60).answered == 2
-    assert preview(Target("credential", "ab" * 32), budget=60).answered == 0
+    assert preview(Target("credential", HASH)).answered == 2
+    assert preview(Target("credential", "ab" * 32)).answered == 0
 
 
 def test_a_block_holds_at_once_ends_by_itself_and_the_audit_log_has_both(public: str, by: Actor) -> None:

@@ -28,11 +28,8 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def gateway(tmp_path: Path, settings: Settings) -> Iterator[Gateway]:
+def gateway(tmp_path: Path, state: Path) -> Iterator[Gateway]:
     """A node that the control plane can ask."""
-    state = tmp_path / "state"
-    state.mkdir()
-    settings.LOCKGATE = settings.LOCKGATE.model_copy(update={"state": state})
     with Service() as service:
         path = document(tmp_path, service.url)
         gateway = Gateway(path, state=state / "node")

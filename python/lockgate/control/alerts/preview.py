@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import re
-import time
 from collections import Counter
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from typing import Any, Final
+from typing import Any, ClassVar, Final
+
+import duckdb
+from django.utils import timezone
 
 from lockgate.control.access.models import Credential
-from lockgate.control.alerts import reading
-from lockgate.control.alerts.services import now_micros
+from lockgate.control.analytics import tail
+from lockgate.control.analytics.queries.query import Query
 from lockgate.control.events.index import folder
-from lockgate.control.events.times import moment
+from lockgate.control.events.times import last
 
-DAY: Final = 24 * 3_600 * 1_000_000
-BUDGET_SECONDS: Final = 1.5
-"""How long a page waits for a preview. What was not looked at by then is named."""
+MOST_CALLERS: Final = 100_000
+"""How many combinations of source, application and API are looked at."""
 MOST_NAMED: Final = 5
 _HASH: Final = re.compile(r"[0-9a-fA-F]{64}")
 
@@ -48,7 +48,7 @@ class Preview:
     since: int = 0
     """Since when calls were looked at."""
     is_whole: bool = True
-    """Whether that is the whole day."""
+    """Whether all of them were."""
     answered: int = 0
     """Calls that were let through, and would not have been."""
     refused: int = 0
@@ -66,7 +66,7 @@ class Preview:
         """All of it, in a sentence or two."""
         if not self.is_known:
             return "Nothing is recorded, so nobody can say what it would have refused."
-        when = "In the last 24 hours" if self.is_whole else f"Since {moment(self.since / 1e6):%H:%M:%S} UTC"
+        when = "In the last 24 hours"
         if not self.answered:
             said = f"{when} it would have refused no call that was answered."
         else:
@@ -76,7 +76,7 @@ class Preview:
         if self.refused:
             said += f" {_calls(self.refused)} {_were(self.refused)} refused anyway."
         if not self.is_whole:
-            said += " Older calls were not looked at: there are too many."
+            said += " There were more calls than are looked at, so it may be more."
         return said
 
     def to_json(self) -> dict[str, Any]:
@@ -100,51 +100,73 @@ class Preview:
         more = ", …" if number > MOST_NAMED else ""
         return f" of {number} application{'' if number == 1 else 's'} ({named}{more})"
 
-    def add(self, event: dict[str, Any]) -> None:
-        """Count a call."""
-        if event.get("decision") == "refuse":
-            self.refused += 1
+    def add(self, calls: Calls) -> None:
+        """Count calls."""
+        if calls.decision == "refuse":
+            self.refused += calls.count
             return
-        self.answered += 1
-        self.last_answered = max(self.last_answered, int(event["at"]))
-        if application := event.get("application"):
-            self.applications[str(application)] += 1
-        self.apis[str(event.get("api") or "")] += 1
+        self.answered += calls.count
+        self.last_answered = max(self.last_answered, calls.last_micros)
+        if calls.application:
+            self.applications[calls.application] += calls.count
+        self.apis[calls.api] += calls.count
 
 
-def preview(target: Target, *, span: int = DAY, budget: float = BUDGET_SECONDS) -> Preview:
-    """Look at the calls of the last day, the newest first, for as long as a page waits.
+@dataclass(frozen=True)
+class Calls:
+    """Calls of a source and an application to an API, as they were decided."""
+
+    source: str
+    application: str
+    api: str
+    decision: str
+    count: int
+    last_micros: int
+
+
+@dataclass(frozen=True)
+class CallsOfCallers(Query[Calls]):
+    """What callers did, for whoever wants to refuse some of them."""
+
+    name: ClassVar = "calls_of_callers"
+    what: ClassVar = "calls by source, application, API and decision, the most first"
+    row: ClassVar = Calls
+    text: ClassVar = """
+SELECT source, application, api, decision, count(*) AS n, max(micros) FROM events
+WHERE ($source = '' OR source = $source) AND ($application = '' OR application = $application)
+GROUP BY ALL ORDER BY n DESC, source, application, api, decision LIMIT $limit"""
+
+    source: str = ""
+
+
+def preview(target: Target) -> Preview:
+    """Look at the calls of the last day.
 
     Args:
         target: What would be blocked.
-        span: How far back, in microseconds.
-        budget: How many seconds it may take.
     """
-    since = now_micros() - span
-    found = Preview(target, since, is_known=folder() is not None)
-    wanted: dict[str, Any] = {"since": since}
+    span = last("last_24_hours", timezone.now())
+    found = Preview(target, span.micros[0], is_known=folder() is not None)
     network = _network(target.name) if target.sort == "source" else None
+    source = application = ""
     if network is not None and network.num_addresses == 1:
-        wanted["client"] = str(network.network_address)
-    elif target.sort != "source":
-        application = _application(target)
-        if application is None:
+        source = str(network.network_address)
+    elif network is None:
+        application = _application(target) or ""
+        if not application:
             return found
-        wanted["application"] = application
-    ends = time.monotonic() + budget
-    for name, events in reading.newest_first(json.dumps(wanted)):
-        for text in events:
-            event = json.loads(text)
-            if network is None or _is_in(event, network):
-                found.add(event)
-            if time.monotonic() > ends:
-                found.since, found.is_whole = reading.begins(name), False
-                return found
-        if reading.begins(name) <= since:
-            break
-        if time.monotonic() > ends:
-            found.since, found.is_whole = reading.begins(name), False
-            break
+    if not found.is_known:
+        return found
+    query = CallsOfCallers(span=span, source=source, application=application, limit=MOST_CALLERS)
+    try:
+        calls = query.run()
+    except duckdb.Error:
+        found.is_known = False
+        return found
+    found.is_whole = len(calls) < MOST_CALLERS and not tail.is_cut()
+    for one in calls:
+        if network is None or _is_in(one.source, network):
+            found.add(one)
     return found
 
 
@@ -163,9 +185,9 @@ def _network(text: str) -> IPv4Network | IPv6Network | None:
         return None
 
 
-def _is_in(event: dict[str, Any], network: IPv4Network | IPv6Network) -> bool:
+def _is_in(source: str, network: IPv4Network | IPv6Network) -> bool:
     try:
-        return ip_address(str(event.get("client", ""))) in network
+        return ip_address(source) in network
     except ValueError:
         return False
 

@@ -35,12 +35,6 @@ def names() -> list[str]:
     return sorted({name.removesuffix(_PART) for name in found})
 
 
-def end() -> Place:
-    """The end of what is recorded, for whoever wants to know only what comes."""
-    known = names()
-    return Place(known[-1], _count(known[-1])) if known else Place()
-
-
 def after(place: Place, most: int) -> Iterator[tuple[Place, dict[str, Any]]]:
     """The events behind a place, each with the place behind it.
 
@@ -62,27 +56,17 @@ def after(place: Place, most: int) -> Iterator[tuple[Place, dict[str, Any]]]:
                 return
 
 
-def newest_first(wanted: str) -> Iterator[tuple[str, Iterator[str]]]:
-    """The segments from the newest to the oldest, each with its events that fit.
-
-    Args:
-        wanted: What to look for, as the engine reads it.
-    """
-    for name in reversed(names()):
-        yield name, _texts(name, wanted)
-
-
 def begins(name: str) -> int:
     """When a segment begins, in microseconds."""
     return int(name.split("-")[1])
 
 
-def _texts(name: str, wanted: str = "{}") -> Iterator[str]:
+def _texts(name: str) -> Iterator[str]:
     where = folder()
     # A segment may be sealed between one look and the next.
     for path in _paths(where, name) * 2 if where else ():
         try:
-            events = _engine.Events(path, wanted)
+            events = _engine.Events(path, "{}")
         except OSError:
             continue
         yield from events
@@ -91,7 +75,3 @@ def _texts(name: str, wanted: str = "{}") -> Iterator[str]:
 
 def _paths(where: Path, name: str) -> list[Path]:
     return [where / name, where / f"{name}{_PART}"]
-
-
-def _count(name: str) -> int:
-    return sum(1 for _ in _texts(name))
