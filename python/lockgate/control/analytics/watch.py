@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from lockgate.control.alerts.services import raise_alert
+from lockgate.control.alerts.settings import chosen
 from lockgate.control.analytics import tail
 from lockgate.control.analytics.detectors.rules import Finding, Five, Window, judge, usual_of
 from lockgate.control.analytics.models import LIVE, Part, Watched
@@ -129,8 +130,11 @@ def narrowed(found: Iterable[Unusual]) -> list[Unusual]:
 
 def tell(found: Iterable[Unusual]) -> None:
     """Raise an alert about each, or add to the one that is not resolved."""
+    rules = chosen()
     for one in found:
         finding = one.finding
+        if not rules[finding.rule].is_on:
+            continue
         raise_alert(
             finding.rule,
             one.subject,

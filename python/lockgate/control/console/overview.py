@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from django.utils import timezone
 
 from lockgate.control import node
+from lockgate.control.alerts.listing import open_alerts
 from lockgate.control.analytics.drawn import traffic
 from lockgate.control.console.reasons import Reason, reason
 from lockgate.control.events import index
@@ -47,6 +48,8 @@ class Overview:
     generations: list[Kept]
     hour: Chart
     records: bool
+    alerts: int
+    """Alerts that nobody has looked at."""
 
 
 def overview() -> Overview:
@@ -67,6 +70,7 @@ def overview() -> Overview:
         generations=Generations.model_validate(kept).kept if kept else [],
         hour=_last_hour(),
         records=index.folder() is not None,
+        alerts=open_alerts(),
     )
 
 

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use lockgate_config::{Base, Problem, Source};
+use lockgate_config::{Base, Problem, Source, one_line};
 use lockgate_generations::{Kept, Nack, PublicKey, Store};
 use parking_lot::{Mutex, MutexGuard};
 use serde_json::{Value, json};
@@ -222,9 +222,14 @@ impl Reloader {
         }
     }
 
-    /// Remembers why a candidate is not served, for whoever asks the node.
+    /// Remembers why a candidate is not served, for whoever asks the node. One that waits for a rollout is not refused.
     fn note(&self, nack: &Nack) {
-        let said = json!({ "at": self.now().to_string(), "reason": nack.code(), "message": nack.to_string() });
+        if matches!(nack, Nack::Rollout(_)) {
+            return;
+        }
+        let message = one_line(&nack.problems(&self.source.name()));
+        let said =
+            json!({ "at": self.now().to_string(), "reason": nack.code(), "message": message });
         *self.refused.lock() = Some(said);
     }
 
