@@ -65,7 +65,7 @@ def test_the_policy_of_pages_has_no_exception() -> None:
 def test_files_of_pages_come_from_here_and_may_be_kept(admin: User, sign_in: SignIn) -> None:
     page = shown(sign_in(admin), "/")
     files = set(re.findall(r'(?:src|href)="(/static/[^"]+)"', page))
-    assert len(files) == 3
+    assert len(files) == 4
     for path in files:
         answer = Client().get(path)
         assert (answer.status_code, "public" in answer.headers["Cache-Control"]) == (200, True)
@@ -76,10 +76,16 @@ def test_files_of_pages_come_from_here_and_may_be_kept(admin: User, sign_in: Sig
 @pytest.mark.parametrize(
     ("role", "pages"),
     [
-        ("platform_admin", {"/", *CHANGES, "/alerts/", "/exceptions/", "/audit/", "/users/", "/tokens/"}),
-        ("auditor", {"/", *CHANGES, "/alerts/", "/exceptions/", "/audit/", "/users/", "/tokens/"}),
-        ("security_engineer", {"/", *CHANGES, "/alerts/", "/exceptions/", "/audit/"}),
-        ("api_owner", {"/", *CHANGES}),
+        (
+            "platform_admin",
+            {"/", *CHANGES, "/analytics/", "/alerts/", "/exceptions/", "/audit/", "/users/", "/tokens/"},
+        ),
+        (
+            "auditor",
+            {"/", *CHANGES, "/analytics/", "/alerts/", "/exceptions/", "/audit/", "/users/", "/tokens/"},
+        ),
+        ("security_engineer", {"/", *CHANGES, "/analytics/", "/alerts/", "/exceptions/", "/audit/"}),
+        ("api_owner", {"/", *CHANGES, "/analytics/"}),
         ("developer", set()),
     ],
 )
@@ -87,7 +93,7 @@ def test_each_role_sees_its_pages_and_no_others(
     role: str, pages: set[str], new_user: NewUser, sign_in: SignIn
 ) -> None:
     client = sign_in(new_user(role))
-    for path in (*CHANGES, "/alerts/", "/exceptions/", "/audit/", "/users/", "/tokens/"):
+    for path in (*CHANGES, "/analytics/", "/alerts/", "/exceptions/", "/audit/", "/users/", "/tokens/"):
         assert client.get(path).status_code == (200 if path in pages else 403)
     navigation = re.search(r"<nav.*?</nav>", shown(client, "/account/factors/"), re.DOTALL)
     found = set(re.findall(r'<li><a href="([^"]+)"', navigation[0])) if navigation else set()

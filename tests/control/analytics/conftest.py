@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from lockgate.control.analytics import tail
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,4 +14,3 @@ if TYPE_CHECKING:
 def _own_folder(tmp_path: Path, settings: Any, recordings: Path) -> None:
     state = tmp_path / "state"
     settings.LOCKGATE = settings.LOCKGATE.model_copy(update={"state": state, "recording": recordings})
-    tail.forget()

@@ -20,13 +20,13 @@ from lockgate.control.events.times import moment
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-WIDTH: Final = 800
+WIDTH: Final = 1_000
 HEIGHT: Final = 260
 _TICKS: Final = 6
 _NUMBER: Final = re.compile(r"-?\d+\.\d+")
 _SIZES: Final = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 
-theme.margin = 0.015
+theme.margin = 0.012
 theme.background_color = "none"
 theme.tick_color = "var(--line)"
 theme.zero_color = "var(--dim)"

@@ -27,7 +27,7 @@ def chart(name: str, span: Span, **asked: Any) -> Chart:  # noqa: ANN401 - filte
     return _CHARTS[name](span, **asked)
 
 
-def traffic(span: Span, *, step: int = 0, name: str = "traffic", title: str = "Calls", **asked: Any) -> Chart:
+def traffic(span: Span, *, step: int = 0, name: str = "traffic", title: str = "Calls", **asked: Any) -> Chart:  # noqa: ANN401
     """Calls along the span, with those that were exceptions."""
     step = step or step_of(span)
     rows = {row.second: row for row in TrafficOverTime(span=span, step=step, **asked).run()}
@@ -108,7 +108,7 @@ def week(span: Span, **asked: Any) -> Chart:  # noqa: ANN401
     monday = 4 * 86_400
     seconds = [monday + hour * 3_600 for hour in range(168)]
     shown = [Series("calls an hour", "answered", calls)]
-    return Chart("week", "An average week", says, seconds, shown, is_of_week=True)
+    return Chart("week", "An average week", says, seconds, shown, is_line=True, is_of_week=True)
 
 
 def step_of(span: Span) -> int:

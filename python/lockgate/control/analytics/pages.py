@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from django.http import HttpRequest, HttpResponse
 
+    from lockgate.control.analytics.queries.traffic import Summary
     from lockgate.control.events.times import Span
 
 ROWS: Final = 25
@@ -104,7 +105,7 @@ def page(request: HttpRequest, name: str = "traffic") -> HttpResponse:
         "form": form.only(found.filters),
         "query": urlencode({"range": given.get("range") or _DEFAULT, **_set(asked)}),
         "is_filtered": bool(_set(asked)),
-        "summary": TrafficSummary(span=span, **asked).run()[0] if found.filters else None,
+        "summary": _cards(TrafficSummary(span=span, **asked).run()[0]) if found.filters else None,
         "charts": [drawn.chart(one, span, **asked) for one in found.charts],
         "tables": [_table(request, table, span, asked, sort) for table in found.tables],
         "gaps": gaps(span, tail.seen(), waiting().count(), node.stats())[:5],
@@ -113,6 +114,27 @@ def page(request: HttpRequest, name: str = "traffic") -> HttpResponse:
         "to": moment(span.end),
     }
     return render(request, "analytics/page.html", context)
+
+
+def _cards(summary: Summary) -> list[tuple[str, str, str]]:
+    """Titles, values, and what is said of them."""
+
+    def share(part: int) -> str:
+        return f"{100 * part / summary.calls:.1f} %" if summary.calls else ""
+
+    latency = (
+        f"{compact(summary.p50_ms)} / {compact(summary.p95_ms)}"
+        if summary.p50_ms is not None and summary.p95_ms is not None
+        else "-"
+    )
+    return [
+        ("Calls", f"{summary.calls:,}", ""),
+        ("Exceptions", f"{summary.exceptions:,}", share(summary.exceptions)),
+        ("Failed", f"{summary.failed:,}", share(summary.failed)),
+        ("Without a service", f"{summary.cached:,}", share(summary.cached)),
+        ("Applications", f"{summary.applications:,}", ""),
+        ("Latency p50 / p95", latency, "ms"),
+    ]
 
 
 def _table(request: HttpRequest, table: shown.Table, span: Span, asked: dict[str, Any], sort: str) -> Shown:

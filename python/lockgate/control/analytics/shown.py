@@ -208,7 +208,7 @@ PAGES: Final = (
                     Column("share", "Share", "share"),
                     _P95,
                 ),
-                "No call was answered from the cache. A policy of kind `cache` lets the gateway keep answers.",
+                "No call was answered from the cache; a policy of kind `cache` lets the gateway do so.",
             ),
         ),
     ),

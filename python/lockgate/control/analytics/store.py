@@ -79,8 +79,8 @@ def seal(part: Part) -> None:
     """Make the files of a part durable: the catalogue must not outlive them."""
     for table in tables.TABLES:
         path = file_of(table, part)
-        for one in (path, path.parent, path.parent.parent, folder()):
-            _sync(one)
+        _sync(path)
+        _sync(path.parent)
 
 
 def commit(part: Part, taken: Sequence[Taken] = (), instead_of: Sequence[Part] = ()) -> None:
@@ -141,7 +141,10 @@ def sweep() -> int:
 
 
 def _copy(connection: DuckDBPyConnection, what: str, to: Path) -> None:
-    to.parent.mkdir(parents=True, exist_ok=True)
+    if not to.parent.exists():
+        to.parent.mkdir(parents=True, exist_ok=True)
+        for one in (to.parent.parent, folder()):
+            _sync(one)
     connection.execute(f"COPY ({what}) TO {duck.quoted(to)} {_COPY}")
 
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 MOST_EVENTS: Final = 2_000_000
 """How many events are looked at; the newest are left out beyond, and the answer says so."""
-SOON_SECONDS: Final = 0.05
-"""What reads this fast is read before each answer; what takes longer is read beside them."""
+SOON_BYTES: Final = 1 << 20
+"""So little is read before each answer, in some hundredths of a second; more is read beside them."""
 REST: Final = 20
 """So many times as long as reading took, what is known stands."""
 
@@ -50,7 +50,7 @@ def look() -> list[str]:
     seen = frozenset((path.name, size) for path, size in files)
     _known.there = seen
     if seen != _known.files:
-        if _known.took <= SOON_SECONDS:
+        if not _known.files or sum(size for _, size in files) <= SOON_BYTES:
             _read(files, seen)
         elif time.monotonic() - _known.at > REST * _known.took and not _known.reading.locked():
             threading.Thread(target=_read, args=(files, seen), name="tail", daemon=True).start()

@@ -73,10 +73,14 @@ class Unusual:
         return _NAMED[self.sort].format(self.name)
 
 
-def watch() -> None:
-    """Judge the last five minutes that are over, unless somebody did already."""
-    now = int(time.time()) - LATE_SECONDS
-    second = now - now % BUCKET_SECONDS - BUCKET_SECONDS
+def watch(now: float | None = None) -> None:
+    """Judge the last five minutes that are over, unless somebody did already.
+
+    Args:
+        now: The time; the clock's by default.
+    """
+    settled = int(time.time() if now is None else now) - LATE_SECONDS
+    second = settled - settled % BUCKET_SECONDS - BUCKET_SECONDS
     Watched.objects.get_or_create(pk=1)
     if Watched.objects.filter(pk=1, bucket__lt=second).update(bucket=second):
         tell(unusual(second))

@@ -28,8 +28,8 @@ MOST_OF_SEGMENT: Final = 50_000
 """How many of one segment."""
 RETENTION_DAYS: Final = 90
 """How long it is known which segments there were, and their events are kept in Parquet."""
-COUNT_DAYS: Final = 2
-"""How long counts are in the database, for what looks at the last minutes; Parquet has those of months."""
+COUNT_DAYS: Final = 8
+"""How long counts are in the database, for what looks at the last week; Parquet has those of months."""
 MOST_OPEN_EVENTS: Final = 200_000
 """How many events of the segment that is being written are looked at."""
 _SEALED = re.compile(r"events-(\d{16})-(\d{6,})\.ndjson\.zst")
