@@ -1,12 +1,12 @@
 .DEFAULT_GOAL := help
-.PHONY: bench-replay help tools setup demo friday test failures fuzz quick lint advisories bench client docs wheel clean
+.PHONY: bench-control bench-replay help tools setup demo friday test failures fuzz quick lint advisories bench client docs wheel clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 tools: ## Say what is missing to build
 	@for tool in python3 cargo cc; do command -v $$tool >/dev/null || { \
@@ -77,6 +77,9 @@ bench-replay: tools ## Measure a replay of a million requests on one core
 
 client: setup ## Write the operations and models of lockgate.client from the admin API
 	PYTHONPATH=scripts $(PY) -m client
+
+bench-control: setup ## Measure the console with ten million calls recorded; EVENTS=1000000 is done sooner
+	$(PY) -m benchmarks.control --events $(or $(EVENTS),10000000)
 
 docs: setup ## Write docs/reference from the code, and build the site into site/
 	PYTHONPATH=scripts $(PY) -m reference

@@ -276,8 +276,8 @@ class Replay(Model):
             yield f"{policy} judges answers, and answers are not recorded: it was not asked"
         if self.totals.outside_policies:
             yield (
-                f"{self.totals.outside_policies:,} requests were malformed, too slow or came while the "
-                "gateway stopped: no policy decides about them"
+                f"{self.totals.outside_policies:,} requests were malformed, too slow, blocked for a time or "
+                "came while the gateway stopped: no policy decides about them"
             )
         if recording.addresses_shortened:
             yield "client addresses were shortened when they were recorded: limits by address count networks"

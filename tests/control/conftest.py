@@ -39,6 +39,7 @@ from lockgate.control.accounts import tokens  # noqa: E402
 from lockgate.control.accounts.models import User  # noqa: E402
 from lockgate.control.accounts.people import ADMIN  # noqa: E402
 from lockgate.control.accounts.roles import permissions_of  # noqa: E402
+from lockgate.control.analytics import tail  # noqa: E402
 from lockgate.control.audit.services import Actor  # noqa: E402
 
 if TYPE_CHECKING:
@@ -57,8 +58,9 @@ def _state() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _fresh(db: None) -> None:  # noqa: ARG001 - each test has the database for itself
-    """Attempts to sign in are counted anew for each test."""
+    """Attempts to sign in are counted anew for each test, and recordings of others are forgotten."""
     cache.clear()
+    tail.forget()
 
 
 @pytest.fixture

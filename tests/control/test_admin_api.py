@@ -26,8 +26,8 @@ BASE = "/api/v1"
 def routes() -> list[tuple[str, str]]:
     """Every method and path of the router, hidden ones too."""
     return sorted(
-        (method, BASE + re.sub(r"\{\w+\}", "1", path))
-        for _, router in api._routers  # noqa: SLF001 - the router itself is the only whole list
+        (method, BASE + router_path + re.sub(r"\{\w+\}", "1", path))
+        for router_path, router in api._routers  # noqa: SLF001 - the router itself is the only whole list
         for path, view in router.path_operations.items()
         for operation in view.operations
         for method in operation.methods
@@ -89,7 +89,7 @@ def every_page(patterns: list[Any], before: str = "") -> Iterator[str]:
         if isinstance(pattern, URLResolver):
             yield from every_page(pattern.url_patterns, path)
         elif isinstance(pattern, URLPattern):
-            yield re.sub(r"<str:\w+>", "x", re.sub(r"<int:\w+>|<\w+>", "1", path))
+            yield re.sub(r"<(?:str|slug):\w+>", "x", re.sub(r"<int:\w+>|<\w+>", "1", path))
 
 
 def test_every_page_but_those_of_the_entrance_leads_to_the_sign_in() -> None:

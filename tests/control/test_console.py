@@ -65,7 +65,7 @@ def test_the_policy_of_pages_has_no_exception() -> None:
 def test_files_of_pages_come_from_here_and_may_be_kept(admin: User, sign_in: SignIn) -> None:
     page = shown(sign_in(admin), "/")
     files = set(re.findall(r'(?:src|href)="(/static/[^"]+)"', page))
-    assert len(files) == 3
+    assert len(files) == 4
     for path in files:
         answer = Client().get(path)
         assert (answer.status_code, "public" in answer.headers["Cache-Control"]) == (200, True)
@@ -76,10 +76,16 @@ def test_files_of_pages_come_from_here_and_may_be_kept(admin: User, sign_in: Sig
 @pytest.mark.parametrize(
     ("role", "pages"),
     [
-        ("platform_admin", {"/", *CHANGES, "/exceptions/", "/audit/", "/users/", "/tokens/"}),
-        ("auditor", {"/", *CHANGES, "/exceptions/", "/audit/", "/users/", "/tokens/"}),
-        ("security_engineer", {"/", *CHANGES, "/exceptions/", "/audit/"}),
-        ("api_owner", {"/", *CHANGES}),
+        (
+            "platform_admin",
+            {"/", *CHANGES, "/analytics/", "/alerts/", "/exceptions/", "/audit/", "/users/", "/tokens/"},
+        ),
+        (
+            "auditor",
+            {"/", *CHANGES, "/analytics/", "/alerts/", "/exceptions/", "/audit/", "/users/", "/tokens/"},
+        ),
+        ("security_engineer", {"/", *CHANGES, "/analytics/", "/alerts/", "/exceptions/", "/audit/"}),
+        ("api_owner", {"/", *CHANGES, "/analytics/"}),
         ("developer", set()),
     ],
 )
@@ -87,7 +93,7 @@ def test_each_role_sees_its_pages_and_no_others(
     role: str, pages: set[str], new_user: NewUser, sign_in: SignIn
 ) -> None:
     client = sign_in(new_user(role))
-    for path in (*CHANGES, "/exceptions/", "/audit/", "/users/", "/tokens/"):
+    for path in (*CHANGES, "/analytics/", "/alerts/", "/exceptions/", "/audit/", "/users/", "/tokens/"):
         assert client.get(path).status_code == (200 if path in pages else 403)
     navigation = re.search(r"<nav.*?</nav>", shown(client, "/account/factors/"), re.DOTALL)
     found = set(re.findall(r'<li><a href="([^"]+)"', navigation[0])) if navigation else set()
@@ -204,8 +210,9 @@ def test_the_overview_shows_the_last_hour_of_the_recording(
     client = sign_in(admin)
     shown(client, "/exceptions/")
     page = shown(client, "/")
-    assert "6 calls in the last hour" in page
-    assert page.count("<rect") == 24
+    assert "6 calls, 4 of them exceptions" in page
+    columns = re.findall(r"<rect [^>]*><title>[^<]*: (\d+) (calls|exceptions)</title>", page)
+    assert sum(int(count) for count, what in columns if what == "calls") == 6
 
 
 def test_a_node_that_does_not_answer_is_told(admin: User, sign_in: SignIn, settings: Settings) -> None:

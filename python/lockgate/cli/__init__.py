@@ -11,6 +11,7 @@ from lockgate.cli import (
     accounts,
     attack,
     audit,
+    block,
     cases,
     change,
     directory,
@@ -68,6 +69,7 @@ app.command()(state.rollback)
 app.command()(state.generations)
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(directory.app, name="directory")
+app.add_typer(block.app, name="block")
 app.add_typer(keys.app, name="keys")
 app.add_typer(revision.app, name="revision")
 app.add_typer(recording.app, name="recording")

@@ -28,6 +28,8 @@ INSTALLED_APPS = [
     "lockgate.control.accounts",
     "lockgate.control.audit",
     "lockgate.control.events",
+    "lockgate.control.alerts",
+    "lockgate.control.analytics",
     "lockgate.control.worker",
     "lockgate.control.changes",
     "lockgate.control.access",

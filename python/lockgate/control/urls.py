@@ -31,6 +31,8 @@ urlpatterns = [
     path("", include("lockgate.control.feedback.urls")),
     path("", include("lockgate.control.access.urls")),
     path("", include("lockgate.control.notify.urls")),
+    path("", include("lockgate.control.alerts.urls")),
+    path("", include("lockgate.control.analytics.urls")),
     path("exceptions/", pages.exceptions, name="exceptions"),
     path("audit/", pages.audit_log, name="audit"),
     path("users/", admin.users, name="users"),

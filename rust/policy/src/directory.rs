@@ -21,6 +21,8 @@ pub struct Directory {
     names: HashMap<String, Arc<Application>>,
     clients: HashMap<String, Arc<Application>>,
     revoked_certificates: HashSet<[u8; 32]>,
+    /// SHA-256 of keys and certificates that are refused until a time.
+    blocked: HashMap<[u8; 32], Timestamp>,
 }
 
 /// What was revoked. It stays revoked whatever revision or directory comes or comes back (H17).
@@ -65,6 +67,8 @@ pub enum KeyLookup {
     Expired,
     /// The application is suspended.
     Suspended,
+    /// The key is blocked until this time.
+    Blocked(Timestamp),
     /// No such key.
     Unknown,
 }
@@ -173,6 +177,18 @@ impl Directory {
         next
     }
 
+    /// The same with keys and certificates, by their SHA-256, that are refused until a time.
+    #[must_use]
+    pub fn with_blocked(mut self, blocked: HashMap<[u8; 32], Timestamp>) -> Self {
+        self.blocked = blocked;
+        self
+    }
+
+    /// Until when a key or certificate is blocked, when it is.
+    pub fn blocked_until(&self, hash: &[u8; 32], now: Timestamp) -> Option<Timestamp> {
+        self.blocked.get(hash).copied().filter(|end| now < *end)
+    }
+
     fn add_key(
         &mut self,
         key: &lockgate_config::ApiKey,
@@ -269,7 +285,10 @@ impl Directory {
             Some(credential) if credential.expires.is_some_and(|end| now >= end) => {
                 KeyLookup::Expired
             }
-            Some(credential) => KeyLookup::Live(credential.application.clone()),
+            Some(credential) => match self.blocked_until(&hash, now) {
+                Some(end) => KeyLookup::Blocked(end),
+                None => KeyLookup::Live(credential.application.clone()),
+            },
         }
     }
 

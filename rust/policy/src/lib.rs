@@ -7,6 +7,7 @@
 //! request; the route's [`Chain`] is advanced with a [`RequestView`], an [`Env`] and a [`Progress`] until it is decided.
 
 mod bearer;
+mod block;
 mod cache_rule;
 mod caller;
 pub mod canonical;
@@ -53,6 +54,7 @@ mod time;
 mod usage_fields;
 mod verdict;
 
+pub use block::{blocked, is_block};
 pub use cache_rule::CacheRule;
 pub use catalogue::{KINDS, catalogue, document_schema, kind, reasons};
 pub use chain::{Chain, Outcome, Progress, Step, VerdictRecord, Word};
@@ -86,8 +88,8 @@ pub use verdict::{Effect, Effects, Need, Refusal, Reply, ResponseEdit, ResponseV
 /// The reasons that belong to the gateway itself, by name.
 pub mod gateway_reasons {
     pub use crate::reason::{
-        BAD_PATH, BODY_TIMEOUT, BODY_TOO_LARGE, DRAINING, LOOP, MALFORMED, NO_ROUTE, PART_FAILED,
-        UNDECIDED, UPSTREAM_BUSY, UPSTREAM_FAILED, UPSTREAM_TIMEOUT, UPSTREAM_UNAVAILABLE,
-        WRONG_METHOD,
+        APPLICATION_BLOCKED, BAD_PATH, BODY_TIMEOUT, BODY_TOO_LARGE, CREDENTIAL_BLOCKED, DRAINING,
+        LOOP, MALFORMED, NO_ROUTE, PART_FAILED, SOURCE_BLOCKED, THROTTLED, UNDECIDED,
+        UPSTREAM_BUSY, UPSTREAM_FAILED, UPSTREAM_TIMEOUT, UPSTREAM_UNAVAILABLE, WRONG_METHOD,
     };
 }

@@ -12,6 +12,7 @@ use lockgate_recording::{Event, Tally, TallySnapshot};
 use parking_lot::Mutex;
 
 use crate::access_log::AccessLog;
+use crate::blocks::Blocks;
 use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::facts::Facts;
@@ -60,6 +61,8 @@ pub struct Shared {
     pub name: Arc<str>,
     /// What the node adds to `Via` (RFC 9110 §7.6.3).
     pub via: HeaderValue,
+    /// What is refused for a time; it outlives generations.
+    pub blocks: ArcSwap<Blocks>,
     /// Usage of limits; it outlives generations.
     pub counters: Arc<Counters>,
     /// Connections of callers.
@@ -93,6 +96,7 @@ impl Shared {
             via: HeaderValue::try_from(format!("1.1 {name}"))
                 .unwrap_or(const { HeaderValue::from_static("1.1 lockgate") }),
             current: ArcSwap::from_pointee(generation),
+            blocks: ArcSwap::default(),
             counters: Arc::default(),
             connections: AtomicUsize::new(0),
             draining: AtomicBool::new(false),

@@ -5,6 +5,7 @@
 mod access_log;
 mod admin;
 mod aggregate;
+mod blocks;
 mod body;
 mod cache;
 mod candidate;
@@ -43,7 +44,10 @@ pub use clock::Clock;
 pub use compile::{check, pack};
 pub use error::StartError;
 pub use history::Bake;
-pub use members::{publish_on_disk, revoke_on_disk};
+pub use members::{
+    Wanted as WantedBlock, block_on_disk, blocks_on_disk, publish_on_disk, revoke_on_disk,
+    unblock_on_disk,
+};
 pub use node::{Listening, Node};
 pub use reload::{Applied, Options};
 pub use rollout::{Asked, NotBegun, Unfollowed};

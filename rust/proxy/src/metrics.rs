@@ -204,6 +204,20 @@ pub fn prometheus(shared: &Shared) -> String {
     }
     family(
         &mut out,
+        "lockgate_blocks",
+        "gauge",
+        "What is refused or slowed down for a time, by order.",
+    );
+    let blocks = shared.blocks.load().counted(shared.clock.now());
+    for (sort, count) in [
+        ("source", blocks.sources),
+        ("application", blocks.applications),
+        ("credential", blocks.credentials),
+    ] {
+        sample(&mut out, "lockgate_blocks", &[("sort", sort)], count as f64);
+    }
+    family(
+        &mut out,
         "lockgate_shadow_denials_total",
         "counter",
         "Requests that a policy in shadow would have refused.",

@@ -164,6 +164,9 @@ impl<'a> Exchange<'a> {
             &self.connection.trusted,
         );
         seen.event.client = Some(client);
+        if let Some(refusal) = self.core.shared.blocks.load().source(client, self.at) {
+            return self.refuse_unrouted(&refusal, None, client, seen);
+        }
         let arrived = match request::read(self.head) {
             Ok(arrived) => arrived,
             Err(refusal) => return self.refuse_unrouted(&refusal, None, client, seen),
@@ -280,6 +283,7 @@ impl<'a> Exchange<'a> {
         upgrade: Option<OnUpgrade>,
         seen: &mut Observation,
     ) -> Result<Response<AnyBody>, Box<Refusal>> {
+        self.admit(judged, &mut body).await?;
         self.judge(judged, &mut body, Until::Decided).await?;
         let outcome = judged.outcome.take().unwrap_or(Outcome::Forward);
         self.ask_beside(judged, &body, &outcome);
@@ -298,6 +302,23 @@ impl<'a> Exchange<'a> {
             }
             Outcome::Refuse(refusal) => Err(refusal),
         }
+    }
+
+    /// Refuses an application that is blocked for a time, before the policies that follow its identification.
+    async fn admit(
+        &self,
+        judged: &mut Judged<'_>,
+        body: &mut RequestBody,
+    ) -> Result<(), Box<Refusal>> {
+        let blocks = self.core.shared.blocks.load_full();
+        if !blocks.concern_applications() {
+            return Ok(());
+        }
+        self.judge(judged, body, Until::Identified).await?;
+        let refusal = judged
+            .application()
+            .and_then(|id| blocks.application(&id, self.at));
+        refusal.map_or(Ok(()), Err)
     }
 
     /// Advances through the policies, and gets what they need on the way.

@@ -88,7 +88,8 @@ pub struct Recording {
 pub struct Totals {
     /// All of the recording.
     pub requests: u64,
-    /// Refused for what no policy decides: malformed, too slow, or the gateway was stopping. No revision changes that.
+    /// Refused for what no policy decides: malformed, too slow, blocked for a time, or the gateway was stopping. No revision
+    /// changes that.
     pub outside_policies: u64,
     /// Judged by both revisions.
     pub judged: u64,

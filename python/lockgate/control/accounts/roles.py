@@ -67,6 +67,26 @@ PERMISSIONS: Final = (
         "auditor",
     ),
     _permission(
+        "alerts:read",
+        "see alerts with their evidence, their rules, and what is blocked for a time",
+        "platform_admin",
+        "security_engineer",
+        "approver",
+        "auditor",
+    ),
+    _permission(
+        "alerts:write",
+        "acknowledge and resolve alerts, and change their rules",
+        "platform_admin",
+        "security_engineer",
+    ),
+    _permission(
+        "blocks:write",
+        "block or slow down a source, an application or a credential for a time",
+        "platform_admin",
+        "security_engineer",
+    ),
+    _permission(
         "changes:read",
         "see changes with their evidence, whom they would meet, and approvals",
         "platform_admin",

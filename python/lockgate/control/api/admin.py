@@ -15,7 +15,18 @@ from lockgate.control import node
 from lockgate.control.accounts import people, tokens
 from lockgate.control.accounts.errors import AccountError, ForbiddenError, UnknownError
 from lockgate.control.accounts.models import AccessToken, User
-from lockgate.control.api import applications, changes, channels, forms, portal, rollouts
+from lockgate.control.alerts.services import AlertError
+from lockgate.control.analytics import tail
+from lockgate.control.api import (
+    alerts,
+    analytics,
+    applications,
+    changes,
+    channels,
+    forms,
+    portal,
+    rollouts,
+)
 from lockgate.control.api.credentials import ForgedError, NotPermittedError, caller, needs
 from lockgate.control.api.problems import insufficient_scope, problem
 from lockgate.control.audit import checkpoints
@@ -39,11 +50,13 @@ api = NinjaAPI(
     openapi_url=None,
 )
 
+api.add_router("", alerts.router)
 changes.install(api)
 api.add_router("", rollouts.router)
 api.add_router("", channels.router)
 api.add_router("", portal.router)
 api.add_router("", applications.router)
+api.add_router("/analytics", analytics.router)
 
 Limit = Annotated[int, Query(ge=1, le=1_000)]
 
@@ -78,6 +91,7 @@ def _unknown(_request: HttpRequest, error: Exception) -> HttpResponse:
 @api.exception_handler(AccountError)
 @api.exception_handler(notify.NotifyError)
 @api.exception_handler(feedback.FeedbackError)
+@api.exception_handler(AlertError)
 @api.exception_handler(exceptions.CursorError)
 def _refused(_request: HttpRequest, error: Exception) -> HttpResponse:
     return problem(422, str(error))
@@ -201,7 +215,7 @@ def call_exceptions(  # noqa: PLR0917 - each is a parameter of the address
     index.index_new()
     wanted = exceptions.Wanted(alert=alert, code=code, api=api, application=application, source=source)
     before = exceptions.read_cursor(cursor) if cursor else None
-    found, following = exceptions.page(wanted, before, limit, index.open_segments().exceptions)
+    found, following = exceptions.page(wanted, before, limit, tail.exceptions())
     return {"exceptions": [_told(one) for one in found], "next": following}
 
 

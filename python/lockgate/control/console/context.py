@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 _PAGES: Final = (
     ("overview", "Overview", "traffic:read"),
+    ("alerts", "Alerts", "alerts:read"),
     ("changes", "Changes", "changes:read"),
     ("rollout", "Rollout", "traffic:read"),
     ("revisions", "Revisions", "traffic:read"),
@@ -19,6 +20,7 @@ _PAGES: Final = (
     ("applications", "Applications", "applications:read"),
     ("plans", "Plans", "plans:write"),
     ("requests", "Requests", "subscriptions:approve"),
+    ("analytics", "Analytics", "traffic:read"),
     ("audit", "Audit", "audit:read"),
     ("channels", "Channels", "channels:read"),
     ("users", "Users", "users:read"),

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from django.shortcuts import redirect, render
 
 from lockgate.control.accounts.people import actor_of
+from lockgate.control.analytics import tail
 from lockgate.control.audit import services as audit
 from lockgate.control.console import forms
 from lockgate.control.console.overview import overview as look
@@ -49,7 +50,7 @@ def exceptions(request: HttpRequest) -> HttpResponse:
     except calls.CursorError:
         before = None
     index.index_new()
-    found, following = calls.page(wanted, before, PAGE, index.open_segments().exceptions)
+    found, following = calls.page(wanted, before, PAGE, tail.exceptions())
     rows = [
         {
             "call": one,

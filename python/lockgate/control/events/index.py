@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
 from django.utils import timezone
 
 from lockgate import _engine
@@ -28,7 +27,9 @@ MOST_EXCEPTIONS: Final = 500_000
 MOST_OF_SEGMENT: Final = 50_000
 """How many of one segment."""
 RETENTION_DAYS: Final = 90
-"""How long counts are kept."""
+"""How long it is known which segments there were, and their events are kept in Parquet."""
+COUNT_DAYS: Final = 8
+"""How long counts are in the database, for what looks at the last week; Parquet has those of months."""
 MOST_OPEN_EVENTS: Final = 200_000
 """How many events of the segment that is being written are looked at."""
 _SEALED = re.compile(r"events-(\d{16})-(\d{6,})\.ndjson\.zst")
@@ -115,16 +116,23 @@ def open_segments() -> Rolled:
     where = folder()
     if where is None or not where.is_dir():
         return rolled
-    known = {name.removesuffix(".part") for name in _names(where, _PART)}
-    # One that was sealed after the last reading is not in the database either.
-    known |= {path.name for path in _waiting()}
-    for name in sorted(known):
+    for name in unread():
         for path in (where / name, where / f"{name}.part"):
             if path.exists():
                 _roll(path, rolled, MOST_OPEN_EVENTS)
                 break
     rolled.is_cut |= bool(rolled.unkept)
     return rolled
+
+
+def unread() -> list[str]:
+    """The segments that are not in the database, in their order: being written, or sealed just now."""
+    where = folder()
+    if where is None or not where.is_dir():
+        return []
+    known = {name.removesuffix(".part") for name in _names(where, _PART)}
+    # One that was sealed after the last reading is not in the database either.
+    return sorted(known | {path.name for path in _waiting()})
 
 
 def _waiting() -> list[Path]:
@@ -196,11 +204,33 @@ def _index(path: Path) -> None:
 
 
 def _add(counts: Counter[Key]) -> None:
-    for (bucket, api, application, code), number in counts.items():
-        where = {"bucket": bucket, "api": api, "application": application, "code": code}
-        # Only whoever holds the lock of `Progress` comes here, so nobody makes the row in between.
-        if not Count.objects.filter(**where).update(count=F("count") + number):
-            Count.objects.create(**where, count=number)
+    recent = {key: number for key, number in counts.items() if key[0] >= _oldest_count()}
+    if not recent:
+        return
+    buckets = [key[0] for key in recent]
+    there = Count.objects.filter(bucket__gte=min(buckets), bucket__lte=max(buckets))
+    # Only whoever holds the lock of `Progress` comes here, so nobody changes a row in between.
+    for bucket, api, application, code, number in there.values_list(
+        "bucket", "api", "application", "code", "count"
+    ):
+        key = (bucket, api, application, code)
+        if key in recent:
+            recent[key] += number
+    rows = [
+        Count(bucket=bucket, api=api, application=application, code=code, count=number)
+        for (bucket, api, application, code), number in recent.items()
+    ]
+    Count.objects.bulk_create(
+        rows,
+        batch_size=_BATCH,
+        update_conflicts=True,
+        unique_fields=["bucket", "api", "application", "code"],
+        update_fields=["count"],
+    )
+
+
+def _oldest_count() -> int:
+    return int(timezone.now().timestamp()) - COUNT_DAYS * 86_400
 
 
 def _note_revisions(progress: Progress, rolled: Rolled) -> None:
@@ -215,7 +245,7 @@ def _note_revisions(progress: Progress, rolled: Rolled) -> None:
 
 def _prune(progress: Progress) -> None:
     oldest = int(timezone.now().timestamp()) - RETENTION_DAYS * 86_400
-    Count.objects.filter(bucket__lt=oldest).delete()
+    Count.objects.filter(bucket__lt=_oldest_count()).delete()
     Segment.objects.filter(last_at__lt=oldest * 1_000_000).delete()
     kept = CallException.objects.order_by("-at", "-request").values_list("at", flat=True)
     beyond = kept[MOST_EXCEPTIONS : MOST_EXCEPTIONS + 1].first()

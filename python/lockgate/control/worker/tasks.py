@@ -9,6 +9,12 @@ from lockgate.control.access import delivery, expiry, usage
 from lockgate.control.access.oauth import keys
 from lockgate.control.accounts.letters import write
 from lockgate.control.changes import evidence, git_source, rollouts
+from lockgate.control.alerts.detect import look
+from lockgate.control.alerts.node_watch import watch_expiry, watch_node
+from lockgate.control.alerts.settle import settle
+from lockgate.control.analytics.watch import watch
+from lockgate.control.analytics.worker import keep_house, take_recording
+from lockgate.control.changes import evidence, rollouts
 from lockgate.control.changes.scheduled import begin_due
 from lockgate.control.events.worker import read_recording
 from lockgate.control.notify.delivery import deliver, forget
@@ -46,6 +52,13 @@ class Kind:
 
 TASKS: Final[tuple[Task, ...]] = (
     Task("events.index", 2.0, read_recording),
+    Task("analytics.take", 2.0, take_recording),
+    Task("analytics.keep", 300.0, keep_house),
+    Task("analytics.watch", 30.0, watch),
+    Task("alerts.look", 1.0, look),
+    Task("alerts.settle", 5.0, settle),
+    Task("alerts.node", 5.0, watch_node),
+    Task("alerts.expiry", 3_600.0, watch_expiry),
     Task("changes.follow", 1.0, rollouts.follow),
     Task("changes.git", 15.0, git_source.follow),
     Task("changes.begin", 5.0, begin_due),

@@ -19,12 +19,13 @@ use lockgate_config::{OnError, PolicyEntry, Problem, Spanned, decode};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::block::blocked;
 use crate::directory::{self, KeyLookup};
 use crate::env::Env;
 use crate::identity::Identity;
 use crate::place::{Lookup, Place, Several};
 use crate::policy::{Compiled, Compiling, Kind, Phase, Policy};
-use crate::reason::Reason;
+use crate::reason::{CREDENTIAL_BLOCKED, Reason};
 use crate::request::RequestView;
 use crate::verdict::{Effects, Refusal, Verdict};
 
@@ -143,6 +144,12 @@ impl Policy for ApiKey {
             KeyLookup::Expired => {
                 Verdict::Deny(self.refusal(&EXPIRED, "the API key is no longer valid"))
             }
+            KeyLookup::Blocked(until) => Verdict::Deny(blocked(
+                &CREDENTIAL_BLOCKED,
+                "the API key is not accepted for now",
+                until,
+                env.now,
+            )),
             KeyLookup::Suspended | KeyLookup::Unknown => {
                 Verdict::Deny(self.refusal(&INVALID, "the API key is not accepted"))
             }

@@ -34,6 +34,7 @@ impl Reloader {
             turn: Mutex::default(),
             tried: Mutex::default(),
             notices: Mutex::default(),
+            refused: Mutex::default(),
             source,
         };
         reloader.watch(&Base::folder("."));
@@ -83,6 +84,7 @@ impl Reloader {
             Ok(first) => return Ok(first),
             Err(nack) => nack,
         };
+        self.note(&nack);
         let mut problems = nack.problems(&self.source.name());
         let Some(history) = &self.history else {
             return Err(StartError::Document(problems));

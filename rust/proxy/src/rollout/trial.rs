@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lockgate_policy::Timestamp;
+use lockgate_policy::{Timestamp, is_block};
 use lockgate_recording::{Decision, Event};
 use lockgate_rollout::{Arm, Arms, BadEvent, Ceiling, Metric, Moment, Share};
 
@@ -161,6 +161,8 @@ impl Watch {
             {
                 Some(Metric::GatewayError)
             }
+            // Somebody ordered it, whatever the revision.
+            Some(code) if is_block(code) => None,
             // Paired decisions alone judge what the change says that it will refuse.
             Some(_) if event.decision == Decision::Refuse => {
                 let is_expected = self.trial.expected.refusals_of(application);
