@@ -66,10 +66,15 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=30)
     parser.add_argument("--times", type=int, default=40, help="how often each is asked")
     parser.add_argument("--folder", type=Path, help="where to write meanwhile; a temporary folder by default")
+    parser.add_argument(
+        "--straight", action="store_true", help="write Parquet without segments: sooner, and less of the way"
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         folder = Path(name)
-        token = fill(folder, options.events, options.days)
+        begin(folder)
+        (straight if options.straight else fill)(folder, options.events, options.days)
+        token = people()
         found = list(ask(folder, token, options.times))
     print(f"\n{'':<44}{'p50 ms':>9}{'p95 ms':>9}{'kB':>8}")
     for one in found:
@@ -81,14 +86,52 @@ def main() -> None:
     sys.exit(bool(slow))
 
 
-def fill(folder: Path, events: int, days: int) -> str:
-    """Make up traffic and take it in; gives a token for `/audit/logs`."""
+def begin(folder: Path) -> None:
+    """Make the database."""
     os.environ |= told(folder)
     import django  # noqa: PLC0415 - its settings are known now
     from django.core.management import call_command  # noqa: PLC0415
 
     django.setup()
     call_command("migrate", interactive=False, verbosity=0)
+
+
+def straight(folder: Path, events: int, days: int) -> None:
+    """Write the Parquet of a day at once, as taking and merging its segments would have left it."""
+    from lockgate.control.analytics import duck, store  # noqa: PLC0415
+    from lockgate.control.analytics.models import Taken  # noqa: PLC0415
+    from lockgate.control.events.alerts import alert_of  # noqa: PLC0415
+    from lockgate.control.events.models import CallException, Segment  # noqa: PLC0415
+    from lockgate.control.events.times import moment  # noqa: PLC0415
+
+    now = int(time.time())
+    (folder / "recordings").mkdir()
+
+    def write() -> None:
+        traffic = Traffic(folder / "recordings", now - now % HOUR, days * 24, events)
+        for number, (start, calls, text) in enumerate(traffic.days(), start=1):
+            part = store.begin(moment(start).date())
+            store.write(part, duck.events_of(f"({text})"))
+            store.seal(part)
+            name = f"events-{start * 1_000_000:016d}-{number:06d}.ndjson.zst"
+            said = {"first_at": part.first_at, "last_at": part.last_at, "events": calls}
+            Segment.objects.create(name=name, number=number, damages=[], is_whole=True, **said)
+            store.commit(part, [Taken(segment=name, **said)])
+            columns = "micros, id, api, route, application, source, method, path, status, code, revision"
+            read = f"read_parquet({duck.quoted(store.file_of('events', part))})"
+            found = duck.cursor().execute(f"SELECT {columns} FROM {read} WHERE code <> ''")
+            fields = ("at", "request", *columns.split(", ")[2:])
+            while rows := found.fetchmany(5_000):
+                CallException.objects.bulk_create(
+                    CallException(**dict(zip(fields, row, strict=True)), alert=alert_of(row[9]))
+                    for row in rows
+                )
+
+    timed(f"{events:,} calls of {days} days written straight", write)
+
+
+def fill(folder: Path, events: int, days: int) -> None:
+    """Make up traffic and take it in."""
     from lockgate.control.analytics import taking, worker  # noqa: PLC0415
     from lockgate.control.events.index import index_new  # noqa: PLC0415
 
@@ -112,7 +155,6 @@ def fill(folder: Path, events: int, days: int) -> str:
     # What is being written: a quarter of an hour or so of it.
     (last,) = Traffic(recordings, now - now % HOUR + HOUR, 1, max(1, events // (days * 96)), seed=2).write()
     last.rename(last.with_name(last.name.replace("-000001.", f"-{days * 24 + 1:06d}.") + ".part"))
-    return people()
 
 
 def people() -> str:

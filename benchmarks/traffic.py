@@ -55,6 +55,16 @@ class Traffic:
                 number += calls
                 yield path
 
+    def days(self) -> Iterator[tuple[int, int, str]]:
+        """What selects the lines of each day, with its first second and how many calls it has."""
+        hours = [self._weight(hour) for hour in range(self.hours)]
+        number = 0
+        for first in range(0, self.hours, 24):
+            calls = max(1, round(self.calls * sum(hours[first : first + 24]) / sum(hours)))
+            start = self.end - (self.hours - first) * HOUR
+            yield start, calls, self._select(start * 1_000_000, calls, number, 24 * HOUR)
+            number += calls
+
     def _weight(self, hour: int) -> float:
         """A day with its night, and weekends that are quieter."""
         second = self.end - (self.hours - hour) * HOUR
@@ -64,8 +74,8 @@ class Traffic:
         by_night = (1.7, 1.8, 1.8, 1.7, 1.6, 1.4, 1.2, 1.1, 1.0, 0.8, 0.6, 0.4)
         return (by_day + by_night)[of_day] * (0.6 if is_weekend else 1.0)
 
-    def _select(self, start: int, calls: int, number: int) -> str:
-        spacing = HOUR * 1_000_000 // calls
+    def _select(self, start: int, calls: int, number: int, seconds: int = HOUR) -> str:
+        spacing = seconds * 1_000_000 // calls
 
         def drawn(what: str, many: int) -> str:
             return f"(hash(n, {self.seed}, '{what}') % {many})::INT"
@@ -81,7 +91,8 @@ SELECT 2 AS v, {start} + i * {spacing} AS at, 'r' || n AS id, 'node-1' AS node,
   CASE WHEN n % 11 = 0 THEN 'v1' ELSE 'v2' END AS api_version, 'route-' || n % 3 AS route,
   CASE WHEN code = 'api_key.missing' THEN NULL ELSE 'app-' || {few} END AS application,
   CASE WHEN code IS NULL OR code = 'upstream.failed' THEN 'forward' ELSE 'refuse' END AS decision, code,
-  [{{id: 'key', kind: 'api_key', scope: 'v1', word: 'allow'}}] AS verdicts,
+  [{{id: 'key', kind: 'api_key', scope: 'v1', word: 'allow', code: NULL::VARCHAR, shadow: false}}]
+    AS verdicts,
   CASE code WHEN 'api_key.missing' THEN 401 WHEN 'rate_limit.exceeded' THEN 429
     WHEN 'payload_guard.attack' THEN 403
     WHEN 'upstream.failed' THEN 502 ELSE CASE WHEN {drawn("e", 400)} = 0 THEN 500 ELSE 200 END END AS status,

@@ -76,7 +76,7 @@ SELECT *, {_alert()} AS alert FROM (
     coalesce(status, 0)::USMALLINT AS status, coalesce(tries, 0)::USMALLINT AS tries,
     coalesce(bytes_in, 0) AS bytes_in, coalesce(bytes_out, 0) AS bytes_out,
     coalesce(latency_us, 0) AS latency_us, coalesce(upstream_us, 0) AS upstream_us,
-    coalesce([v.code FOR v IN verdicts IF coalesce(v.shadow, false) AND v.code IS NOT NULL], [])::VARCHAR[]
+    coalesce([said.code FOR said IN verdicts IF said.shadow AND said.code IS NOT NULL], [])::VARCHAR[]
       AS shadow
   FROM {{recorded}}
 )"""
