@@ -18,6 +18,7 @@ use smallvec::SmallVec;
 use crate::chain::{Chain, Progress};
 use crate::condition::Condition;
 use crate::directory::{Directory, read_time};
+use crate::endpoint::Endpoint;
 use crate::env::Env;
 use crate::policy::{BoundPolicy, Compiling, Origin, Secrets};
 use crate::preflight;
@@ -128,6 +129,19 @@ impl Revision {
                 found => found,
             },
         }
+    }
+
+    /// Where issuers publish the key sets that policies ask for, each once.
+    #[must_use]
+    pub fn key_sets(&self) -> Vec<Arc<Endpoint>> {
+        let policies = self.routes.iter().flat_map(|route| route.chain.policies());
+        let mut found: Vec<Arc<Endpoint>> = Vec::new();
+        for endpoint in policies.flat_map(|policy| policy.policy.key_sets()) {
+            if !found.contains(endpoint) {
+                found.push(endpoint.clone());
+            }
+        }
+        found
     }
 
     fn find(
