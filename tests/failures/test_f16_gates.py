@@ -94,9 +94,10 @@ def test_refusals_that_were_approved_for_everybody_end_with_their_number(
 ) -> None:
     """The canary judges approved refusals by their number alone."""
     candidate = scene.next(scene.text(policies=f"{KEY}, {{ id: may, kind: require, scopes: [raed] }}"))
+    plan = quick(30, seconds=120, cap=35)
     many = Expectation(newly_refused=Allowance(applications=("*",), at_most=200))
     with scene.serve() as gateway, Load(gateway.urls["public"]) as load:
-        rollout = gateway.rollout(candidate, plan=quick(5, seconds=120), chosen=APPLICATIONS[:2], expect=many)
+        rollout = gateway.rollout(candidate, plan=plan, chosen=APPLICATIONS[:15], expect=many)
         status = rollout.wait(seconds=PATIENCE)
         load.more(10)
     assert status.rolled_back, status.why
