@@ -95,7 +95,7 @@ def test_what_is_no_number_pauses_and_is_rolled_back_at_the_deadline(requests: f
 
 def test_what_is_still_needed_is_said() -> None:
     waiting = five_percent().verdict(second(1)).waiting_for
-    assert [one.what for one in waiting] == ["seconds", "requests", "callers", *["certainty"] * 5]
+    assert [one.what for one in waiting] == ["seconds", "requests", "callers", *["certainty"] * 6]
     assert (waiting[1].has, waiting[1].needs) == (0, 300)
 
 
