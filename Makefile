@@ -66,6 +66,7 @@ bench: $(READY) ## Measure beside the peers that scripts/install-bench-peers ins
 	PYTHONPATH=target/bench:. $(PY) -m benchmarks.reload
 	PYTHONPATH=target/bench:. $(PY) -m benchmarks.reload --changes 10000 --every 1 --routes 1
 	PYTHONPATH=target/bench:. $(PY) -m benchmarks.rollout
+	PYTHONPATH=target/bench:. $(PY) -m benchmarks.rollback
 
 advisories: ## Look dependencies up in the database of known weaknesses; needs the network
 	scripts/install-lint-tools

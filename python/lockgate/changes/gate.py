@@ -20,7 +20,7 @@ from lockgate.changes.steps import STEPS, Name
 from lockgate.documents import diff
 from lockgate.models import Difference, Model
 from lockgate.replays import Replay
-from lockgate.rollout import Allowance, Expectation
+from lockgate.rollout import MOST_OF_EVERYBODY, MOST_OF_NAMED, Allowance, Expectation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -149,9 +149,9 @@ def shown(report: Replay) -> Expectation:
             # Callers that are none have no name to allow: then it is everybody, up to the number.
             names = {group.application or "*" for group in groups}
             applications = ("*",) if "*" in names else tuple(sorted(names))
-            found[sort] = Allowance(
-                applications=applications, at_most=sum(group.requests for group in groups)
-            )
+            most = MOST_OF_EVERYBODY if applications == ("*",) else MOST_OF_NAMED
+            number = min(sum(group.requests for group in groups), most)
+            found[sort] = Allowance(applications=applications, at_most=number)
     return Expectation(**found)
 
 

@@ -55,6 +55,11 @@ pub trait Policy: Send + Sync + fmt::Debug {
         &[]
     }
 
+    /// Those of them that publish key sets of issuers.
+    fn key_sets(&self) -> &[Arc<Endpoint>] {
+        &[]
+    }
+
     /// From when on its counts are complete, when counting began at `start`: a limit that sees only the end of its window refuses too
     /// little.
     fn complete_from(&self, start: Timestamp) -> Timestamp {

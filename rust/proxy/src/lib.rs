@@ -21,6 +21,7 @@ mod finish;
 mod forward;
 mod history;
 mod hygiene;
+mod key_sets;
 mod listen;
 mod members;
 mod metrics;
@@ -44,6 +45,7 @@ pub use clock::Clock;
 pub use compile::{check, pack};
 pub use error::StartError;
 pub use history::Bake;
+pub use key_sets::fetch_key_sets;
 pub use members::{
     Wanted as WantedBlock, block_on_disk, blocks_on_disk, publish_on_disk, revoke_on_disk,
     unblock_on_disk,

@@ -20,6 +20,8 @@ pub struct Observation {
     pub event: Box<Event>,
     /// How far the request's body has come.
     pub arrival: Option<Arc<Arrival>>,
+    /// Whether all of the request's body was read before it was decided.
+    pub has_read: bool,
     /// Who wants to know how it fared, while a rollout runs.
     pub watch: Option<Watch>,
     since: Instant,
@@ -68,6 +70,7 @@ impl Observation {
         Box::new(Self {
             event,
             arrival: None,
+            has_read: false,
             watch: None,
             since,
             core: core.clone(),
@@ -78,6 +81,13 @@ impl Observation {
     /// Whether the event is kept, and not only counted.
     pub fn keeps_text(&self) -> bool {
         self.generation.keeps_text()
+    }
+
+    /// Whether the gateway answers by itself, and has left a part of the body unread.
+    pub fn leaves_body(&self) -> bool {
+        let has_ended = |arrival: &Arc<Arrival>| arrival.ended_ago().is_some();
+        let is_whole = self.has_read || self.arrival.as_ref().is_some_and(has_ended);
+        self.event.has_body && self.event.code.is_some() && !is_whole
     }
 
     /// The route was found.

@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, HeaderValue};
-use http::{Request, Response, StatusCode, request::Parts};
+use http::header::{CONNECTION, EXPECT, HeaderValue};
+use http::{Request, Response, StatusCode, Version, request::Parts};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
@@ -33,6 +33,9 @@ use crate::rollout::{Head, Trial};
 use crate::trace::Trace;
 use crate::upgrade;
 use crate::upstream::Service;
+
+/// A body of at most so many bytes has mostly arrived with its head; hyper then reads past it, and the connection goes on.
+const SHORT_BODY: u64 = 16 * 1024;
 
 /// Answers a request. It always does.
 ///
@@ -61,6 +64,11 @@ pub async fn serve(
     seen.event.listener = connection.listener.clone();
     seen.event.scheme = connection.scheme.into();
     seen.event.has_body = !body.is_end_stream();
+    let is_short = body
+        .size_hint()
+        .exact()
+        .is_some_and(|size| size <= SHORT_BODY)
+        && !head.headers.contains_key(EXPECT);
     let trace = Trace::of(&head.headers, &id);
     let exchange = Exchange {
         core: &core,
@@ -83,8 +91,9 @@ pub async fn serve(
         }
         None => exchange.answer(body, upgrade, &mut seen).await,
     };
-    if malformed.is_some() {
-        // Nobody can say where the next request begins.
+    let ends = seen.leaves_body() && !is_short && head.version < Version::HTTP_2;
+    if malformed.is_some() || ends {
+        // Nobody can say where the next request begins, or nobody will read as far.
         answer
             .headers_mut()
             .insert(CONNECTION, HeaderValue::from_static("close"));
@@ -289,6 +298,7 @@ impl<'a> Exchange<'a> {
         self.ask_beside(judged, &body, &outcome);
         if let RequestBody::Read(bytes) = &body {
             seen.event.bytes_in = bytes.len() as u64;
+            seen.has_read = true;
             if let Some(record) = &judged.route.record_body {
                 seen.event.keep_body(bytes, record.up_to.as_usize());
             }

@@ -13,7 +13,7 @@ use pyo3::prelude::*;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::{error, now as timestamp};
+use crate::{error, memory, now as timestamp};
 
 /// What is asked of the process and not of the document.
 #[derive(Deserialize, Default)]
@@ -54,6 +54,7 @@ pub fn options(text: Option<&str>) -> PyResult<Options> {
             requests: asked.bake_requests.unwrap_or(usual.requests),
         },
         rollouts_only: asked.rollouts_only,
+        give_back: Some(memory::give_back),
         ..Options::default()
     })
 }

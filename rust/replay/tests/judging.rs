@@ -549,6 +549,7 @@ fn without_its_key_a_recording_cannot_be_replayed() {
         compile(&base),
         &recorded.path(),
         &Expectation::default(),
+        Vec::new(),
         &mut |_| true,
     );
     let message = error.unwrap_err().to_string();
@@ -568,6 +569,7 @@ fn whoever_watches_can_stop_it() {
         compile(&base),
         &recorded.path(),
         &Expectation::default(),
+        Vec::new(),
         &mut |progress| {
             heard.push(progress);
             false

@@ -155,7 +155,7 @@ impl<'de, T: for<'a> Deserialize<'a>> Deserialize<'de> for Each<T> {
         };
         check_not_empty(&node).map_err(hand)?;
         let mut decoded = Vec::with_capacity(items.len());
-        for item in items {
+        for item in items.iter() {
             match T::deserialize(Decoder { node: item }) {
                 Ok(value) => decoded.push(value),
                 Err(error) => collect(error.at(&item.span)),

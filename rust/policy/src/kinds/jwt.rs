@@ -495,4 +495,8 @@ impl Policy for Jwt {
             Keys::Fetched(endpoint) => endpoint,
         }
     }
+
+    fn key_sets(&self) -> &[Arc<Endpoint>] {
+        self.endpoints()
+    }
 }

@@ -39,6 +39,8 @@ pub struct Options {
     pub rollouts_only: bool,
     /// The time of day.
     pub clock: Clock,
+    /// What gives memory back to the system, on the thread that has read a document.
+    pub give_back: Option<fn()>,
 }
 
 /// What a reload may do that it does not do by itself.
@@ -73,6 +75,7 @@ pub struct Reloader {
     taster: Option<Taster>,
     rollouts_only: bool,
     clock: Clock,
+    give_back: Option<fn()>,
     cores: usize,
     history: Option<History>,
     /// The files of the last reading that came as far, whether or not it is served.
@@ -204,6 +207,7 @@ impl Reloader {
             let _turn = self.turn_since(went_back)?;
             self.serve(shared, passed, how.force)
         });
+        self.tidy();
         match served {
             Ok(applied) => {
                 *self.refused.lock() = None;
@@ -240,6 +244,13 @@ impl Reloader {
             all.insert("refused".to_owned(), json!(*self.refused.lock()));
         }
         stats
+    }
+
+    /// Reading and compiling took several times the memory that stays.
+    fn tidy(&self) {
+        if let Some(give_back) = self.give_back {
+            give_back();
+        }
     }
 
     fn serve(&self, shared: &Shared, passed: Passed, force: bool) -> Result<Applied, Nack> {
@@ -290,6 +301,7 @@ impl Reloader {
         let current = shared.generation();
         let taster = self.taster.as_ref();
         let passed = fenced(|| self.examine(source, taster, Some(&current), false));
+        self.tidy();
         let Passed {
             mut generation,
             mut warnings,

@@ -27,6 +27,7 @@ impl Reloader {
             taster: options.taster,
             rollouts_only: options.rollouts_only,
             clock: options.clock,
+            give_back: options.give_back,
             cores: 0,
             history: None,
             read: Mutex::new(Base::folder(".")),

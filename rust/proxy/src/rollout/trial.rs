@@ -169,6 +169,9 @@ impl Watch {
                 (!is_expected).then_some(Metric::Refusal)
             }
             _ if event.status >= 500 => Some(Metric::ServerError),
+            None if event.decision == Decision::Forward && event.status >= 400 => {
+                Some(Metric::ClientError)
+            }
             _ => is_slow.then_some(Metric::Slow),
         }
     }

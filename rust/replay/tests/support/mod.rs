@@ -157,6 +157,7 @@ impl Recorded {
             candidate,
             self.folder.path(),
             expectation,
+            Vec::new(),
             &mut |_| true,
         )
         .unwrap()
