@@ -166,7 +166,19 @@ fn read_content(content: Value, place: &str) -> Result<Vec<Part>, Failure> {
         }
         parts.extend(part);
     }
+    // Gemini seals a text in an empty one after it.
+    if let Some((signature, Belongs::NextText)) = waiting {
+        parts.push(sealed_end(signature));
+    }
     Ok(parts)
+}
+
+/// The empty text that holds a seal.
+pub(crate) fn sealed_end(signature: Signature) -> Part {
+    Part::Text(Text {
+        signature: Some(signature),
+        ..Text::default()
+    })
 }
 
 fn read_block(

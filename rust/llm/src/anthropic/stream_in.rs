@@ -79,14 +79,15 @@ impl Reader {
             return Err(malformed("a message begins twice"));
         }
         self.started = true;
+        // Usage first: a writer can tell it as it begins.
+        if let Some(usage) = message.get("usage").and_then(Value::as_object) {
+            self.usage(usage, out);
+        }
         out.push(Event::Start {
             id: text(message, "id").unwrap_or_default().to_owned(),
             model: text(message, "model").unwrap_or_default().to_owned(),
             created: None,
         });
-        if let Some(usage) = message.get("usage").and_then(Value::as_object) {
-            self.usage(usage, out);
-        }
         Ok(())
     }
 

@@ -94,6 +94,7 @@ fn write_parts(
     losses: &mut Losses,
 ) -> Result<Vec<Value>, Failure> {
     let mut parts = Vec::new();
+    let mut after = Vec::new();
     let mut first_call = true;
     for part in &message.parts {
         let written = match part {
@@ -123,7 +124,7 @@ fn write_parts(
                 first_call = false;
                 written
             }
-            Part::ToolResult(result) => write_result(target, result, &mut parts, losses),
+            Part::ToolResult(result) => write_result(target, result, &mut after, losses),
             Part::Media(media) => write_media(target, media, losses)?,
             Part::Other(other) => match target.carry_part(other, "messages.content", losses) {
                 Some(Value::Object(written)) => written,
@@ -132,6 +133,7 @@ fn write_parts(
         };
         parts.push(Value::Object(written));
     }
+    parts.append(&mut after);
     Ok(parts)
 }
 
@@ -182,7 +184,7 @@ fn write_call(
 fn write_result(
     target: &Target<'_>,
     result: &ToolResult,
-    beside: &mut Vec<Value>,
+    after: &mut Vec<Value>,
     losses: &mut Losses,
 ) -> Object {
     let text = plain_text(&result.parts);
@@ -198,7 +200,7 @@ fn write_result(
             Part::Media(media) => match write_media(target, media, losses) {
                 Ok(media) => {
                     losses.changed("messages.tool_result.image");
-                    beside.push(Value::Object(media));
+                    after.push(Value::Object(media));
                 }
                 Err(_) => losses.dropped("messages.tool_result.image"),
             },

@@ -33,6 +33,10 @@ impl Reader {
         if chunk.contains_key("error") {
             return Err(provider_error::read_object(Dialect::Gemini, None, &chunk));
         }
+        // Usage first: a writer can tell it as it begins.
+        if let Some(usage) = chunk.get("usageMetadata").and_then(Value::as_object) {
+            out.push(Event::Usage(read_usage(usage)));
+        }
         if !self.started {
             self.started = true;
             out.push(Event::Start {
@@ -40,9 +44,6 @@ impl Reader {
                 model: text(&chunk, "modelVersion").unwrap_or_default().to_owned(),
                 created: None,
             });
-        }
-        if let Some(usage) = chunk.get("usageMetadata").and_then(Value::as_object) {
-            out.push(Event::Usage(read_usage(usage)));
         }
         let block = block_reason(&chunk);
         match chunk.shift_remove("candidates") {

@@ -8,6 +8,6 @@ mod stream_out;
 
 pub(crate) use request_in::read;
 pub(crate) use request_out::write;
-pub(crate) use response::{read_response, write_response, write_usage};
+pub(crate) use response::{read_response, read_usage, write_response, write_usage};
 pub(crate) use stream_in::Reader;
 pub(crate) use stream_out::Writer;

@@ -58,6 +58,10 @@ impl Reader {
             None | Some(Value::Null) if chunk.contains_key("usage") => Vec::new(),
             _ => return Err(malformed("a chunk has no `choices`")),
         };
+        // Usage first: a writer can tell it as it begins.
+        if let Some(usage) = chunk.get("usage").and_then(Value::as_object) {
+            out.push(Event::Usage(read_usage(usage)));
+        }
         if !self.started {
             self.started = true;
             out.push(Event::Start {
@@ -65,9 +69,6 @@ impl Reader {
                 model: text(&chunk, "model").unwrap_or_default().to_owned(),
                 created: chunk.get("created").and_then(count),
             });
-        }
-        if let Some(usage) = chunk.get("usage").and_then(Value::as_object) {
-            out.push(Event::Usage(read_usage(usage)));
         }
         for choice in choices {
             let Value::Object(choice) = choice else {

@@ -2,12 +2,13 @@
 
 use serde_json::Value;
 
+use crate::anthropic::sealed_end;
 use crate::dialect::Surface;
 use crate::failure::Failure;
 use crate::json::{Fields, Object, object};
 use crate::model::{
     ChatRequest, Format, Function, Media, MediaKind, Message, Origin, Part, Reasoning, Role,
-    Source, Text, Thinking, Tool, ToolCall, ToolChoice, ToolResult,
+    Signature, Source, Text, Thinking, Tool, ToolCall, ToolChoice, ToolResult,
 };
 use crate::signature::{Belongs, unpack};
 use crate::write::source_of_url;
@@ -53,6 +54,7 @@ pub(crate) fn read(body: Object) -> Result<ChatRequest, Failure> {
             for (n, item) in items.into_iter().enumerate() {
                 read_item(item, n, &mut request.messages, &mut waiting)?;
             }
+            end_turn(&mut request.messages, &mut waiting);
         }
         _ => {
             return Err(Failure::invalid(
@@ -129,11 +131,18 @@ fn say(messages: &mut Vec<Message>, role: Role, parts: Vec<Part>) {
     }
 }
 
+/// Gemini seals a text in an empty one after it.
+fn end_turn(messages: &mut Vec<Message>, waiting: &mut Option<(Signature, Belongs)>) {
+    if let Some((signature, Belongs::NextText)) = waiting.take() {
+        say(messages, Role::Assistant, vec![sealed_end(signature)]);
+    }
+}
+
 fn read_item(
     item: Value,
     n: usize,
     messages: &mut Vec<Message>,
-    waiting: &mut Option<(crate::model::Signature, Belongs)>,
+    waiting: &mut Option<(Signature, Belongs)>,
 ) -> Result<(), Failure> {
     let place = format!("input[{n}]");
     let whole = item.as_object().cloned().unwrap_or_default();
@@ -154,6 +163,9 @@ fn read_item(
                 }
             };
             let mut parts = read_content(fields.take("content"), &place)?;
+            if role != Role::Assistant {
+                end_turn(messages, waiting);
+            }
             if let Some((_, Belongs::NextText)) = waiting
                 && let Some(Part::Text(text)) = parts.first_mut()
             {
