@@ -71,3 +71,7 @@ pub(crate) fn mark_partial(usage: &Usage, out: &mut Object) {
         out.insert("partial".to_owned(), Value::Bool(true));
     }
 }
+
+#[cfg(test)]
+#[path = "answer_fuzz.rs"]
+mod fuzz;

@@ -164,3 +164,7 @@ pub fn write_response(
     };
     Ok((to_bytes(&body), losses))
 }
+
+#[cfg(test)]
+#[path = "chat_fuzz.rs"]
+mod fuzz;

@@ -368,3 +368,7 @@ mod tests {
         );
     }
 }
+
+#[cfg(test)]
+#[path = "embeddings_fuzz.rs"]
+mod fuzz;

@@ -345,3 +345,7 @@ mod tests {
         );
     }
 }
+
+#[cfg(test)]
+#[path = "price_fuzz.rs"]
+mod fuzz;

@@ -288,3 +288,7 @@ fn looks_like_fields(frame: &[u8]) -> bool {
         .iter()
         .any(|name| frame.starts_with(name))
 }
+
+#[cfg(test)]
+#[path = "stream_fuzz.rs"]
+mod fuzz;
