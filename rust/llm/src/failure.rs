@@ -142,7 +142,7 @@ pub struct Failure {
     /// The value of `Retry-After`, as the provider wrote it.
     pub retry_after: Option<String>,
     /// What the call took until then, marked partial.
-    pub usage: Option<Usage>,
+    pub usage: Option<Box<Usage>>,
 }
 
 impl Failure {
@@ -184,7 +184,7 @@ impl Failure {
     /// The same, with what the call took until then.
     #[must_use]
     pub fn with_usage(mut self, usage: Option<Usage>) -> Self {
-        self.usage = usage.map(Usage::broken_off);
+        self.usage = usage.map(|usage| Box::new(usage.broken_off()));
         self
     }
 }

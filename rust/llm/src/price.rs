@@ -122,8 +122,12 @@ impl PriceList {
             .map(|price| (price.dialect.name(), price.model.as_str()))
             .collect();
         names.sort_unstable();
-        if let Some([(_, name), _]) = names.array_windows().find(|[one, two]| one == two) {
-            return Err(PriceError::Twice((*name).to_owned()));
+        if let Some((name, _)) = names
+            .iter()
+            .zip(names.iter().skip(1))
+            .find(|(one, two)| one == two)
+        {
+            return Err(PriceError::Twice(name.1.to_owned()));
         }
         Ok(list)
     }

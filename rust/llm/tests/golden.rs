@@ -1,5 +1,6 @@
 //! What every request becomes for every provider, and every answer for every caller. The expected texts stand in `tests/golden`;
 //! `LOCKGATE_BLESS=1` writes them anew, to be read before they are committed.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
 //! How streams end, told truly, whatever the provider did and wherever its bytes were cut.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::fs;
 use std::path::Path;
@@ -133,7 +134,7 @@ fn a_stream_that_ends_too_early_is_a_failure_in_every_language() {
                     // The provider had said why, and closed in order or said so itself.
                     Some(Event::End) => assert!(finished, "{name} cut at {at}: {ending:?}"),
                     Some(Event::Failed(failure)) => {
-                        assert!(failure.usage.is_none_or(|usage| usage.partial));
+                        assert!(failure.usage.as_ref().is_none_or(|usage| usage.partial));
                         assert!(
                             matches!(
                                 failure.kind,
@@ -230,7 +231,7 @@ fn a_malformed_chunk_ends_the_stream_with_what_was_known() {
         let cut = good.len() - rest.len();
         let events = read(
             dialect,
-            &[good[..cut].as_bytes(), bad.as_bytes(), rest.as_bytes()],
+            &[&good.as_bytes()[..cut], bad.as_bytes(), rest.as_bytes()],
             Ending::Clean,
         );
         let Some(Event::Failed(failure)) = events.last() else {
@@ -240,7 +241,7 @@ fn a_malformed_chunk_ends_the_stream_with_what_was_known() {
         assert_eq!(text(&events), "Hello", "{name}");
         let known = matches!(dialect, Dialect::Anthropic | Dialect::Gemini);
         assert_eq!(
-            failure.usage.map(|usage| usage.partial),
+            failure.usage.as_ref().map(|usage| usage.partial),
             known.then_some(true),
             "{name}"
         );
@@ -261,7 +262,7 @@ fn a_providers_own_error_keeps_its_kind() {
         (failure.kind, failure.status),
         (FailureKind::Overloaded, 529)
     );
-    assert_eq!(failure.usage.unwrap().input, Some(12));
+    assert_eq!(failure.usage.as_ref().unwrap().input, Some(12));
     let ollama = read(
         Dialect::Ollama,
         &[&input("ollama.stream_error.ndjson")],

@@ -154,16 +154,16 @@ fn read_candidate(mut candidate: Object, n: u64, answer: &str) -> Result<Candida
         .unwrap_or(n);
     let mut parts = Vec::new();
     let mut calls = 0;
-    if let Some(Value::Object(mut content)) = candidate.shift_remove("content") {
-        if let Some(Value::Array(list)) = content.shift_remove("parts") {
-            for part in list {
-                let Value::Object(part) = part else {
-                    return Err(Failure::bad_answer(
-                        "a part of the provider's answer is no object",
-                    ));
-                };
-                parts.push(read_part(part, answer, index, &mut calls));
-            }
+    if let Some(Value::Object(mut content)) = candidate.shift_remove("content")
+        && let Some(Value::Array(list)) = content.shift_remove("parts")
+    {
+        for part in list {
+            let Value::Object(part) = part else {
+                return Err(Failure::bad_answer(
+                    "a part of the provider's answer is no object",
+                ));
+            };
+            parts.push(read_part(part, answer, index, &mut calls));
         }
     }
     let finish = candidate

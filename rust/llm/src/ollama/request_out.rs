@@ -188,11 +188,10 @@ fn write_images(parts: &[Part], losses: &mut Losses) -> Result<Vec<Value>, Failu
 fn write_tools(target: &Target<'_>, out: &mut Object, losses: &mut Losses) {
     let request = target.request;
     let none = request.tool_choice == Some(ToolChoice::None);
-    match &request.tool_choice {
-        Some(ToolChoice::Required | ToolChoice::Named(_) | ToolChoice::Among { .. }) => {
-            losses.dropped("tool_choice");
-        }
-        _ => {}
+    if let Some(ToolChoice::Required | ToolChoice::Named(_) | ToolChoice::Among { .. }) =
+        &request.tool_choice
+    {
+        losses.dropped("tool_choice");
     }
     // Without tools, none is called.
     let Some(tools) = request.tools.as_ref().filter(|_| !none) else {

@@ -58,10 +58,11 @@ pub(crate) fn write(target: &Target<'_>, losses: &mut Losses) -> Result<Object, 
     );
     put(&mut out, "n", request.candidates);
     put(&mut out, "stop", request.stop.clone());
-    match &request.format {
-        Some(format) => put(&mut out, "response_format", Some(write_format(format))),
-        None => {}
-    }
+    put(
+        &mut out,
+        "response_format",
+        request.format.as_ref().map(write_format),
+    );
     write_reasoning(target, &mut out, losses);
     if request.stream {
         out.insert("stream".to_owned(), Value::Bool(true));
