@@ -52,7 +52,8 @@ pub struct Outgoing {
     pub body: Option<Vec<u8>>,
     /// What could not be carried over.
     pub losses: Losses,
-    /// Whether the answer is in the caller's own language and is passed on as it comes, watched by [`crate::PassThrough`].
+    /// Whether the answer is in the caller's own language and is passed on as it comes: a stream watched by [`crate::PassThrough`], a
+    /// whole one read by [`read_response`] for what it took.
     pub native: bool,
 }
 

@@ -1,5 +1,8 @@
 //! Streams that are passed on as they come, and watched.
 
+use memchr::memmem::{self, find};
+use serde::de::IgnoredAny;
+
 use crate::dialect::{Dialect, Surface};
 use crate::failure::{Failure, FailureKind};
 use crate::model::{Event, Finish};
@@ -14,6 +17,7 @@ use crate::usage::Usage;
 #[derive(Debug)]
 pub struct PassThrough {
     surface: Surface,
+    dialect: Dialect,
     frames: Frames,
     reader: Reader,
     watch: Watch,
@@ -32,6 +36,7 @@ impl PassThrough {
         let dialect = surface.native()?;
         Some(Self {
             surface,
+            dialect,
             frames: Frames::of(dialect, MOST_EVENT_BYTES),
             reader: Reader::new(dialect, answer),
             watch: Watch::default(),
@@ -49,6 +54,7 @@ impl PassThrough {
             return;
         }
         let Self {
+            dialect,
             frames,
             reader,
             watch,
@@ -57,9 +63,14 @@ impl PassThrough {
             done,
             ..
         } = self;
+        let dialect = *dialect;
         let result = frames.feed(bytes, |frame| {
             // Nothing is said after the last event.
             if *done {
+                return Ok(());
+            }
+            if watch.is_within(0) && is_only_content(dialect, frame) {
+                out.extend_from_slice(frame);
                 return Ok(());
             }
             events.clear();
@@ -171,6 +182,40 @@ impl From<crate::sse::TooLong> for Stop {
     fn from(too_long: crate::sse::TooLong) -> Self {
         Self::Malformed(too_long.into())
     }
+}
+
+/// Whether a frame is a piece of the first answer and says nothing of its end or of usage, which is so of nearly all. Then it is enough
+/// that it is JSON. Whatever is written in another way than providers write it, spaces included, is read in full.
+fn is_only_content(dialect: Dialect, frame: &[u8]) -> bool {
+    let frame = frame.trim_ascii_end();
+    let data = match dialect {
+        Dialect::Openai => frame.strip_prefix(b"data: "),
+        Dialect::Anthropic => frame.strip_prefix(b"event: content_block_delta\ndata: "),
+        _ => None,
+    };
+    let Some(data) = data.filter(|data| memchr::memchr2(b'\n', b'\r', data).is_none()) else {
+        return false;
+    };
+    // Within a JSON string a quote has a backslash before it, so none of these is found in what a model wrote.
+    let plain = match dialect {
+        Dialect::Openai => {
+            each_is(data, b"\"finish_reason\":", b"null")
+                && each_is(data, b"\"usage\":", b"null")
+                && each_is(data, b"\"index\":", b"0,")
+                && find(data, b"\"choices\":[{").is_some()
+                && find(data, b"\"error\"").is_none()
+        }
+        _ => data.starts_with(b"{\"type\":\"content_block_delta\","),
+    };
+    plain && serde_json::from_slice::<IgnoredAny>(data).is_ok() && std::str::from_utf8(data).is_ok()
+}
+
+/// Whether a name, wherever it stands, has this value.
+fn each_is(data: &[u8], name: &[u8], value: &[u8]) -> bool {
+    memmem::find_iter(data, name).all(|at| {
+        data.get(at + name.len()..)
+            .is_some_and(|rest| rest.starts_with(value))
+    })
 }
 
 /// Whether a chunk says what the call took and nothing else.

@@ -123,6 +123,11 @@ impl Watch {
         }
     }
 
+    /// Whether an answer has begun and not ended.
+    pub(crate) fn is_within(&self, candidate: u64) -> bool {
+        self.open.contains(&candidate)
+    }
+
     /// Whether the provider said of every answer why it ended; what is wrong otherwise.
     pub(crate) fn verdict(&self) -> Result<(), Failure> {
         match &self.finish {
