@@ -90,6 +90,7 @@ mod embeddings;
 mod estimate;
 mod failure;
 mod gemini;
+pub mod guard;
 mod json;
 mod loss;
 mod model;
