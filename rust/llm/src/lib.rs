@@ -47,7 +47,8 @@
 //! let outgoing = write_chat(&request, body, dialect, provider_model)?;
 //! assert_eq!(outgoing.path, "/v1/chat/completions");
 //!
-//! // 5. What comes back. With `outgoing.native` it is `PassThrough` that is fed, and no events are seen.
+//! // 5. What comes back. With `outgoing.native` it is `PassThrough::new(surface, id, !request.stream_usage)` that is fed, and
+//! //    no events are seen; a whole answer goes on as it came, and `read_response` says what it took.
 //! //    Of a status from 400, `read_error` and `write_error`.
 //! let stamp = Stamp { id: "c0ffee".into(), now: 1_780_000_000, model: request.model.clone() };
 //! let mut upstream = UpstreamStream::new(dialect, &stamp.id);
