@@ -33,6 +33,15 @@ const OPENAI_ONLY: [&str; 16] = [
     "top_logprobs",
 ];
 
+/// Sampling, which the Kimi models fix and refuse other values of; the `moonshot-v1` models take it.
+const FIXED_BY_KIMI: [&str; 5] = [
+    "temperature",
+    "top_p",
+    "frequency_penalty",
+    "presence_penalty",
+    "n",
+];
+
 /// Writes the request.
 pub(crate) fn write(target: &Target<'_>, losses: &mut Losses) -> Result<Object, Failure> {
     let request = target.request;
@@ -57,6 +66,17 @@ pub(crate) fn write(target: &Target<'_>, losses: &mut Losses) -> Result<Object, 
         request.presence_penalty.clone(),
     );
     put(&mut out, "n", request.candidates);
+    if target.dialect == Dialect::Moonshot && target.model.starts_with("kimi-") {
+        for name in FIXED_BY_KIMI {
+            // One answer is what there is anyway.
+            if out
+                .shift_remove(name)
+                .is_some_and(|value| name != "n" || value != 1)
+            {
+                losses.dropped(name);
+            }
+        }
+    }
     put(&mut out, "stop", request.stop.clone());
     put(
         &mut out,
