@@ -58,6 +58,8 @@ def test_a_call_is_made_with_the_callers_key_and_its_answer_shown(developer: Cli
     assert "200 OK" in page
     assert "&lt;b&gt;Ada&lt;/b&gt;" in page
     assert "ratelimit" in page.lower()
+    # What leads on from here leads to a page that can be opened.
+    assert f'name="page" value="{TRY.removesuffix("try/")}"' in page
 
 
 @pytest.mark.usefixtures("gateway")

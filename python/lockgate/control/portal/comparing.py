@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from lockgate.control.portal import words
+from lockgate.control.portal.reference import dict_of
 from lockgate.control.portal.schemas import Tree
 
 if TYPE_CHECKING:
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from lockgate.control.portal.schemas import Node
 
 MOST_LINES: Final = 300
+MOST_FIELDS: Final = 150
+"""Of one body that are compared."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +59,14 @@ def _operations(old: Version, new: Version) -> list[Line]:
     before = {(one.method, one.path): one for one in old.reference.operations}
     after = {(one.method, one.path): one for one in new.reference.operations}
     lines = [Line(f"`{' '.join(key)}` is gone.", breaks=True) for key in before if key not in after]
+    is_same = old.reference.spec.get("components") == new.reference.spec.get("components")
     for key, one in after.items():
+        if len(lines) > MOST_LINES:
+            break
         if key not in before:
             about = f": {one.summary.rstrip('.')}" if one.summary else ""
             lines.append(Line(f"`{' '.join(key)}` is new{about}."))
-        else:
+        elif not (is_same and (before[key].said, before[key].shared) == (one.said, one.shared)):
             lines += _operation(old.reference, before[key], new.reference, one)
     return lines
 
@@ -123,7 +130,7 @@ def _parameters(name: str, old: Reference, before: Operation, new: Reference, af
             continue
         if one.is_required and not earlier.is_required:
             lines.append(Line(f"{name} needs {what}, which it could do without.", breaks=True))
-        types = Tree(old).of(earlier.schema).type, Tree(new).of(one.schema).type
+        types = Tree(old, 1).of(earlier.schema).type, Tree(new, 1).of(one.schema).type
         if types[0] != types[1]:
             lines.append(Line(f"{name}: {what} is {types[1]}, and was {types[0]}.", breaks=True))
     lines += [
@@ -138,7 +145,7 @@ def _kinds(old: Reference, before: Any, new: Reference, after: Any) -> tuple[str
     """What a body as a whole was and is, where these differ."""
     if before is None or after is None:
         return None
-    kinds = Tree(old).of(before).type, Tree(new).of(after).type
+    kinds = Tree(old, 1).of(before).type, Tree(new, 1).of(after).type
     return (_an(kinds[0]), _an(kinds[1])) if kinds[0] != kinds[1] else None
 
 
@@ -153,23 +160,33 @@ Fields = dict[str, tuple[str, bool, list[str]]]
 
 
 def _fields(reference: Reference, schema: Any) -> Fields:  # noqa: ANN401 - whatever a document holds
+    name = dict_of(schema).get("$ref")
+    if isinstance(name, str) and len(schema) == 1:
+        return _named_fields(reference, name)
+    return _flat(reference, schema)
+
+
+@lru_cache(maxsize=4_096)
+def _named_fields(reference: Reference, name: str) -> Fields:
+    """Of a schema that many operations share."""
+    return _flat(reference, {"$ref": name})
+
+
+def _flat(reference: Reference, schema: Any) -> Fields:  # noqa: ANN401
     found: Fields = {}
 
     def add(node: Node, path: str) -> None:
         for child in node.children:
-            at = (
-                f"{path}.{child.name}"
-                if path and not child.is_role
-                else path + ("[]" if child.is_role else child.name)
-            )
             if child.is_role:
+                at = f"{path}[]"
                 found.setdefault(at, (child.type, False, child.notes))
             else:
+                at = f"{path}.{child.name}" if path else child.name
                 found[at] = (child.type, child.is_required, child.notes)
             add(child, at)
 
     if schema is not None:
-        add(Tree(reference).of(schema), "")
+        add(Tree(reference, MOST_FIELDS).of(schema), "")
     return found
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from django.conf import settings
 from django.urls import reverse
 
 if TYPE_CHECKING:
@@ -45,4 +44,10 @@ def portal_navigation(request: HttpRequest) -> dict[str, object]:
     # The longest that fits: pages below a place belong to it.
     here = max((url for url in urls.values() if request.path.startswith(url)), key=len, default="")
     pages = [{"title": place.title, "url": url, "is_here": url == here} for place, url in urls.items()]
-    return {"portal_navigation": pages, "is_open": settings.LOCKGATE.open_catalogue}
+    return {"portal_navigation": pages, "page_path": _page_path(request)}
+
+
+def _page_path(request: HttpRequest) -> str:
+    """The page that is looked at, as it can be opened again: the answer to a form is its page."""
+    match = request.resolver_match
+    return request.path.removesuffix("try/") if match and match.url_name == "portal_try" else request.path

@@ -56,10 +56,12 @@ class Tree:
 
     Args:
         reference: The document.
+        most: How many nodes it has at most.
     """
 
-    def __init__(self, reference: Reference) -> None:
+    def __init__(self, reference: Reference, most: int = _MOST_NODES) -> None:
         self._reference = reference
+        self._most = most
         self._nodes = 0
 
     def of(self, schema: Any, name: str = "", *, is_required: bool = False) -> Node:  # noqa: ANN401
@@ -93,7 +95,7 @@ class Tree:
             notes=_notes(said),
             named=named if named in self._reference.schemas else "",
         )
-        if (named and named in above) or len(above) >= _MOST_DEPTH or self._nodes >= _MOST_NODES:
+        if (named and named in above) or len(above) >= _MOST_DEPTH or self._nodes >= self._most:
             node.is_cut = _has_parts(said)
             return node
         self._add_parts(node, said, (*above, named))
@@ -101,7 +103,7 @@ class Tree:
 
     def _add_parts(self, node: Node, said: Json, above: tuple[str, ...]) -> None:
         for part, name, is_role, is_required in _parts(said):
-            if self._nodes >= _MOST_NODES:
+            if self._nodes >= self._most:
                 node.is_cut = True
                 return
             child = self._node(part, name, above, is_role=is_role, is_required=is_required)

@@ -56,11 +56,16 @@ _looked_at: float | None = None
 def read_catalogue() -> Catalogue:
     """The catalogue as the gateway serves it; what was last known, while nothing can be read."""
     global _shown, _looked_at
-    with _lock:
+    # A large document takes seconds to read; whoever asks meanwhile sees what was shown before.
+    if not _lock.acquire(blocking=_shown is _NOTHING):
+        return _shown.catalogue
+    try:
         now = time.monotonic()
         if _looked_at is None or now - _looked_at >= LOOK_SECONDS:
             _shown, _looked_at = _look(), now
         return _shown.catalogue
+    finally:
+        _lock.release()
 
 
 def observe() -> None:
