@@ -70,7 +70,7 @@ def main() -> None:
         "--straight", action="store_true", help="write Parquet without segments: sooner, and less of the way"
     )
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=options.folder) as name:
+    with tempfile.TemporaryDirectory(dir=options.folder, ignore_cleanup_errors=True) as name:
         folder = Path(name)
         begin(folder)
         (straight if options.straight else fill)(folder, options.events, options.days)

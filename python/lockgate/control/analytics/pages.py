@@ -18,6 +18,7 @@ from lockgate.control.analytics import drawn, shown, tail
 from lockgate.control.analytics.charts import compact
 from lockgate.control.analytics.forms import SpanFilter
 from lockgate.control.analytics.queries.traffic import TrafficSummary
+from lockgate.control.analytics.relations import at_once
 from lockgate.control.analytics.taking import waiting
 from lockgate.control.console.permitted import permitted
 from lockgate.control.console.reasons import reason
@@ -98,12 +99,22 @@ def page(request: HttpRequest, name: str = "traffic") -> HttpResponse:
     given = form.cleaned_data if form.is_valid() else {}
     span = last(given.get("range") or _DEFAULT, timezone.now())
     asked: dict[str, Any] = {key: given.get(key, "") for key in found.filters}
+    with at_once():
+        context = _context(request, found, form, span, asked)
+    return render(request, "analytics/page.html", context)
+
+
+def _context(
+    request: HttpRequest, found: shown.Page, form: SpanFilter, span: Span, asked: dict[str, Any]
+) -> dict[str, Any]:
+    chosen = urlencode({"range": form.cleaned_data.get("range") or _DEFAULT, **_set(asked)})
+    permissions = actor_of(request).permissions
     sort = request.GET.get("sort", "")
-    context = {
+    return {
         "page": found,
         "pages": [one for one in shown.PAGES if one.permission in permissions],
         "form": form.only(found.filters),
-        "query": urlencode({"range": given.get("range") or _DEFAULT, **_set(asked)}),
+        "query": chosen,
         "is_filtered": bool(_set(asked)),
         "summary": _cards(TrafficSummary(span=span, **asked).run()[0]) if found.filters else None,
         "charts": [drawn.chart(one, span, **asked) for one in found.charts],
@@ -113,7 +124,6 @@ def page(request: HttpRequest, name: str = "traffic") -> HttpResponse:
         "from": moment(span.start),
         "to": moment(span.end),
     }
-    return render(request, "analytics/page.html", context)
 
 
 def _cards(summary: Summary) -> list[tuple[str, str, str]]:

@@ -6,6 +6,9 @@ hours from the roll-up, what is beside them from the events.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from lockgate.control.analytics import duck, store, tail
@@ -13,11 +16,34 @@ from lockgate.control.analytics.models import LIVE, Part, Taken
 from lockgate.control.analytics.tables import FIVES, HOUR, SOURCES, single
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from lockgate.control.events.times import Span
 
 _MILLION: Final = 1_000_000
+
+
+_shared: ContextVar[dict[Span, Relations] | None] = ContextVar("shared", default=None)
+
+
+@contextmanager
+def at_once() -> Iterator[None]:
+    """Let the queries of a page see the same files, which are looked up once."""
+    token = _shared.set({})
+    try:
+        yield
+    finally:
+        _shared.reset(token)
+
+
+def relations_of(span: Span) -> Relations:
+    """The tables of a span, as this page sees them."""
+    shared = _shared.get()
+    if shared is None:
+        return Relations(span)
+    if span not in shared:
+        shared[span] = Relations(span)
+    return shared[span]
 
 
 class Relations:
@@ -55,7 +81,7 @@ class Relations:
         """
         return duck.cursor().execute(f"{self.text}\n{text}", parameters or {}).fetchall()
 
-    @property
+    @cached_property
     def text(self) -> str:
         """The tables, for a query to stand behind."""
         made = {

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 
 import duckdb
 
-from lockgate.control.analytics.relations import Relations
+from lockgate.control.analytics.relations import Relations, relations_of
 
 # Pydantic reads the annotation for the admin API.
 from lockgate.control.events.times import Span  # noqa: TC001
@@ -66,11 +66,8 @@ def _rows(query: Query[Any]) -> list[tuple[Any, ...]]:
     known = {one.name: getattr(query, one.name) for one in fields(query) if one.name != "span"}
     known |= {"step": query.step or query.span.step, "start": query.span.start, "end": query.span.end}
     used = {name: known[name] for name in set(_PARAMETER.findall(query.text))}
-    for is_last in (False, True):
-        try:
-            return Relations(query.span).ask(query.text, used)
-        except duckdb.IOException:
-            # A part may have been merged into another between the catalogue and its files.
-            if is_last:
-                raise
-    return []
+    try:
+        return relations_of(query.span).ask(query.text, used)
+    except duckdb.IOException:
+        # A part may have been merged into another between the catalogue and its files.
+        return Relations(query.span).ask(query.text, used)
