@@ -236,6 +236,7 @@ fn is_system(message: &Message) -> bool {
 fn simple(blocks: Vec<Value>) -> Value {
     if let [Value::Object(only)] = blocks.as_slice()
         && only.len() == 2
+        && only.get("type").and_then(Value::as_str) == Some("text")
         && let Some(text) = only.get("text")
     {
         return text.clone();

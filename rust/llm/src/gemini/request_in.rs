@@ -301,9 +301,13 @@ fn read_tool_config(mut config: Fields, request: &mut ChatRequest) -> Result<(),
     }
     let rest = config.rest();
     if !rest.is_empty() {
-        request
+        let entry = request
             .extra
-            .insert("toolConfig".to_owned(), Value::Object(rest));
+            .entry("toolConfig")
+            .or_insert_with(|| Value::Object(Object::new()));
+        if let Value::Object(there) = entry {
+            there.extend(rest);
+        }
     }
     Ok(())
 }

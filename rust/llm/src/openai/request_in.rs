@@ -205,6 +205,8 @@ fn read_call(call: Value, place: String) -> Result<Part, Failure> {
     let mut fields = Fields::of(call.clone(), place)?;
     let kind = fields.text("type")?;
     if kind.as_deref().is_some_and(|kind| kind != "function") {
+        // Calls of every kind have an id, by which writers tell them from pieces of content.
+        fields.needed_text("id")?;
         return Ok(Part::Other(match call {
             Value::Object(object) => object,
             _ => Object::new(),

@@ -184,9 +184,7 @@ fn write_message(
             Part::Refusal(text) => refusal = Some(text.clone()),
             // Thoughts have a field of their own.
             Part::Thinking(_) | Part::ToolResult(_) => {}
-            Part::Other(other)
-                if message.role == Role::Assistant && other.contains_key("custom") =>
-            {
+            Part::Other(other) if message.role == Role::Assistant && other.contains_key("id") => {
                 calls.extend(target.carry_part(other, "messages.tool_calls", losses));
             }
             part => content.extend(write_part(target, part, losses)?),
@@ -195,7 +193,7 @@ fn write_message(
     let content = match content.as_slice() {
         [] if message.role == Role::Assistant => Value::Null,
         [] => Value::String(String::new()),
-        [Value::Object(only)] if only.len() == 2 && only.contains_key("text") => {
+        [Value::Object(only)] if only.len() == 2 && is_text(only) => {
             only.get("text").cloned().unwrap_or(Value::Null)
         }
         _ => Value::Array(content),
@@ -564,4 +562,8 @@ fn write_reasoning(target: &Target<'_>, out: &mut Object, losses: &mut Losses) {
         losses.changed("reasoning_effort");
     }
     out.insert("reasoning_effort".to_owned(), Value::from(sent));
+}
+
+fn is_text(part: &Object) -> bool {
+    part.contains_key("text") && part.get("type").and_then(Value::as_str) == Some("text")
 }
