@@ -190,6 +190,15 @@ def test_a_name_is_taken_once_and_is_one(served: Path) -> None:  # noqa: ARG001
         drafts.read("other")
 
 
+def test_what_could_not_be_begun_leaves_nothing_behind(served: Path) -> None:
+    sound = served.read_text()
+    served.write_text(sound.replace("kind: api_key", "kind: api_kee"))
+    with pytest.raises(UnsoundError, match="has errors; mend"):
+        begin()
+    served.write_text(sound)
+    assert begin().text == sound
+
+
 def test_a_withdrawn_change_stays_as_it_is(served: Path) -> None:  # noqa: ARG001
     draft = begin()
     drafts.withdraw(ADA, "tighten", why="the shop needs longer")

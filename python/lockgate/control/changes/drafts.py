@@ -147,6 +147,9 @@ def begin(by: Actor, *, name: str, purpose: str, source: str = "") -> Draft:
             here.mkdir(parents=True)
             record(by, "change.new", f"change {name}", why=purpose.strip())
             _scaffold(here, document, author=by.who, purpose=purpose.strip())
+    except ChangeError:
+        shutil.rmtree(here, ignore_errors=True)
+        raise
     except (IntegrityError, FileExistsError):
         message = f"there was a change `{name}` already; choose another name"
         raise ChangeError(message) from None
