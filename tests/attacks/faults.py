@@ -79,7 +79,7 @@ class CarelessProxy:
                     data = downgraded(connection, data)
                 answer = self.answer(data, self._ask(self.request(data)))
             finally:
-                # Before the caller has its answer: whoever sends one request after the other finds nobody else here.
+                # Before the caller has its answer: who sends one request after the other finds nobody here.
                 self._count(-1)
             connection.sendall(answer)
 

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Final
 from lockgate.control.access import delivery, expiry, usage
 from lockgate.control.access.oauth import keys
 from lockgate.control.accounts.letters import write
-from lockgate.control.changes import evidence, git_source, rollouts
 from lockgate.control.alerts.detect import look
 from lockgate.control.alerts.node_watch import watch_expiry, watch_node
 from lockgate.control.alerts.settle import settle
 from lockgate.control.analytics.watch import watch
 from lockgate.control.analytics.worker import keep_house, take_recording
-from lockgate.control.changes import evidence, rollouts
+from lockgate.control.changes import evidence, git_source, rollouts
 from lockgate.control.changes.scheduled import begin_due
 from lockgate.control.events.worker import read_recording
 from lockgate.control.notify.delivery import deliver, forget
