@@ -14,7 +14,14 @@ use crate::{DOCUMENT_VERSION, MAX_DOCUMENT_BYTES, read_file, yaml};
 /// How many files one document may include.
 const MAX_FILES: usize = 10_000;
 /// The sections of which files may add further entries.
-const JOINED: &[&str] = &["listeners", "upstreams", "applications", "apis", "policies"];
+const JOINED: &[&str] = &[
+    "listeners",
+    "upstreams",
+    "applications",
+    "apis",
+    "models",
+    "policies",
+];
 
 /// Where a document comes from.
 #[derive(Debug, Clone)]

@@ -59,8 +59,8 @@ pub struct Outgoing {
 
 /// Writes a request for a provider, whose own name of the model is `model`. `original` is the caller's body.
 ///
-/// In the provider's own language the caller's body goes as it came; only what must change is changed (model, `include_usage`), and
-/// nothing is dropped.
+/// In the provider's own language the caller's body goes as it came; only what must change is changed (model, `include_usage`,
+/// [`ChatRequest::bound`]), and nothing is dropped.
 ///
 /// # Errors
 /// The provider cannot take what the caller sent, such as a file that another provider keeps.
@@ -110,12 +110,16 @@ fn changed(
 ) -> Result<Option<Vec<u8>>, Failure> {
     let counts = request.surface == Surface::OpenaiChat && request.stream && !request.stream_usage;
     let names = request.surface != Surface::Gemini && request.model != model;
-    if !counts && !names {
+    let bound = request.bound.filter(|_| request.max_output.is_none());
+    if !counts && !names && bound.is_none() {
         return Ok(None);
     }
     let mut body = read_request(original, MOST_REQUEST_BYTES)?;
     if names {
         body.insert("model".to_owned(), Value::from(model));
+    }
+    if let Some(bound) = bound {
+        put_bound(request.surface, bound, &mut body);
     }
     if counts {
         if !matches!(body.get("stream_options"), Some(Value::Object(_))) {
@@ -126,6 +130,29 @@ fn changed(
         }
     }
     Ok(Some(to_bytes(&body)))
+}
+
+fn put_bound(surface: Surface, bound: u64, body: &mut Object) {
+    let (name, within) = match surface {
+        Surface::OpenaiChat => ("max_completion_tokens", body),
+        Surface::OpenaiResponses => ("max_output_tokens", body),
+        Surface::AnthropicMessages => ("max_tokens", body),
+        Surface::Gemini => {
+            // Gemini takes both spellings; the caller's is kept.
+            let name = ["generation_config", "generationConfig"]
+                .into_iter()
+                .find(|name| body.contains_key(*name))
+                .unwrap_or("generationConfig");
+            let config = body
+                .entry(name)
+                .or_insert_with(|| Value::Object(Object::new()));
+            match config.as_object_mut() {
+                Some(config) => ("maxOutputTokens", config),
+                None => return,
+            }
+        }
+    };
+    within.insert(name.to_owned(), Value::from(bound));
 }
 
 /// Reads a provider's whole answer. `answer` is the gateway's id of the call.
@@ -169,3 +196,49 @@ pub fn write_response(
 #[cfg(test)]
 #[path = "chat_fuzz.rs"]
 mod fuzz;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bounded(surface: Surface, dialect: Dialect, body: &str, bound: u64) -> Value {
+        let mut request = read_chat(surface, Some("m"), false, body.as_bytes()).unwrap();
+        request.bound = Some(bound);
+        let outgoing = write_chat(&request, body.as_bytes(), dialect, "m").unwrap();
+        let body = outgoing.body.unwrap_or_else(|| body.as_bytes().to_vec());
+        serde_json::from_slice(&body).unwrap()
+    }
+
+    #[test]
+    fn an_answer_without_a_bound_gets_the_one_that_was_reserved_for_it() {
+        let chat = r#"{"model":"m","messages":[{"role":"user","content":"Hi"}]}"#;
+        for (dialect, place) in [
+            (Dialect::Openai, "/max_completion_tokens"),
+            (Dialect::Moonshot, "/max_completion_tokens"),
+            (Dialect::Mistral, "/max_tokens"),
+            (Dialect::Anthropic, "/max_tokens"),
+            (Dialect::Gemini, "/generationConfig/maxOutputTokens"),
+            (Dialect::Ollama, "/options/num_predict"),
+        ] {
+            let sent = bounded(Surface::OpenaiChat, dialect, chat, 77);
+            assert_eq!(sent.pointer(place), Some(&Value::from(77)), "{sent}");
+        }
+        let contents = r#"{"contents":[{"parts":[{"text":"Hi"}]}],"generation_config":{"topK":3}}"#;
+        let sent = bounded(Surface::Gemini, Dialect::Gemini, contents, 77);
+        assert_eq!(
+            sent.pointer("/generation_config/maxOutputTokens"),
+            Some(&Value::from(77))
+        );
+        assert_eq!(
+            sent.pointer("/generation_config/topK"),
+            Some(&Value::from(3))
+        );
+    }
+
+    #[test]
+    fn the_callers_own_bound_stays() {
+        let chat = r#"{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"Hi"}]}"#;
+        let sent = bounded(Surface::OpenaiChat, Dialect::Openai, chat, 77);
+        assert_eq!(sent, serde_json::from_str::<Value>(chat).unwrap());
+    }
+}

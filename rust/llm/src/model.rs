@@ -27,6 +27,8 @@ pub struct ChatRequest {
     pub max_output: Option<u64>,
     /// Whether that was said by OpenAI's older name, `max_tokens`.
     pub max_output_old_name: bool,
+    /// The most tokens to generate where the caller names no bound: what was reserved for the answer is then the most that it takes.
+    pub bound: Option<u64>,
     /// `temperature`.
     pub temperature: Option<Number>,
     /// `top_p`.
@@ -95,6 +97,7 @@ impl ChatRequest {
             tool_choice: None,
             parallel_tool_calls: None,
             max_output: None,
+            bound: None,
             max_output_old_name: false,
             temperature: None,
             top_p: None,
@@ -111,6 +114,11 @@ impl ChatRequest {
             stream_usage: false,
             extra: Object::new(),
         }
+    }
+
+    /// The most tokens to generate that a provider is told.
+    pub(crate) fn most_output(&self) -> Option<u64> {
+        self.max_output.or(self.bound)
     }
 
     /// The name of the tool that a call was of.

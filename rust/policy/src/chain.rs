@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 use crate::env::Env;
 use crate::identity::Identity;
 use crate::policy::{BoundPolicy, Phase};
+use crate::prompt::Prompt;
 use crate::reason;
 use crate::request::{Body, RequestView, ResponseView};
 use crate::verdict::{Effect, Need, Refusal, Reply, ResponseEdit, ResponseVerdict, Verdict};
@@ -29,6 +30,8 @@ pub struct Progress {
     awaiting: SmallVec<[(usize, usize); 2]>,
     /// Who calls.
     pub identity: Option<Identity>,
+    /// What is asked of a model.
+    pub prompt: Option<Box<Prompt>>,
     unidentified: Option<Box<Refusal>>,
     /// What happens to the forwarded request.
     pub effects: SmallVec<[Effect; 4]>,
@@ -101,6 +104,14 @@ pub enum Outcome {
     Refuse(Box<Refusal>),
 }
 
+/// Where a chain stops.
+pub(crate) enum Halt {
+    /// The driver goes on.
+    Step(Step),
+    /// The next policy judges what is asked of a model, and that has not been read.
+    Prompt,
+}
+
 /// Turns to the next policy, or ends.
 enum Turn {
     Next,
@@ -140,28 +151,32 @@ impl Chain {
     }
 
     /// Evaluates policies until one decides, one needs something, or all have allowed.
-    pub fn advance(
+    pub(crate) fn advance(
         &self,
         request: &RequestView<'_>,
         route: &str,
         progress: &mut Progress,
         env: &mut Env<'_>,
-    ) -> Step {
+    ) -> Halt {
         while let Some(bound) = self.policies.get(progress.next) {
             if bound.kind.phase > Phase::Identify
                 && let Some(refusal) = progress.unidentified.take()
             {
-                return Step::Decided(Outcome::Refuse(refusal));
+                return Halt::Step(Step::Decided(Outcome::Refuse(refusal)));
+            }
+            if progress.prompt.is_none() && bound.needs_prompt() {
+                return Halt::Prompt;
             }
             match evaluate(bound, request, route, progress, env) {
                 Turn::Next => progress.next += 1,
-                Turn::Stop(step) => return step,
+                Turn::Stop(step) => return Halt::Step(step),
             }
         }
-        match progress.unidentified.take() {
-            Some(refusal) => Step::Decided(Outcome::Refuse(refusal)),
-            None => Step::Decided(Outcome::Forward),
-        }
+        let outcome = match progress.unidentified.take() {
+            Some(refusal) => Outcome::Refuse(refusal),
+            None => Outcome::Forward,
+        };
+        Halt::Step(Step::Decided(outcome))
     }
 
     /// The policy that is asked next, or has asked for something.
@@ -290,6 +305,7 @@ fn judge(
 ) -> ResponseVerdict {
     let view = RequestView {
         identity: progress.identity.as_ref(),
+        prompt: progress.prompt.as_deref(),
         ..*request
     };
     bound.policy.judge_response(&view, response, env)
@@ -357,6 +373,11 @@ fn applies(
     if bound.mode == Mode::Off || bound.expires.is_some_and(|end| env.now >= end) {
         return Ok(false);
     }
+    if let Some(prompt) = &progress.prompt
+        && !bound.is_for(prompt)
+    {
+        return Ok(false);
+    }
     if bound.share < 10_000 && !bound.concerns(&caller(request, progress)) {
         return Ok(false);
     }
@@ -365,6 +386,7 @@ fn applies(
         Some(condition) => condition.holds(
             &RequestView {
                 identity: progress.identity.as_ref(),
+                prompt: progress.prompt.as_deref(),
                 ..*request
             },
             route,
@@ -389,6 +411,7 @@ fn evaluate(
         Ok(true) => {
             let view = RequestView {
                 identity: progress.identity.as_ref(),
+                prompt: progress.prompt.as_deref(),
                 ..*request
             };
             bound.policy.evaluate(&view, env)

@@ -89,6 +89,7 @@ impl Directory {
             let settings = &entry.value;
             let application = Arc::new(Application {
                 id: Arc::from(entry.id.as_str()),
+                team: settings.team.as_deref().map(Arc::from),
                 plan: settings.plan.as_deref().map(Arc::from),
                 scopes: shared(&settings.scopes),
                 roles: shared(&settings.roles),

@@ -166,6 +166,7 @@ fn judge(
         body: body.map_or(Body::Absent, |body| Body::Unread(Some(body.len() as u64))),
         variables: &[],
         identity: None,
+        prompt: None,
     };
     let mut facts = Facts::default();
     let refused = |view: &RequestView<'_>, refusal: &Refusal| {

@@ -40,7 +40,9 @@ mod period;
 mod place;
 mod policy;
 mod preflight;
+mod price;
 mod problem_details;
+mod prompt;
 mod readable_answer;
 mod reason;
 mod request;
@@ -49,6 +51,7 @@ mod router;
 mod schedule;
 mod signature_key;
 mod signatures;
+mod spending;
 mod text_template;
 mod time;
 mod usage_fields;
@@ -60,7 +63,8 @@ pub use catalogue::{KINDS, catalogue, document_schema, kind, reasons};
 pub use chain::{Chain, Outcome, Progress, Step, VerdictRecord, Word};
 pub use condition::Condition;
 pub use counters::{
-    CalendarWindow, CounterKey, Counters, Noted, Permit, Run, SavedQuota, SavedUse, Usage, Window,
+    CalendarWindow, CounterKey, Counters, Noted, Permit, Reservation, Run, SavedQuota, SavedUse,
+    Usage, Wanted, Window,
 };
 pub use diff::{Difference, diff};
 pub use directory::{Directory, KeyLookup, Revoked, User, read_time};
@@ -77,11 +81,14 @@ pub use identity::{Application, Identity};
 pub use outline::{OutlinedPolicy, OutlinedRoute, Place, descriptions, outline};
 pub use password::{PasswordError, hash_password};
 pub use policy::{BoundPolicy, Compiling, Kind, Origin, Phase, Policy, Secrets, stable_hash};
+pub use price::{dialect_of, price_of};
 pub use problem_details::{Form, problem_response};
+pub use prompt::{Asked, Prompt};
 pub use reason::{GATEWAY_REASONS, Reason};
 pub use request::{Body, ClientCertificate, RequestView, ResponseView};
 pub use revision::{Part, Revision, Route, RouteTarget};
 pub use router::{Conditions, Found, Router, Template};
+pub use spending::{Held, Unit};
 pub use time::Timestamp;
 pub use verdict::{Effect, Effects, Need, Refusal, Reply, ResponseEdit, ResponseVerdict, Verdict};
 

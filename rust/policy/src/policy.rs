@@ -9,6 +9,7 @@ use crate::condition::Condition;
 use crate::directory::Directory;
 use crate::endpoint::Endpoint;
 use crate::env::Env;
+use crate::prompt::Prompt;
 use crate::reason::Reason;
 use crate::request::{RequestView, ResponseView};
 use crate::time::Timestamp;
@@ -97,6 +98,8 @@ pub struct Kind {
     pub on_error: OnError,
     /// Whether it makes sense only after someone was identified.
     pub needs_identity: bool,
+    /// Whether it judges calls to models, and nothing else.
+    pub needs_prompt: bool,
     /// Why it may refuse.
     pub reasons: &'static [&'static Reason],
     /// The JSON Schema of its settings.
@@ -225,6 +228,11 @@ pub enum Origin {
         /// The route.
         route: Arc<str>,
     },
+    /// A model, whichever API its calls come by.
+    Model {
+        /// The model.
+        model: Arc<str>,
+    },
 }
 
 impl fmt::Display for Origin {
@@ -238,6 +246,7 @@ impl fmt::Display for Origin {
                 version,
                 route,
             } => write!(f, "route {api}/{version} {route}"),
+            Self::Model { model } => write!(f, "model {model}"),
         }
     }
 }
@@ -274,6 +283,19 @@ pub struct BoundPolicy {
 }
 
 impl BoundPolicy {
+    /// Whether it judges calls to models alone: what is asked must be read before it.
+    pub fn needs_prompt(&self) -> bool {
+        self.kind.needs_prompt || matches!(self.origin, Origin::Model { .. })
+    }
+
+    /// Whether it is there for calls to this model.
+    pub(crate) fn is_for(&self, prompt: &Prompt) -> bool {
+        match &self.origin {
+            Origin::Model { model } => prompt.model.as_ref() == Some(model),
+            _ => true,
+        }
+    }
+
     /// Whether `caller` is in the share this policy applies to. The same caller always gets the same answer.
     pub fn concerns(&self, caller: &str) -> bool {
         self.share >= 10_000 || stable_hash(&[&self.id, caller]) % 10_000 < u64::from(self.share)

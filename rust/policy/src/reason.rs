@@ -93,6 +93,10 @@ reasons! {
     CREDENTIAL_BLOCKED = "credential.blocked", 403, "Credential blocked for a time", "use another credential of the application, or ask the API's owner why";
     /// The caller is slowed down for a time.
     THROTTLED = "caller.throttled", 429, "Slowed down for a time", "call less often, and again once the time of `Retry-After` is over";
+    /// What is asked of a model cannot be read.
+    MODEL_REQUEST = "model.bad_request", 400, "Request to a model not understood", "change the request as `detail` says and send it again";
+    /// There is no such model.
+    MODEL_UNKNOWN = "model.unknown", 404, "No such model", "ask for one of the models that `detail` names";
     /// The gateway is stopping.
     DRAINING = "gateway.draining", 503, "Gateway is stopping", "connect again";
 }

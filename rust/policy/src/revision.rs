@@ -1,5 +1,6 @@
 //! A document compiled into what serves requests.
 
+mod models;
 mod route;
 mod scopes;
 mod targets;
@@ -266,12 +267,18 @@ impl<'a> Build<'a> {
                 version: version.clone(),
             };
             let inner = self.scope(&entry.value.policies, &origin, Some(&entry.value), None);
+            let mut outer = [gateway.as_slice(), &scope, &inner].concat();
+            if entry.value.models.is_none() {
+                self.check_no_prompts(&inner);
+                // Policies of the gateway and of the API judge the versions that serve models, and no others.
+                outer.retain(|policy| !policy.needs_prompt());
+            }
             let shared = VersionScope {
                 api: name.clone(),
                 version,
                 settings: &entry.value,
                 hosts: hosts.clone(),
-                outer: [gateway.as_slice(), &scope, &inner].concat(),
+                outer,
             };
             self.version(&shared, &entry.span);
         }
@@ -290,6 +297,9 @@ impl<'a> Build<'a> {
             return;
         }
         self.outer_chain = None;
+        if let Some(names) = &shared.settings.models {
+            return self.models(shared, names, span);
+        }
         let mut ids = HashMap::new();
         for route in shared.settings.routes.iter() {
             let id = route_id(route);
@@ -386,6 +396,7 @@ impl<'a> Build<'a> {
             Some(shared.settings),
             Some(&template),
         );
+        self.check_no_prompts(&inner);
         let chain = self.route_chain(shared, &inner, &route.matches.span);
         let target = self.target(shared, route, &chain, &template);
         let conditions = self.conditions(route);

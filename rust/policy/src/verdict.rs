@@ -11,6 +11,7 @@ use crate::counters::Permit;
 use crate::facts::FactRequest;
 use crate::identity::Identity;
 use crate::reason::Reason;
+use crate::spending::Held;
 
 /// What a policy says about a request.
 #[derive(Debug)]
@@ -81,6 +82,10 @@ pub enum Effect {
     Hold(Permit),
     /// The answer may come from, or go to, the cache.
     Cache(Arc<CacheRule>),
+    /// An amount that is held until it is known what the call to a model took.
+    Reserve(Held),
+    /// The list of models holds these alone.
+    ListModels(Box<[String]>),
 }
 
 /// A change of an answer's fields or body.

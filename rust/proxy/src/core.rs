@@ -16,6 +16,7 @@ use crate::blocks::Blocks;
 use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::facts::Facts;
+use crate::models::Models;
 use crate::recording::Recording;
 use crate::request_id::RequestId;
 use crate::rollout::Rollouts;
@@ -35,6 +36,8 @@ pub struct Generation {
     pub cores: usize,
     /// Its services.
     pub upstreams: Upstreams,
+    /// Its models.
+    pub models: Models,
     /// The TLS of listeners, by name.
     pub tls: HashMap<Arc<str>, Arc<rustls::ServerConfig>>,
     /// Where events are kept.

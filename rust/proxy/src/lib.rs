@@ -25,6 +25,7 @@ mod key_sets;
 mod listen;
 mod members;
 mod metrics;
+mod models;
 mod node;
 mod record;
 mod recording;

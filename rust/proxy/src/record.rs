@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use crate::body::Arrival;
 use crate::core::{Core, Generation};
+use crate::models::CallRecord;
 use crate::request_id::RequestId;
 use crate::rollout::Watch;
 
@@ -24,6 +25,8 @@ pub struct Observation {
     pub has_read: bool,
     /// Who wants to know how it fared, while a rollout runs.
     pub watch: Option<Watch>,
+    /// What its call to a model took, once that has ended.
+    pub model_call: Option<CallRecord>,
     since: Instant,
     core: Arc<Core>,
     generation: Arc<Generation>,
@@ -72,6 +75,7 @@ impl Observation {
             arrival: None,
             has_read: false,
             watch: None,
+            model_call: None,
             since,
             core: core.clone(),
             generation: generation.clone(),
@@ -147,6 +151,9 @@ impl Drop for Observation {
         event.latency_us = u64::try_from(self.since.elapsed().as_micros()).unwrap_or(u64::MAX);
         if let Some(arrival) = &self.arrival {
             event.bytes_in = event.bytes_in.max(arrival.bytes());
+        }
+        if let Some(call) = self.model_call.take() {
+            event.model_call = Some(Box::new(std::mem::take(&mut *call.lock())));
         }
         self.core.count(event);
         if let Some(log) = &self.generation.access_log {

@@ -247,7 +247,13 @@ impl<'a> Exchange<'a> {
         }
         let mut answer = match decided {
             Ok(answer) => answer,
-            Err(refusal) => self.refuse(&refusal, seen),
+            Err(refusal) => {
+                let view = RequestView {
+                    path: &judged.arrived.path,
+                    ..self.unread_view(judged.client)
+                };
+                self.refuse(&refusal, judged.route.form(&view), seen)
+            }
         };
         for edit in &judged.progress.edits {
             edit.apply(answer.headers_mut());
@@ -255,12 +261,12 @@ impl<'a> Exchange<'a> {
         answer
     }
 
-    fn refuse(&self, refusal: &Refusal, seen: &mut Observation) -> Response<AnyBody> {
+    fn refuse(&self, refusal: &Refusal, form: Form, seen: &mut Observation) -> Response<AnyBody> {
         if seen.event.tries == 0 {
             seen.event.decision = Decision::Refuse;
         }
         seen.event.code = Some(refusal.reason.code.into());
-        problem_response(refusal, self.id.as_str(), Form::of(&self.head.headers)).map(full)
+        problem_response(refusal, self.id.as_str(), form).map(full)
     }
 
     /// Refuses what no route takes, with what the gateway's own policies say of every answer.
@@ -271,7 +277,7 @@ impl<'a> Exchange<'a> {
         client: IpAddr,
         seen: &mut Observation,
     ) -> Response<AnyBody> {
-        let mut answer = self.refuse(refusal, seen);
+        let mut answer = self.refuse(refusal, Form::of(&self.head.headers), seen);
         let view = RequestView {
             host: arrived.map_or("", Arrived::host),
             path: arrived.map_or("", |arrived| &arrived.path),
@@ -459,6 +465,7 @@ impl<'a> Exchange<'a> {
             body: Body::Absent,
             variables: &[],
             identity: None,
+            prompt: None,
         }
     }
 
@@ -475,7 +482,7 @@ impl<'a> Exchange<'a> {
         let name = match &route.target {
             RouteTarget::Upstream(name) => Some(name),
             RouteTarget::Split(weights) => self.core.pick(weights),
-            RouteTarget::Nobody | RouteTarget::Aggregate(_) => None,
+            RouteTarget::Nobody | RouteTarget::Aggregate(_) | RouteTarget::Models(_) => None,
         };
         let service = name.and_then(|name| self.generation.upstreams.get(name));
         service.ok_or_else(|| {
@@ -495,6 +502,9 @@ impl<'a> Exchange<'a> {
     ) -> Result<Response<AnyBody>, Box<Refusal>> {
         let mut tried = Tried::default();
         let answered = match &judged.route.target {
+            RouteTarget::Models(names) => {
+                self.ask_model(names, judged, body, seen, &mut tried).await
+            }
             RouteTarget::Aggregate(parts) => {
                 let prepared = self.prepare(judged, None)?;
                 let variables = judged.route.template.variables(&judged.arrived.path);

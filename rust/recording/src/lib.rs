@@ -50,7 +50,7 @@ mod shapes;
 mod tally;
 
 pub use beginning::{Beginning, read_beginning, write_beginning};
-pub use event::{Decision, Event, SCHEMA_VERSION, Text, Verdict, Word};
+pub use event::{Decision, Event, ModelCall, SCHEMA_VERSION, Text, Verdict, Word};
 pub use filter::Filter;
 pub use headers::Headers;
 pub use key::{KEY_FILE, read_key};

@@ -307,6 +307,7 @@ impl<'r> Judging<'r, '_> {
             },
             variables: &variables,
             identity: None,
+            prompt: None,
         };
         let mut env = Env {
             now: request.at,

@@ -131,6 +131,12 @@ impl<T> Default for Each<T> {
     }
 }
 
+impl<T> From<Vec<T>> for Each<T> {
+    fn from(items: Vec<T>) -> Self {
+        Self(items)
+    }
+}
+
 impl<T> std::ops::Deref for Each<T> {
     type Target = [T];
     fn deref(&self) -> &[T] {

@@ -21,7 +21,7 @@ const LEAST_BUDGET: u64 = 1_024;
 pub(crate) fn write(target: &Target<'_>, losses: &mut Losses) -> Result<Object, Failure> {
     let request = target.request;
     let mut out = object! {"model": target.model};
-    let max_tokens = request.max_output.unwrap_or_else(|| {
+    let max_tokens = request.most_output().unwrap_or_else(|| {
         losses.added("max_tokens");
         DEFAULT_MAX_TOKENS
     });

@@ -311,7 +311,7 @@ fn write_tools(target: &Target<'_>, out: &mut Object, losses: &mut Losses) {
 fn write_config(target: &Target<'_>, losses: &mut Losses) -> Object {
     let request = target.request;
     let mut config = Object::new();
-    put(&mut config, "maxOutputTokens", request.max_output);
+    put(&mut config, "maxOutputTokens", request.most_output());
     put(&mut config, "temperature", request.temperature.clone());
     put(&mut config, "topP", request.top_p.clone());
     put(&mut config, "topK", request.top_k.clone());

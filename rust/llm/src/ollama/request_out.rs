@@ -29,7 +29,7 @@ pub(crate) fn write(target: &Target<'_>, losses: &mut Losses) -> Result<Object, 
     }
     write_thinking(target, &mut out, losses);
     let mut options = Object::new();
-    put(&mut options, "num_predict", request.max_output);
+    put(&mut options, "num_predict", request.most_output());
     put(&mut options, "temperature", request.temperature.clone());
     put(&mut options, "top_p", request.top_p.clone());
     put(&mut options, "top_k", request.top_k.clone());

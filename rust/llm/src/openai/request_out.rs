@@ -109,7 +109,7 @@ fn write_limits(target: &Target<'_>, out: &mut Object, losses: &mut Losses) {
         Dialect::Openai if old_name => "max_tokens",
         _ => "max_completion_tokens",
     };
-    put(out, name, request.max_output);
+    put(out, name, request.most_output());
     match target.dialect {
         Dialect::Mistral => {
             put(out, "random_seed", request.seed.clone());

@@ -45,6 +45,7 @@ pub static KIND: Kind = Kind {
     about: "Identifies callers by a signed token of an issuer you trust.",
     on_error: OnError::Deny,
     needs_identity: false,
+    needs_prompt: false,
     reasons: &[
         &MISSING,
         &MALFORMED,

@@ -35,6 +35,7 @@ pub static KIND: Kind = Kind {
     about: "Identifies the application by its client certificate.",
     on_error: OnError::Deny,
     needs_identity: false,
+    needs_prompt: false,
     reasons: &[&MISSING, &UNKNOWN],
     schema: Settings::json_schema,
     compile,

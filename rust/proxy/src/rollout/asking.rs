@@ -210,6 +210,7 @@ impl Asking {
             body: job.body.view(),
             variables: &variables,
             identity: None,
+            prompt: None,
         };
         for _ in 0..=MOST_FACTS {
             let step = fenced(|| {

@@ -245,6 +245,7 @@ pub fn decide(
             body,
             variables: &variables,
             identity: None,
+            prompt: None,
         };
         let mut env = Env {
             now: Timestamp(at),
