@@ -11,6 +11,7 @@ from control.people import PASSWORD
 from load import SECONDS, Running
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 
@@ -69,11 +70,11 @@ class Browser:
         """Open a page."""
         return self._ask("GET", path, None)
 
-    def send(self, path: str, fields: dict[str, str | list[str]]) -> httpx.Response:
+    def send(self, path: str, fields: Mapping[str, str | list[str]]) -> httpx.Response:
         """Open a page and send its form."""
         return self.post(path, path, fields)
 
-    def post(self, page: str, path: str, fields: dict[str, str | list[str]]) -> httpx.Response:
+    def post(self, page: str, path: str, fields: Mapping[str, str | list[str]]) -> httpx.Response:
         """Open a page and send a form of it that leads elsewhere."""
         found = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', self.get(page).text)
         assert found is not None

@@ -123,7 +123,7 @@ def test_many_calls_at_once_do_not_overspend_a_small_budget(tmp_path: Path) -> N
 
     async def all_of_them(url: str, number: int) -> list[int]:
         limits = httpx.Limits(max_connections=100)
-        async with httpx.AsyncClient(limits=limits, timeout=None) as client:
+        async with httpx.AsyncClient(limits=limits, timeout=600) as client:
             return await asyncio.gather(*(call(client, url) for _ in range(number)))
 
     with Service(reply=provider("openai")) as service:

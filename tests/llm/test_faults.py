@@ -105,7 +105,7 @@ def test_errors_of_providers_keep_status_and_retry_after(tmp_path: Path) -> None
             assert response.json()["error"]["type"] == "overloaded_error"
 
 
-def refusing(status: str, name: str = "openai") -> Service:
+def refusing(status: str) -> Service:
     error = {"error": {"message": "no", "type": "x", "code": "x"}}
     return Service(reply=lambda _: answer(json.dumps(error), status, Content_Type="application/json"))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anthropic
 import openai
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.filterwarnings(
     "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
 )
-HELLO = [{"role": "user", "content": "Hi"}]
-WEATHER = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+HELLO: Any = [{"role": "user", "content": "Hi"}]
+WEATHER: Any = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 
 
 @pytest.fixture(params=PROVIDERS)
@@ -56,7 +56,7 @@ def of_google(url: str) -> genai.Client:
 
 
 def test_openai_chats(url: str, service: Service, name: str) -> None:
-    answer = of_openai(url).chat.completions.create(model="fast", messages=HELLO)  # type: ignore[arg-type]
+    answer = of_openai(url).chat.completions.create(model="fast", messages=HELLO)
     assert (answer.choices[0].message.content or "").startswith("Hello")
     assert answer.choices[0].finish_reason == "stop"
     assert answer.usage is not None
@@ -73,7 +73,7 @@ def test_openai_chats(url: str, service: Service, name: str) -> None:
 def test_openai_streams(url: str) -> None:
     stream = of_openai(url).chat.completions.create(
         model="fast",
-        messages=HELLO,  # type: ignore[arg-type]
+        messages=HELLO,
         stream=True,
         stream_options={"include_usage": True},
     )
@@ -96,11 +96,11 @@ def test_openai_asks_for_responses(url: str) -> None:
 
 def test_anthropic_asks_and_streams(url: str) -> None:
     client = of_anthropic(url)
-    answer = client.messages.create(model="fast", max_tokens=50, messages=HELLO)  # type: ignore[arg-type]
+    answer = client.messages.create(model="fast", max_tokens=50, messages=HELLO)
     assert [block.text[:5] for block in answer.content if block.type == "text"] == ["Hello"]
     assert answer.stop_reason in {"end_turn", "stop_sequence"}
     assert answer.usage.output_tokens == 7
-    with client.messages.stream(model="fast", max_tokens=50, messages=HELLO) as stream:  # type: ignore[arg-type]
+    with client.messages.stream(model="fast", max_tokens=50, messages=HELLO) as stream:
         final = stream.get_final_message()
     assert [block.text[:5] for block in final.content if block.type == "text"] == ["Hello"]
     assert (final.stop_reason, final.usage.output_tokens) == ("end_turn", 7)
@@ -121,20 +121,20 @@ def test_google_asks_and_streams(url: str) -> None:
 @pytest.mark.case("parallel")
 def test_each_library_calls_two_tools_at_once(url: str) -> None:
     cities = ["Oslo", "Rome"]
-    function = {"name": "weather", "description": "The weather", "parameters": WEATHER}
+    function: Any = {"name": "weather", "description": "The weather", "parameters": WEATHER}
     of_chat = of_openai(url).chat.completions.create(
         model="fast",
-        messages=HELLO,  # type: ignore[arg-type]
-        tools=[{"type": "function", "function": function}],  # type: ignore[list-item]
+        messages=HELLO,
+        tools=[{"type": "function", "function": function}],
     )
-    calls = of_chat.choices[0].message.tool_calls or []
-    assert [json.loads(call.function.arguments)["city"] for call in calls] == cities  # type: ignore[union-attr]
+    calls: list[Any] = of_chat.choices[0].message.tool_calls or []
+    assert [json.loads(call.function.arguments)["city"] for call in calls] == cities
     assert of_chat.choices[0].finish_reason == "tool_calls"
     of_messages = of_anthropic(url).messages.create(
         model="fast",
         max_tokens=50,
-        messages=HELLO,  # type: ignore[arg-type]
-        tools=[{"name": "weather", "input_schema": WEATHER}],  # type: ignore[list-item]
+        messages=HELLO,
+        tools=[{"name": "weather", "input_schema": WEATHER}],
     )
     uses = [block.input["city"] for block in of_messages.content if block.type == "tool_use"]
     assert (uses, of_messages.stop_reason) == (cities, "tool_use")

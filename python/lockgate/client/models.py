@@ -6,7 +6,7 @@ Written by `make client` from the OpenAPI document; changes are made there.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -36,11 +36,42 @@ class After(Told):
     rollout: dict[str, Any]
 
 
-class Answer(Told):
-    """An answer, and how the thread stands with it: `answered`, `planned`, `solved` or `declined`."""
+class AlertOut(Told):
+    """An alert. `evidence` and `baseline` are as its rule gives them."""
 
-    text: str
-    state: str = ""
+    id: int
+    rule: str
+    title: str
+    severity: str
+    subject: str
+    status: str
+    count: int
+    repeats: int
+    first_at: str
+    last_at: str
+    raised_at: str
+    status_by: str
+    status_why: str
+    applications: list[str]
+    evidence: dict[str, Any]
+    baseline: dict[str, Any]
+
+
+class AlertsOut(Told):
+    """A page of alerts, and the cursor of the next one."""
+
+    alerts: list[AlertOut]
+    next: str | None
+
+
+class Answer(Told):
+    """What a query answers."""
+
+    query: str
+    start: str
+    end: str
+    rows: list[dict[str, Any]]
+    gaps: list[dict[str, str]]
 
 
 class ApiOut(Told):
@@ -99,6 +130,30 @@ class BeginIn(Told):
 
     at: datetime | None = None
     break_glass: str | None = None
+
+
+class BlockIn(Told):
+    """What to block, for how long, and why. With `per_minute`, so many calls a minute are let through."""
+
+    what: str
+    seconds: int = 3600
+    why: str
+    per_minute: int | None = None
+    alert: int | None = None
+
+
+class BlockOut(Told):
+    """Something that is blocked now."""
+
+    what: str
+    sort: Literal["source", "application", "credential"]
+    since: str
+    until: str
+    per_minute: int | None
+    who: str
+    why: str
+    refused: int
+    alert: int | None
 
 
 class ChangeDetail(Told):
@@ -451,6 +506,27 @@ class PostOut(Told):
     at: datetime
 
 
+class PreviewOut(Told):
+    """What a block would have refused in the last day."""
+
+    is_known: bool
+    is_whole: bool
+    since: str
+    answered: int
+    refused: int
+    applications: dict[str, int]
+    apis: dict[str, int]
+    in_words: str
+
+
+class QueryOut(Told):
+    """A named query."""
+
+    name: str
+    what: str
+    parameters: list[str]
+
+
 class ResetLink(Told):
     """A link by which the owner of an account chooses another password, which works once within an hour."""
 
@@ -474,6 +550,29 @@ class Rotation(Told):
 
     overlap_hours: int = 24
     days: int = 180
+
+
+class RuleIn(Told):
+    """What shall hold for a rule. One without a threshold has no window either."""
+
+    is_on: bool = True
+    threshold: int = 0
+    window_seconds: int = 0
+    quiet_seconds: int
+
+
+class RuleOut(Told):
+    """A rule, and when it fires."""
+
+    name: str
+    title: str
+    what: str
+    severity: str
+    is_on: bool
+    threshold: int
+    unit: str
+    window_seconds: int
+    quiet_seconds: int
 
 
 class Secret(Told):

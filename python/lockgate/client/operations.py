@@ -80,6 +80,218 @@ class Accounts:
         )
 
 
+class Alerts:
+    """What is about alerts."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def alerts(
+        self,
+        *,
+        status: str | Omitted = OMITTED,
+        rule: str | Omitted = OMITTED,
+        severity: str | Omitted = OMITTED,
+        application: str | Omitted = OMITTED,
+        subject: str | Omitted = OMITTED,
+        cursor: str | Omitted = OMITTED,
+        limit: int | Omitted = OMITTED,
+    ) -> models.AlertsOut:
+        """Alerts, those with the newest events first; without a status, those that are not resolved.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(
+            models.AlertsOut,
+            "GET",
+            "/api/v1/alerts",
+            query={
+                "status": status,
+                "rule": rule,
+                "severity": severity,
+                "application": application,
+                "subject": subject,
+                "cursor": cursor,
+                "limit": limit,
+            },
+        )
+
+    def iter_alerts(
+        self,
+        *,
+        status: str | Omitted = OMITTED,
+        rule: str | Omitted = OMITTED,
+        severity: str | Omitted = OMITTED,
+        application: str | Omitted = OMITTED,
+        subject: str | Omitted = OMITTED,
+        limit: int | Omitted = OMITTED,
+    ) -> Iterator[models.AlertOut]:
+        """Every one of `alerts`, a page at a time.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        cursor: str | Omitted = OMITTED
+        while True:
+            page = self.alerts(
+                status=status,
+                rule=rule,
+                severity=severity,
+                application=application,
+                subject=subject,
+                limit=limit,
+                cursor=cursor,
+            )
+            yield from page.alerts
+            if page.next is None:
+                return
+            cursor = page.next
+
+    def alert(self, pk: int) -> models.AlertOut:
+        """One alert.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(models.AlertOut, "GET", f"/api/v1/alerts/{quote(str(pk), safe='')}")
+
+    def acknowledge(self, pk: int, *, why: str | Omitted = OMITTED) -> models.AlertOut:
+        """Say that somebody looks after an alert.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(
+            models.AlertOut,
+            "POST",
+            f"/api/v1/alerts/{quote(str(pk), safe='')}/acknowledge",
+            body={"why": why},
+        )
+
+    def resolve(self, pk: int, *, why: str | Omitted = OMITTED) -> models.AlertOut:
+        """Say that an alert is over.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(
+            models.AlertOut, "POST", f"/api/v1/alerts/{quote(str(pk), safe='')}/resolve", body={"why": why}
+        )
+
+    def rules(self) -> list[models.RuleOut]:
+        """The rules, and when each fires.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(list[models.RuleOut], "GET", "/api/v1/alert-rules")
+
+    def change_rule(
+        self,
+        name: str,
+        *,
+        quiet_seconds: int,
+        is_on: bool | Omitted = OMITTED,
+        threshold: int | Omitted = OMITTED,
+        window_seconds: int | Omitted = OMITTED,
+    ) -> models.RuleOut:
+        """Change when a rule fires.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(
+            models.RuleOut,
+            "PUT",
+            f"/api/v1/alert-rules/{quote(str(name), safe='')}",
+            body={
+                "is_on": is_on,
+                "threshold": threshold,
+                "window_seconds": window_seconds,
+                "quiet_seconds": quiet_seconds,
+            },
+        )
+
+    def blocks(self) -> list[models.BlockOut]:
+        """What is blocked now, newest first.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(list[models.BlockOut], "GET", "/api/v1/blocks")
+
+    def block(
+        self,
+        *,
+        what: str,
+        why: str,
+        seconds: int | Omitted = OMITTED,
+        per_minute: int | Omitted | None = OMITTED,
+        alert: int | Omitted | None = OMITTED,
+    ) -> models.BlockOut:
+        """Block something for a time; it ends by itself.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(
+            models.BlockOut,
+            "POST",
+            "/api/v1/blocks",
+            body={"what": what, "seconds": seconds, "why": why, "per_minute": per_minute, "alert": alert},
+        )
+
+    def unblock(self, *, what: str, why: str | Omitted = OMITTED) -> None:
+        """Free something before its time.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        self._transport.tell("DELETE", "/api/v1/blocks", query={"what": what, "why": why})
+
+    def preview(self, *, what: str) -> models.PreviewOut:
+        """What a block of something would have refused in the last day.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(models.PreviewOut, "GET", "/api/v1/blocks/preview", query={"what": what})
+
+
+class Analytics:
+    """What is about analytics."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def queries(self) -> list[models.QueryOut]:
+        """The named queries and what each takes.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(list[models.QueryOut], "GET", "/api/v1/analytics/queries")
+
+    def run_query(self, name: str) -> models.Answer:
+        """Ask a named query; `range` is a name such as `last_24_hours`, else send `from` and `to`.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(
+            models.Answer, "GET", f"/api/v1/analytics/queries/{quote(str(name), safe='')}"
+        )
+
+    def export_events(self, *, kind: str | Omitted = OMITTED) -> Iterator[bytes]:
+        """Events of a span as OCSF, one a line: `api_activity`, `http_activity` or `detection_finding`.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.stream("GET", "/api/v1/analytics/events.ndjson", query={"kind": kind})
+
+
 class Applications:
     """What is about applications."""
 
@@ -977,7 +1189,16 @@ class Portal:
             models.WholeThread, "GET", f"/api/v1/feedback/{quote(str(thread_id), safe='')}"
         )
 
-    def answer(self, thread_id: int, *, text: str, state: str | Omitted = OMITTED) -> models.WholeThread:
+    def answer(
+        self,
+        thread_id: int,
+        *,
+        query: str,
+        start: str,
+        end: str,
+        rows: Sequence[dict[str, Any]],
+        gaps: Sequence[dict[str, str]],
+    ) -> models.WholeThread:
         """Answer, as a person who is signed in. Everybody who follows the thread is told.
 
         Raises:
@@ -987,7 +1208,7 @@ class Portal:
             models.WholeThread,
             "POST",
             f"/api/v1/feedback/{quote(str(thread_id), safe='')}/answers",
-            body={"text": text, "state": state},
+            body={"query": query, "start": start, "end": end, "rows": rows, "gaps": gaps},
         )
 
 
@@ -1137,6 +1358,8 @@ class Operations:
 
     def __init__(self, transport: Transport) -> None:
         self.accounts = Accounts(transport)
+        self.alerts = Alerts(transport)
+        self.analytics = Analytics(transport)
         self.applications = Applications(transport)
         self.audit = Audit(transport)
         self.changes = Changes(transport)

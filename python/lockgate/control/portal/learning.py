@@ -63,6 +63,8 @@ LESSONS: Final = (
     Lesson("false-alarms", ("payload_guard",)),
     Lesson("browsers", ("cors",)),
     Lesson("versions", ("deprecation", "route")),
+    Lesson("models", ("model", "model_access", "token_limit", "budget")),
+    Lesson("blocked", ("source", "application", "credential", "caller")),
     Lesson("failures", ("upstream", "aggregate", "gateway", "policy")),
 )
 

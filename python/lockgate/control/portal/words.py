@@ -35,8 +35,8 @@ _IDENTIFYING: Final = (
 _BODIES: Final = ("size", "json_limits", "xml_limits", "graphql_limits", "schema", "payload_guard")
 _GROUPS: Final = {
     "identify": ("How you are known", _IDENTIFYING),
-    "allowed": ("What you need", ("require", "ip_filter")),
-    "limits": ("How much you may call", ("rate_limit", "quota", "concurrency")),
+    "allowed": ("What you need", ("require", "ip_filter", "model_access")),
+    "limits": ("How much you may call", ("rate_limit", "quota", "concurrency", "token_limit", "budget")),
     "bodies": ("What you may send", _BODIES),
     "browsers": ("From a browser", ("cors",)),
     "answers": ("What comes back", ("cache", "redact", "redirect", "respond", "deprecation")),
@@ -226,9 +226,37 @@ def _rate_limit(settings: Json) -> list[str]:
     return [f"{said}."]
 
 
-def _quota(settings: Json) -> list[str]:
+def _when(settings: Json) -> str:
     per = str(settings.get("per") or "")
-    when = f"in each {per}" if per in {"hour", "day", "week", "month"} else f"in {_span(per)}"
+    return f"in each {per}" if per in {"hour", "day", "week", "month"} else f"in {_span(per)}"
+
+
+def _model_access(settings: Json) -> list[str]:
+    said = []
+    for plan, models in (settings.get("by_plan") or {}).items():
+        said.append(f"On the plan `{_code(plan)}` you may ask {_listed(models)}.")
+    if others := settings.get("others"):
+        said.append(f"{'Others' if said else 'You'} may ask {_listed(others)}.")
+    return said or ["You may ask the models that your application was given."]
+
+
+def _spending(what: str, settings: Json) -> list[str]:
+    when = _when(settings)
+    said = [f"{limit} {what} {when} on the plan `{_code(plan)}`." for plan, limit in _plans(settings)]
+    if limit := settings.get("limit"):
+        on = " on any other plan" if said else ""
+        shown = f"{limit:,}" if isinstance(limit, int) else str(limit)
+        said.append(f"{shown} {what} {when}{on}, counted by {_by(settings)}.")
+    return said
+
+
+def _plans(settings: Json) -> Iterable[tuple[str, str]]:
+    plans = settings.get("by_plan") or {}
+    return ((name, f"{limit:,}" if isinstance(limit, int) else str(limit)) for name, limit in plans.items())
+
+
+def _quota(settings: Json) -> list[str]:
+    when = _when(settings)
     zone = f" ({_code(settings['time_zone'])})" if settings.get("time_zone") else ""
     plans = settings.get("by_plan")
     said = []
@@ -312,6 +340,9 @@ _WORDS: Final[dict[str, Callable[[Json], list[str]]]] = {
     "rate_limit": _rate_limit,
     "quota": _quota,
     "concurrency": _concurrency,
+    "model_access": _model_access,
+    "token_limit": lambda said: _spending("tokens of models", said),
+    "budget": lambda said: _spending("for models", said),
     "size": _size,
     "json_limits": _json_limits,
     "xml_limits": lambda said: [f"XML up to {_code(said.get('up_to', '1MiB'))}, without document types."],
@@ -333,6 +364,7 @@ _GUIDES: Final = {
     "http_signature": "signing",
     "mtls": "certificates",
     **dict.fromkeys(("rate_limit", "quota", "concurrency"), "limits"),
+    **dict.fromkeys(("model_access", "token_limit", "budget"), "models"),
     "require": "permissions",
     **dict.fromkeys(("size", "json_limits", "xml_limits", "graphql_limits", "schema"), "bodies"),
     "payload_guard": "false-alarms",
@@ -369,6 +401,10 @@ def _span(text: object) -> str:
 
 def _number(value: float) -> str:
     return f"{value:g}"
+
+
+def _listed(value: object) -> str:
+    return ", ".join(f"`{_code(text)}`" for text in _texts(value))
 
 
 def _code(value: object) -> str:
