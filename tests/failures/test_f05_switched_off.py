@@ -202,6 +202,9 @@ DANGLING: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "redirect": (lambda one: one.update(to="/{nobody}"), "nobody"),
     "require": (nothing, "needs to know who calls"),
     "payload_guard": (lambda one: one.update(classes=["log4shel"]), "log4shel"),
+    "model_access": (lambda one: one.update(others=["fasst"]), "unknown model `fasst`"),
+    "token_limit": (lambda one: one.update(by="cel:applicatoin.id"), "application"),
+    "budget": (lambda one: one.update(by="cel:applicatoin.id"), "application"),
     "redact": (lambda one: one.update(patterns=["card_numbers"]), "card_number"),
 }
 """How what a kind refers to is made to lead nowhere, and what the check then names."""

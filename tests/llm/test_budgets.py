@@ -180,3 +180,21 @@ def test_the_recording_says_what_a_call_took_and_nothing_of_what_was_said(tmp_pa
     assert (call.input_tokens, call.output_tokens, call.partial) == (12, 7, False)
     assert "Hello" not in event.model_dump_json()
     assert '"Hi"' not in event.model_dump_json()
+
+
+def test_tokens_and_money_are_counted_for_prometheus(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.yaml"
+    with Service(reply=provider("anthropic")) as service:
+        path.write_text(document(target("anthropic", service, PRICE)))
+        with lockgate.Gateway(path) as gateway:
+            url = f"{gateway.urls['public']}/ai"
+            assert httpx.post(url + CHAT, json=ASKED).status_code == 200
+            metrics = httpx.get(f"http://{gateway.admin}/metrics").text
+    labels = 'gen_ai_request_model="fast",gen_ai_provider_name="anthropic"'
+    for line in (
+        f"lockgate_model_calls_total{{{labels}}} 1",
+        f"lockgate_model_cost_usd_total{{{labels}}} 0.000082",
+        f'gen_ai_client_token_usage_total{{{labels},gen_ai_token_type="input"}} 12',
+        f'gen_ai_client_token_usage_total{{{labels},gen_ai_token_type="output"}} 7',
+    ):
+        assert line in metrics

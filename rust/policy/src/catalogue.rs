@@ -74,6 +74,7 @@ pub fn catalogue() -> Value {
                 "doc": KindDoc::of(kind.name),
                 "on_error": kind.on_error,
                 "needs_identity": kind.needs_identity,
+                "needs_prompt": kind.needs_prompt,
                 "settings": settings,
                 "definitions": generator.take_definitions(true),
                 "reasons": kind.reasons.iter().map(|reason| reason_json(reason)).collect::<Vec<_>>(),

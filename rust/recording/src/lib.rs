@@ -58,4 +58,6 @@ pub use read::{MAX_LINE_BYTES, ReadError, ReadWarnings, Reader};
 pub use recorder::{Lane, Recorder, RecorderOptions, Stats};
 pub use redact::Redactor;
 pub use segment::{SegmentError, SegmentOptions, SegmentStats, SegmentWriter};
-pub use tally::{LATENCY_BUCKETS_US, OTHER, RouteSeries, Series, Tally, TallySnapshot};
+pub use tally::{
+    LATENCY_BUCKETS_US, ModelCounts, ModelSeries, OTHER, RouteSeries, Series, Tally, TallySnapshot,
+};
