@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from control.beside import BESIDE, Beside
 from control.people import PASSWORD
 from control.serving import document
 from lockgate import Gateway
+from postgresql import programs
 from services import Service
 from sites import KEY
 
@@ -48,6 +50,29 @@ if TYPE_CHECKING:
 
     from control.people import NewToken, NewUser, SignIn, Traffic
     from pytest_django.fixtures import Settings
+
+
+def _is_suite(item: pytest.Item) -> bool:
+    return item.name == "test_the_suite_passes_on_postgresql"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What waits for the suite on PostgreSQL comes last, whatever folder it is in."""
+    items.sort(key=_is_suite)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    suite = next(filter(_is_suite, session.items), None)
+    if suite is None or session.config.option.collectonly or programs() is None:
+        return
+    module = getattr(suite, "module", None)
+    session.config.stash[BESIDE] = Beside(getattr(module, "WITHOUT", []))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if beside := config.stash.get(BESIDE, None):
+        beside.close()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -374,7 +374,7 @@ fn applies(
         return Ok(false);
     }
     if let Some(prompt) = &progress.prompt
-        && !bound.is_for(prompt)
+        && !bound.is_for(prompt.model.as_ref())
     {
         return Ok(false);
     }

@@ -9,7 +9,6 @@ use crate::condition::Condition;
 use crate::directory::Directory;
 use crate::endpoint::Endpoint;
 use crate::env::Env;
-use crate::prompt::Prompt;
 use crate::reason::Reason;
 use crate::request::{RequestView, ResponseView};
 use crate::time::Timestamp;
@@ -288,10 +287,10 @@ impl BoundPolicy {
         self.kind.needs_prompt || matches!(self.origin, Origin::Model { .. })
     }
 
-    /// Whether it is there for calls to this model.
-    pub(crate) fn is_for(&self, prompt: &Prompt) -> bool {
+    /// Whether it is there for calls to this model; `None` asks none.
+    pub(crate) fn is_for(&self, asked: Option<&Arc<str>>) -> bool {
         match &self.origin {
-            Origin::Model { model } => prompt.model.as_ref() == Some(model),
+            Origin::Model { model } => asked == Some(model),
             _ => true,
         }
     }

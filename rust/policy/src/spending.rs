@@ -9,8 +9,9 @@ use lockgate_config::{Document, Problem, Spanned};
 use lockgate_llm::{Estimate, ModelPrice};
 
 use crate::caller::{By, CallerKey};
-use crate::counters::{CalendarWindow, Reservation, Usage, Wanted};
+use crate::counters::{CalendarWindow, Usage, Wanted};
 use crate::env::Env;
+use crate::held::{Held, Unit};
 use crate::period::{Calendar, Period};
 use crate::policy::stable_hash;
 use crate::price::price_of;
@@ -19,32 +20,6 @@ use crate::request::RequestView;
 use crate::time::Timestamp;
 use crate::usage_fields::{self, SECOND, Shown, policy_item};
 use crate::verdict::{Effect, Effects, ResponseEdit};
-
-/// What a reservation is of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unit {
-    /// Tokens, of question and answer.
-    Tokens,
-    /// Millionths of a US dollar.
-    Money,
-}
-
-/// An amount that is held for a call to a model until it is known what it took.
-#[derive(Debug)]
-pub struct Held {
-    /// What it is of.
-    pub unit: Unit,
-    reservation: Reservation,
-}
-
-impl Held {
-    /// Puts what the call took in its place. What nobody knows stays at the most that it could take: a provider that says nothing
-    /// makes no call free.
-    pub fn settle(self, took: Option<u64>) {
-        let amount = self.reservation.amount();
-        self.reservation.settle(took.unwrap_or(amount));
-    }
-}
 
 /// Whom an amount is counted for, and over what time.
 #[derive(Debug)]
@@ -201,7 +176,7 @@ impl Purse {
             },
             Some((usage, Some(reservation))) => {
                 let mut effects = Effects::new();
-                effects.push(Effect::Reserve(Held { unit, reservation }));
+                effects.push(Effect::Reserve(Held::new(unit, reservation)));
                 let fields = self.fields(usage, limit, span);
                 effects.extend(
                     fields.map(|(name, value)| Effect::Response(ResponseEdit::Add(name, value))),

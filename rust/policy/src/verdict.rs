@@ -9,9 +9,9 @@ use smallvec::SmallVec;
 use crate::cache_rule::CacheRule;
 use crate::counters::Permit;
 use crate::facts::FactRequest;
+use crate::held::Held;
 use crate::identity::Identity;
 use crate::reason::Reason;
-use crate::spending::Held;
 
 /// What a policy says about a request.
 #[derive(Debug)]

@@ -20,11 +20,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::env::Env;
+use crate::held::Unit;
 use crate::period::Period;
 use crate::policy::{Compiled, Compiling, Kind, Phase, Policy};
 use crate::reason::Reason;
 use crate::request::RequestView;
-use crate::spending::{self, Purse, Reserved, Unit};
+use crate::spending::{self, Purse, Reserved};
 use crate::time::Timestamp;
 use crate::usage_fields::exceeded;
 use crate::verdict::Verdict;

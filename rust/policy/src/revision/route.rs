@@ -10,7 +10,7 @@ use lockgate_llm::{Call, Surface};
 use crate::chain::{Chain, Halt, Outcome, Progress, Step};
 use crate::env::Env;
 use crate::problem_details::Form;
-use crate::prompt::{Prompt, Unread};
+use crate::prompt_reading::{self, Unread};
 use crate::reason;
 use crate::request::RequestView;
 use crate::router::{Template, takes};
@@ -129,7 +129,7 @@ impl Route {
                 Halt::Prompt => {}
             }
             let asked = (request, self.forwarded_path(request.path));
-            match Prompt::read(asked, models) {
+            match prompt_reading::read(asked, models) {
                 Ok(prompt) => progress.prompt = Some(Box::new(prompt)),
                 Err(Unread::Need(limit)) => return Step::Need(Need::Body(limit)),
                 Err(Unread::Refused(refusal)) => return Step::Decided(Outcome::Refuse(refusal)),
