@@ -182,7 +182,7 @@ impl Asked<'_> {
         let mut left = keys.len();
         loop {
             let key = keys.next();
-            let request = self.request(outgoing, key.map(|(_, key)| key));
+            let request = self.request(outgoing, key.map(|(_, key)| key))?;
             let body = outgoing.body.as_ref();
             let body = body.map_or_else(|| self.body.clone(), |body| Bytes::from(body.clone()));
             let body = RequestBody::Read(body);
@@ -225,7 +225,13 @@ impl Asked<'_> {
     }
 
     /// A provider gets what its API needs, and nothing of what the caller sent to the gateway alone.
-    fn request(&self, outgoing: &Outgoing, key: Option<&HeaderValue>) -> Prepared {
+    fn request(&self, outgoing: &Outgoing, key: Option<&HeaderValue>) -> Result<Prepared, Failure> {
+        let path = outgoing.path.parse().map_err(|_| {
+            Failure::new(
+                FailureKind::Server,
+                "the model's name makes no path at its provider",
+            )
+        })?;
         let mut headers = HeaderMap::with_capacity(8);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
         headers.insert(USER_AGENT, HeaderValue::from_static("lockgate"));
@@ -247,17 +253,17 @@ impl Asked<'_> {
                 HeaderValue::from_static(value),
             );
         }
-        Prepared {
+        Ok(Prepared {
             method: Method::POST,
             headers,
-            path: outgoing.path.parse().unwrap_or_default(),
+            path,
             key: None,
             authority: None,
             bounds: self.asking.bounds,
             permits: Vec::new(),
             since: self.asking.since,
             cache: None,
-        }
+        })
     }
 
     async fn whole(
