@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: bench-control bench-replay help tools setup demo friday test failures fuzz quick lint advisories bench client docs wheel clean
+.PHONY: pictures bench-control bench-replay help tools setup demo friday test failures fuzz quick lint advisories bench client docs wheel clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -85,6 +85,9 @@ bench-control: setup ## Measure the console with ten million calls recorded; EVE
 docs: setup ## Write docs/reference from the code, and build the site into site/
 	PYTHONPATH=scripts $(PY) -m reference
 	$(VENV)/bin/mkdocs build --strict
+
+pictures: setup ## Write the pictures of console and portal in docs/images; needs scripts/install-chromium
+	PYTHONPATH=scripts:tests $(PY) -m pictures
 
 wheel: $(READY) ## Build a wheel into target/wheels
 	$(VENV)/bin/maturin build --release --locked

@@ -101,6 +101,42 @@ def test_each_role_sees_its_pages_and_no_others(
     assert found - of_other_tests == pages
 
 
+@pytest.mark.parametrize(
+    ("role", "groups"),
+    [
+        (
+            "platform_admin",
+            {
+                "Traffic": ["Overview", "Exceptions", "Analytics", "Alerts"],
+                "Change": ["Changes", "Rollout", "Revisions"],
+                "Access": ["Applications", "Plans", "Requests", "Feedback"],
+                "Run": ["Audit", "Channels", "Users", "Tokens"],
+            },
+        ),
+        (
+            "approver",
+            {
+                "Traffic": ["Overview", "Exceptions", "Analytics", "Alerts"],
+                "Change": ["Changes", "Rollout", "Revisions"],
+                "Access": ["Applications"],
+                "Run": ["Audit"],
+            },
+        ),
+        ("developer", {}),
+    ],
+)
+def test_pages_stand_in_groups_and_a_group_without_pages_is_not_there(
+    role: str, groups: dict[str, list[str]], new_user: NewUser, sign_in: SignIn
+) -> None:
+    page = shown(sign_in(new_user(role)), "/account/factors/")
+    sections = re.findall(r"<section aria-labelledby=\"nav-\d\">.*?</section>", page, re.DOTALL)
+    found = {
+        re.findall(r">([^<]+)</h2>", section)[0]: re.findall(r">([^<]+)</a>", section) for section in sections
+    }
+    assert found == groups
+    assert ('aria-label="Console"' in page) == bool(groups)
+
+
 def test_who_may_only_look_gets_no_forms_and_cannot_send_them(new_user: NewUser, sign_in: SignIn) -> None:
     client = sign_in(new_user("auditor"))
     assert "Invite somebody" not in shown(client, "/users/")

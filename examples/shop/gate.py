@@ -1,0 +1,25 @@
+"""`lockgate serve`, which ends with whoever started it, however that one ends."""
+
+import os
+import signal
+import sys
+import threading
+
+from lockgate.cli import app
+
+
+def main() -> None:
+    """Serve as the options say, until the standard input ends."""
+    threading.Thread(target=wait, daemon=True).start()
+    sys.argv[0] = "lockgate"
+    app(["serve", *sys.argv[1:]])
+
+
+def wait() -> None:
+    """Ask for an orderly end when the standard input ends."""
+    sys.stdin.buffer.read()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    main()
