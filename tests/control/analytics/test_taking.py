@@ -11,7 +11,7 @@ import duckdb
 import pytest
 from control.analytics.recorded import event, hour_of_yesterday, micros, refused, segment
 from django.utils import timezone
-from lockgate.control.analytics import duck, relations, store, tables, tail, taking
+from lockgate.control.analytics import duck, relations, rollups, store, tables, tail, taking
 from lockgate.control.analytics.models import LIVE, RETIRED, WRITING, Part, Taken
 from lockgate.control.analytics.queries.traffic import Summary, TrafficSummary
 from lockgate.control.events import index
@@ -68,7 +68,7 @@ def test_every_roll_up_has_all_calls(recordings: Path) -> None:
     segment(recordings, events)
     take()
     part = Part.objects.get()
-    for table in ("hours", "sources"):
+    for table in ("calls_hours", "calls_days", "statuses_days", "revisions_hours", "sources_days"):
         read = f"read_parquet('{store.file_of(table, part)}')"
         assert duck.cursor().execute(f"SELECT sum(calls) FROM {read}").fetchone() == (20,)
     fives = f"read_parquet('{store.file_of('fives', part)}')"
@@ -83,7 +83,7 @@ def test_codes_have_the_alerts_that_the_index_gives_them(recordings: Path) -> No
     segment(recordings, [refused(AT + place, code) for place, code in enumerate(codes)])
     take()
     found = (
-        duck.cursor().execute(f"{relations.Relations(span()).text} SELECT code, alert FROM events").fetchall()
+        duck.cursor().execute(relations.Relations(span()).before("SELECT code, alert FROM events")).fetchall()
     )
     assert dict(found) == {code: alert_of(code) for code in codes}
 
@@ -258,11 +258,11 @@ def test_a_reader_whose_file_was_merged_away_reads_the_new_one(
     recordings: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     many(recordings)
-    real = relations.Relations._events  # noqa: SLF001 - what a reader does first
+    real = relations.Relations._stored  # noqa: SLF001 - what a reader does first
     first: list[str] = []
 
-    def late(self: relations.Relations) -> str:
-        text = real(self)
+    def late(self: relations.Relations, one: rollups.RollUp) -> str:
+        text = real(self, one)
         if not first:
             first.append(text)
             taking.merge()
@@ -270,8 +270,9 @@ def test_a_reader_whose_file_was_merged_away_reads_the_new_one(
             store.sweep()
         return text
 
-    monkeypatch.setattr(relations.Relations, "_events", late)
+    monkeypatch.setattr(relations.Relations, "_stored", late)
     assert summary().calls == 9
+    assert first, "it was read while it was merged"
 
 
 def test_partitions_that_are_older_than_what_is_kept_are_dropped_as_a_whole(
@@ -325,8 +326,8 @@ def test_percentiles_lie_in_the_range_that_was_counted(
 ) -> None:
     segment(recordings, [event(AT + place, latency_us=us) for place, us in enumerate(latencies)])
     take()
-    text = f"SELECT quantile_ms({tables.HISTOGRAM}, {q}) FROM counted"
-    row = duck.cursor().execute(f"{relations.Relations(span()).text} {text}").fetchone()
+    text = f"SELECT quantile_ms({tables.HISTOGRAM}, {q}) FROM calls"
+    row = duck.cursor().execute(relations.Relations(span()).before(text)).fetchone()
     assert row is not None
     assert low <= row[0] <= high
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import duckdb
 
-from lockgate.control.analytics import tables
+from lockgate.control.analytics import rollups, tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 MOST_MEMORY: Final = "512MB"
 """What is larger is written to a folder meanwhile."""
-THREADS: Final = 2
+THREADS: Final = 1
+"""Answers are short: handing pieces of them to another thread costs more than it saves, most of all on a
+machine that has others to serve."""
 MOST_LINE_BYTES: Final = 4 << 20
 """More than the node writes in a line."""
 _lock = threading.Lock()
@@ -53,9 +55,8 @@ def _connect() -> DuckDBPyConnection:
     empty = events_of(f"(SELECT {nothing})")
     found.execute(f"CREATE TABLE tail AS SELECT '' AS segment, * FROM ({empty}) LIMIT 0")
     found.execute("CREATE TABLE no_events AS SELECT * EXCLUDE (segment) FROM tail")
-    for name, text in tables.ROLL_UPS.items():
-        made = text.format(events="no_events")
-        found.execute(f"CREATE TABLE no_{name} AS SELECT * FROM ({made}) LIMIT 0")
+    for name, text in rollups.made("no_events", {one: f"no_{one}" for one in rollups.TABLES}).items():
+        found.execute(f"CREATE TABLE no_{name} AS SELECT * FROM ({text}) LIMIT 0")
     return found
 
 

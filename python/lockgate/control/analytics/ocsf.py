@@ -115,8 +115,8 @@ def detection_finding(alert: Alert) -> dict[str, Any]:
 
 
 def _calls(made: Callable[[Event], dict[str, Any]], span: Span) -> Iterator[dict[str, Any]]:
-    text = f"{Relations(span).text} SELECT {', '.join(_COLUMNS)} FROM events ORDER BY micros, id"
-    found = duck.cursor().execute(text)
+    text = f"SELECT {', '.join(_COLUMNS)} FROM events ORDER BY micros, id"
+    found = duck.cursor().execute(Relations(span).before(text))
     while rows := found.fetchmany(_BATCH):
         for row in rows:
             yield made(dict(zip(_COLUMNS, row, strict=True)))

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from django.conf import settings
 from django.db import transaction
 
-from lockgate.control.analytics import duck, tables
+from lockgate.control.analytics import duck, rollups
 from lockgate.control.analytics.models import LIVE, RETIRED, WRITING, Part, Taken
 from lockgate.control.events.models import Progress
 
@@ -67,9 +67,10 @@ def write(part: Part, events: str) -> None:
     connection = duck.cursor()
     where = file_of("events", part)
     _copy(connection, events, where)
-    kept = f"read_parquet({duck.quoted(where)})"
-    for table, text in tables.ROLL_UPS.items():
-        _copy(connection, text.format(events=kept), file_of(table, part))
+    kept = _read(where)
+    hours = {one.hours: _read(file_of(one.hours, part)) for one in rollups.ROLL_UPS}
+    for table, text in rollups.made(kept, hours).items():
+        _copy(connection, text, file_of(table, part))
     found = connection.execute(f"SELECT count(*), min(micros), max(micros) FROM {kept}").fetchone()
     count, first, last = found or (0, None, None)
     part.events, part.first_at, part.last_at = count, first or 0, last or 0
@@ -77,7 +78,7 @@ def write(part: Part, events: str) -> None:
 
 def seal(part: Part) -> None:
     """Make the files of a part durable: the catalogue must not outlive them."""
-    for table in tables.TABLES:
+    for table in rollups.TABLES:
         path = file_of(table, part)
         _sync(path)
         _sync(path.parent)
@@ -131,13 +132,17 @@ def sweep() -> int:
     dead = Part.objects.filter(state=WRITING, since__lte=now - ABANDONED_SECONDS)
     parts = [*gone[:1_000], *dead[:1_000]]
     for part in parts:
-        for table in tables.TABLES:
+        for table in rollups.TABLES:
             path = file_of(table, part)
             path.unlink(missing_ok=True)
             if path.parent.is_dir() and not any(path.parent.iterdir()):
                 path.parent.rmdir()
         part.delete()
     return len(parts)
+
+
+def _read(path: Path) -> str:
+    return f"read_parquet({duck.quoted(path)}, hive_partitioning = false)"
 
 
 def _copy(connection: DuckDBPyConnection, what: str, to: Path) -> None:

@@ -1,19 +1,22 @@
 """The tables in Parquet: their columns, and the SQL that makes each of them out of the one before.
 
 `events` has a row for each call, without what is about a person and not needed here: no header, query
-string, subject, claim or body. `hours`, `sources` and `fives` are rolled up from it, file by file, so they
+string, subject, claim or body. `fives` and the roll-ups of `rollups` are made from it, file by file, so they
 are as complete as it is and come and go with it.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from lockgate.control.events.alerts import ALERTS
 from lockgate.control.events.models import BUCKET_SECONDS
 
-TABLES: Final = ("events", "hours", "sources", "fives")
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 HOUR: Final = 3_600
+DAY: Final = 86_400
 
 BOUNDS_US: Final = (
     *(1_000, 2_000, 5_000, 10_000, 20_000, 35_000, 50_000, 75_000),
@@ -84,16 +87,12 @@ SELECT *, {_alert()} AS alert FROM (
 
 
 def _latencies() -> dict[str, str]:
-    lower = (0, *BOUNDS_US)
-    upper = (*BOUNDS_US, None)
-    return {
-        f"l{place}": f"(latency_us >= {low}" + (f" AND latency_us < {high})" if high is not None else ")")
-        for place, (low, high) in enumerate(zip(lower, upper, strict=True))
-    }
+    bounds = [f"(latency_us < {bound})" for bound in BOUNDS_US]
+    return {f"l{place}": text for place, text in enumerate((*bounds, "1"))}
 
 
 LATENCIES: Final = tuple(_latencies())
-"""The columns that count calls by latency."""
+"""The columns that count the calls that took less than each bound, and at last all."""
 MEASURES: Final = {
     "calls": "1",
     "exceptions": "(code <> '')",
@@ -102,7 +101,7 @@ MEASURES: Final = {
     # Nobody asked a service, no policy refused, and yet there is an answer of the API.
     "cached": "(decision = 'forward' AND tries = 0 AND code = '' AND api <> '' AND status > 0)",
     "retried": "(tries > 1)",
-    "shadowed": "(len(shadow) > 0)",
+    **{alert.name: f"(alert = '{alert.name}')" for alert in ALERTS},
     "bytes_in": "bytes_in",
     "bytes_out": "bytes_out",
     "latency_us": "latency_us",
@@ -110,71 +109,65 @@ MEASURES: Final = {
     **_latencies(),
 }
 """What is summed of calls, and what a single one adds to it."""
-DIMENSIONS: Final = ("api", "api_version", "route", "application", "revision", "code", "alert", "status")
-"""By what `hours` has calls apart."""
 
 
-def _sums(names: tuple[str, ...] = tuple(MEASURES)) -> str:
+def sums(names: Iterable[str]) -> str:
+    """Columns that sum measures of events."""
     return ", ".join(f"sum({MEASURES[name]})::BIGINT AS {name}" for name in names)
 
 
-HOURS: Final = f"""
-SELECT micros // 1000000 // {HOUR} * {HOUR} AS second, {", ".join(DIMENSIONS)}, {_sums()}
-FROM {{events}} GROUP BY ALL ORDER BY second, api, route, application"""
-"""One row for each hour and each combination of what is asked for."""
-
-SOURCES: Final = f"""
-SELECT micros // 1000000 // {HOUR} * {HOUR} AS second, source, code, alert,
-  {_sums(("calls", "exceptions", "failed", "bytes_in", "bytes_out"))}
-FROM {{events}} GROUP BY ALL ORDER BY second"""
-"""Who called, by the hour: apart from `hours`, as there are far more sources than applications."""
-
-_OF_FIVES: Final = ("calls", "exceptions", "refused", "failed", "bytes_out", *LATENCIES)
+OF_SERIES: Final = (
+    *("calls", "exceptions", "refused", "failed", "cached", "bytes_in", "bytes_out"),
+    *(alert.name for alert in ALERTS),
+    *LATENCIES,
+)
+"""The measures that are known along the time."""
 FIVES: Final = f"""
 SELECT second,
   CASE g WHEN 7 THEN '' WHEN 3 THEN 'api' WHEN 5 THEN 'application' ELSE 'route' END AS sort,
   CASE g WHEN 7 THEN '' WHEN 3 THEN api WHEN 5 THEN application ELSE api || '/' || route END AS name,
   * EXCLUDE (second, g, api, application, route)
 FROM (
-  SELECT second, api, application, route, grouping(api, application, route) AS g, {_sums(_OF_FIVES)}
+  SELECT second, api, application, route, grouping(api, application, route) AS g, {sums(OF_SERIES)}
   FROM (SELECT micros // 1000000 // {BUCKET_SECONDS} * {BUCKET_SECONDS} AS second, * FROM {{events}})
   GROUP BY GROUPING SETS (
     (second), (second, api), (second, application), (second, api, route)
   )
 )
 WHERE (g <> 3 OR api <> '') AND (g <> 2 OR route <> '') AND (g <> 5 OR application <> '')
-ORDER BY second"""
-"""Five minutes of everything, of each API, of each application and of each route: what detectors look at."""
+ORDER BY sort, name, second"""
+"""Five minutes of everything, of each API, of each application and of each route: what charts show and
+detectors look at."""
 
-ROLL_UPS: Final = {"hours": HOURS, "sources": SOURCES, "fives": FIVES}
 
-
-def single(second: str) -> str:
-    """The columns of `counted` for a single event.
+def single(second: str, by: Iterable[str] = ()) -> str:
+    """The columns of a series for a single event.
 
     Args:
         second: Where its time is counted.
+        by: What is said of it besides.
     """
-    measured = ", ".join(f"({text})::BIGINT AS {name}" for name, text in MEASURES.items())
-    return f"{second} AS second, {', '.join(DIMENSIONS)}, {measured}"
+    measured = ", ".join(f"({MEASURES[name]})::BIGINT AS {name}" for name in OF_SERIES)
+    return ", ".join((f"{second} AS second", *by, measured))
 
 
 def _quantile() -> str:
     lower = [0, *BOUNDS_US]
     # There is no upper bound of the last; what is that slow is shown as twice its lower one at most.
     upper = [*BOUNDS_US, 2 * BOUNDS_US[-1]]
+    many = len(upper)
     return f"""
-CREATE MACRO quantile_place(h, q) AS
-  list_position([list_sum(h[1:i]) >= q * list_sum(h) FOR i IN range(1, {len(upper) + 1})], true);
+CREATE MACRO quantile_place(h, q) AS len(list_filter(h, lambda one: one < q * h[{many}])) + 1;
 CREATE MACRO quantile_of(h, q, p) AS
   {lower}[p] + ({upper}[p] - {lower}[p])
-    * greatest(0.0, least(1.0, (q * list_sum(h) - coalesce(list_sum(h[1:p - 1]), 0)) / h[p]));
+    * greatest(0.0, least(1.0, (q * h[{many}] - coalesce(h[p - 1], 0)) / (h[p] - coalesce(h[p - 1], 0))));
 CREATE MACRO quantile_ms(h, q) AS
-  CASE WHEN coalesce(list_sum(h), 0) = 0 THEN NULL
+  CASE WHEN coalesce(h[{many}], 0) = 0 THEN NULL
   ELSE quantile_of(h, q, quantile_place(h, q)) / 1000.0 END;
 """
 
 
 MACROS: Final = _quantile()
 HISTOGRAM: Final = f"[{', '.join(f'sum({name})' for name in LATENCIES)}]"
-"""The latencies of a group, for `quantile_ms(…, 0.95)`."""
+"""How many calls of a group took less than each bound. `quantile_ms(h, 0.95)` is asked of a column that a
+query within has, as DuckDB would add all up again wherever it stands."""

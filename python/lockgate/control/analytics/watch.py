@@ -54,8 +54,12 @@ class _Fives(Query[_Row]):
     what: ClassVar = "five minutes of every series"
     row: ClassVar = _Row
     text: ClassVar = f"""
-SELECT sort, name, second, sum(calls), sum(failed), sum(bytes_out), quantile_ms({HISTOGRAM}, 0.95)
-FROM fives GROUP BY sort, name, second"""
+SELECT sort, name, second, n, failed, volume, quantile_ms(h, 0.95)
+FROM (
+  SELECT sort, name, second, sum(calls) AS n, sum(failed) AS failed, sum(bytes_out) AS volume,
+    {HISTOGRAM} AS h
+  FROM fives GROUP BY sort, name, second
+)"""
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from lockgate import _engine
 from lockgate.control.audit.services import Actor, record
+from lockgate.control.events import segments
 from lockgate.control.events.alerts import alert_of
 from lockgate.control.events.models import BUCKET_SECONDS, CallException, Count, Progress, Segment
 
@@ -169,9 +170,31 @@ def _roll(path: Path, rolled: Rolled, most: int | None = None) -> list[str]:
     return events.damages()
 
 
+def _whole(path: Path) -> Rolled | None:
+    found = segments.whole(path, MOST_OF_SEGMENT)
+    if found is None:
+        return None
+    exceptions = [
+        CallException(**dict(zip(segments.EXCEPTION, row, strict=True))) for row in found.exceptions
+    ]
+    return Rolled(
+        counts=found.counts,
+        exceptions=exceptions,
+        revisions=found.revisions,
+        events=found.events,
+        first_at=found.first_at,
+        last_at=found.last_at,
+        unkept=found.refused - len(exceptions),
+    )
+
+
 def _index(path: Path) -> None:
-    rolled = Rolled()
-    damages = _roll(path, rolled)
+    damages: list[str] = []
+    rolled = _whole(path)
+    if rolled is None:
+        # The engine reads on behind a damage, and says where it is.
+        rolled = Rolled()
+        damages = _roll(path, rolled)
     if not rolled.events and not damages:
         # Nothing is sealed that has no event: its end was cut off.
         damages = [f"no event of segment `{path.name}` can be read"]
@@ -207,26 +230,14 @@ def _add(counts: Counter[Key]) -> None:
     recent = {key: number for key, number in counts.items() if key[0] >= _oldest_count()}
     if not recent:
         return
-    buckets = [key[0] for key in recent]
-    there = Count.objects.filter(bucket__gte=min(buckets), bucket__lte=max(buckets))
-    # Only whoever holds the lock of `Progress` comes here, so nobody changes a row in between.
-    for bucket, api, application, code, number in there.values_list(
-        "bucket", "api", "application", "code", "count"
-    ):
-        key = (bucket, api, application, code)
-        if key in recent:
-            recent[key] += number
-    rows = [
-        Count(bucket=bucket, api=api, application=application, code=code, count=number)
-        for (bucket, api, application, code), number in recent.items()
-    ]
-    Count.objects.bulk_create(
-        rows,
-        batch_size=_BATCH,
-        update_conflicts=True,
-        unique_fields=["bucket", "api", "application", "code"],
-        update_fields=["count"],
-    )
+    # Both databases know this, and it asks nothing back.
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO events_count (bucket, api, application, code, count) VALUES (%s, %s, %s, %s, %s)"
+            " ON CONFLICT (bucket, api, application, code)"
+            " DO UPDATE SET count = events_count.count + excluded.count",
+            [(*key, number) for key, number in sorted(recent.items())],
+        )
 
 
 def _oldest_count() -> int:
@@ -235,12 +246,23 @@ def _oldest_count() -> int:
 
 def _note_revisions(progress: Progress, rolled: Rolled) -> None:
     """A revision that callers meet is a change of policy, whoever made it."""
-    for at, revision in rolled.revisions:
+    for at, revision in _served(rolled.revisions):
         if revision and revision != progress.revision:
             why = f"first seen at {_time(at)} in the recording"
             by, before = Actor("node", ""), progress.revision or None
             record(by, "revision.served", "gateway", before=before, after=revision, why=why)
             progress.revision = revision
+
+
+def _served(changes: list[tuple[int, str]]) -> list[tuple[int, str]]:
+    """Each revision once, and the one that was served in the end: a canary takes turns with the other."""
+    first: dict[str, int] = {}
+    for at, revision in changes:
+        first.setdefault(revision, at)
+    found = [(at, revision) for revision, at in first.items()]
+    if found and found[-1][1] != changes[-1][1]:
+        found.append(changes[-1])
+    return found
 
 
 def _prune(progress: Progress) -> None:

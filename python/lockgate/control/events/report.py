@@ -11,8 +11,9 @@ from django.db.models import Q
 
 from lockgate.audit.entry import written
 from lockgate.control.analytics import tail
-from lockgate.control.analytics.relations import Relations
+from lockgate.control.analytics.relations import relations_of
 from lockgate.control.audit.models import Entry
+from lockgate.control.events.alerts import ALERTS
 from lockgate.control.events.models import CallException
 from lockgate.control.events.times import moment
 
@@ -45,7 +46,7 @@ class Report:
         self._span = span
         wanted = [metric for metric in metrics if not metric.is_audit]
         self._is_of_traffic = any(metric.is_traffic for metric in wanted)
-        self._relations = Relations(span)
+        self._relations = relations_of(span)
         self._counts = self._counted() if wanted else []
 
     def total(self, metric: Metric) -> int:
@@ -122,16 +123,26 @@ class Report:
         return counts
 
     def _counted(self) -> list[_Row]:
-        """All that is asked for in one reading: each dimension beside the alert."""
-        step = self._span.step
-        only = "" if self._is_of_traffic else "WHERE alert <> ''"
+        """All that is asked for: each dimension beside the alert."""
+        answered = "SELECT '' AS alert, api, application, '' AS code, calls FROM calls WHERE NOT is_exception"
+        refused = "SELECT alert, api, application, code, calls FROM reasons WHERE code <> ''"
         text = f"""
-SELECT CASE grouping(point, api, application, code)
-    WHEN 7 THEN 'point' WHEN 11 THEN 'api' WHEN 13 THEN 'application' ELSE 'reason' END,
-  alert, coalesce(point::VARCHAR, api, application, code), sum(calls)
-FROM (SELECT second // {step} * {step} AS point, api, application, code, alert, calls FROM counted {only})
-GROUP BY GROUPING SETS ((alert, point), (alert, api), (alert, application), (alert, code))"""
-        return [_Row(*row) for row in self._relations.ask(text)]
+SELECT CASE grouping(api, application, code) WHEN 3 THEN 'api' WHEN 5 THEN 'application' ELSE 'reason' END,
+  alert, coalesce(api, application, code), sum(calls)
+FROM ({refused}{f" UNION ALL {answered}" if self._is_of_traffic else ""})
+GROUP BY GROUPING SETS ((alert, api), (alert, application), (alert, code))"""
+        return [*self._points(), *(_Row(*row) for row in self._relations.ask(text))]
+
+    def _points(self) -> list[_Row]:
+        step, names = self._span.step, [alert.name for alert in ALERTS]
+        text = f"""
+SELECT second // {step} * {step} AS point, sum(calls), {", ".join(f"sum({name})" for name in names)}
+FROM series GROUP BY point"""
+        found = []
+        for point, calls, *counts in self._relations.ask(text):
+            by_alert = {"": calls - sum(counts), **dict(zip(names, counts, strict=True))}
+            found += [_Row("point", alert, str(point), count) for alert, count in by_alert.items() if count]
+        return found
 
     def _sources(self, metric: Metric) -> list[dict[str, object]]:
         """Callers' addresses of exceptions, the most first."""
@@ -139,7 +150,7 @@ GROUP BY GROUPING SETS ((alert, point), (alert, api), (alert, application), (ale
         only = "" if metric.is_traffic else f"AND alert IN ({names})"
         text = f"""
 SELECT source, sum(calls) AS n, count(*) OVER (), sum(sum(calls)) OVER ()
-FROM sources WHERE code <> '' {only} GROUP BY source ORDER BY n DESC, source LIMIT {MOST_VALUES}"""
+FROM sources WHERE is_exception {only} GROUP BY source ORDER BY n DESC, source LIMIT {MOST_VALUES}"""
         rows = self._relations.ask(text)
         named: list[dict[str, object]] = [{"value": row[0] or None, "count": row[1]} for row in rows]
         if rows and rows[0][2] > len(rows):

@@ -33,10 +33,14 @@ class ApplicationUsage(Query[Usage]):
     what: ClassVar = "calls, exceptions, bytes and latency of applications by API and version"
     row: ClassVar = Usage
     text: ClassVar = f"""
-SELECT application, api, api_version, sum(calls) AS n, sum(exceptions), sum(failed), sum(bytes_in),
-  sum(bytes_out), quantile_ms({HISTOGRAM}, 0.95), max(second)
-FROM counted WHERE {CALLS} AND application <> ''
-GROUP BY application, api, api_version ORDER BY n DESC, application, api LIMIT $limit"""
+SELECT * EXCLUDE (h, latest), quantile_ms(h, 0.95), latest
+FROM (
+  SELECT application, api, api_version, sum(calls) AS n, sum(exceptions), sum(failed), sum(bytes_in),
+    sum(bytes_out), max(last_second) AS latest, {HISTOGRAM} AS h
+  FROM calls WHERE {CALLS} AND application <> ''
+  GROUP BY application, api, api_version ORDER BY n DESC, application, api LIMIT $limit
+)
+ORDER BY n DESC, application, api"""
 
 
 @dataclass(frozen=True)
@@ -57,8 +61,8 @@ class ApplicationsSeen(Query[Arrival]):
     what: ClassVar = "applications by when they first called in the span, the newest first"
     row: ClassVar = Arrival
     text: ClassVar = f"""
-SELECT application, min(second) AS first, max(second), sum(calls)
-FROM counted WHERE {CALLS} AND application <> ''
+SELECT application, min(first_second) AS first, max(last_second), sum(calls)
+FROM calls WHERE {CALLS} AND application <> ''
 GROUP BY application ORDER BY first DESC, application LIMIT $limit"""
 
 
@@ -84,11 +88,12 @@ class LimitPressure(Query[Pressure]):
     what: ClassVar = "applications beyond rate limits, quotas and plans, by their share of calls"
     row: ClassVar = Pressure
     text: ClassVar = f"""
-SELECT application, api, code, sum(n) AS beyond, any_value(every), sum(n) / any_value(every), max(last)
+SELECT application, api, code, beyond, every, beyond / every, latest
 FROM (
-  SELECT application, api, code, sum(calls) AS n, max(second) AS last,
-    sum(sum(calls)) OVER (PARTITION BY application, api) AS every
-  FROM counted WHERE {CALLS} GROUP BY application, api, code
+  SELECT application, api, code, sum(calls) AS beyond, max(last_second) AS latest
+  FROM reasons WHERE {CALLS} AND split_part(code, '.', 1) IN ('rate_limit', 'quota', 'concurrency')
+  GROUP BY application, api, code
 )
-WHERE split_part(code, '.', 1) IN ('rate_limit', 'quota', 'concurrency')
-GROUP BY application, api, code ORDER BY beyond DESC, application LIMIT $limit"""
+JOIN (SELECT application, api, sum(calls) AS every FROM calls WHERE {CALLS} GROUP BY application, api)
+  USING (application, api)
+ORDER BY beyond DESC, application LIMIT $limit"""

@@ -26,7 +26,7 @@ class ErrorsOverTime(Query[Failures]):
     row: ClassVar = Failures
     text: ClassVar = f"""
 SELECT second // $step * $step AS point, sum(calls), sum(failed)
-FROM counted WHERE {CALLS} GROUP BY point ORDER BY point"""
+FROM series WHERE {CALLS} GROUP BY point ORDER BY point"""
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ class ErrorsByRoute(Query[RouteFailures]):
     what: ClassVar = "calls that were answered with 5xx by route, status and reason"
     row: ClassVar = RouteFailures
     text: ClassVar = f"""
-SELECT api, api_version, route, status, code, sum(failed) AS n, max(second)
-FROM counted WHERE {CALLS} AND failed > 0
+SELECT api, api_version, route, status, code, sum(failed) AS n, max(last_second)
+FROM reasons WHERE {CALLS} AND failed > 0
 GROUP BY ALL ORDER BY n DESC, route, status LIMIT $limit"""
 
 
@@ -75,6 +75,5 @@ class ErrorsByTarget(Query[TargetFailures]):
     what: ClassVar = "calls, failures and further tries by member of an upstream"
     row: ClassVar = TargetFailures
     text: ClassVar = f"""
-SELECT upstream, target, count(*) AS n, count(*) FILTER (status >= 500) AS bad, count(*) FILTER (tries > 1)
-FROM events WHERE {CALLS} AND upstream <> ''
-GROUP BY ALL ORDER BY bad DESC, n DESC, target LIMIT $limit"""
+SELECT upstream, target, sum(calls) AS n, sum(failed) AS bad, sum(retried)
+FROM targets WHERE {CALLS} GROUP BY upstream, target ORDER BY bad DESC, n DESC, target LIMIT $limit"""

@@ -33,11 +33,9 @@ class ExceptionsOverTime(Query[Alerts]):
     row: ClassVar = Alerts
     text: ClassVar = f"""
 SELECT second // $step * $step AS point,
-  coalesce(sum(exceptions) FILTER (alert = 'unauthorized_access'), 0),
-  coalesce(sum(exceptions) FILTER (alert = 'rate_limit_exceeded'), 0),
-  coalesce(sum(exceptions) FILTER (alert = 'malicious_payload'), 0),
-  coalesce(sum(exceptions) FILTER (alert = ''), 0)
-FROM counted WHERE {CALLS} AND code <> '' GROUP BY point ORDER BY point"""
+  sum(unauthorized_access), sum(rate_limit_exceeded), sum(malicious_payload),
+  sum(exceptions) - sum(unauthorized_access) - sum(rate_limit_exceeded) - sum(malicious_payload)
+FROM series WHERE {CALLS} GROUP BY point HAVING sum(exceptions) > 0 ORDER BY point"""
 
 
 @dataclass(frozen=True)
@@ -62,8 +60,8 @@ class ExceptionsByReason(Query[ReasonCount]):
     row: ClassVar = ReasonCount
     text: ClassVar = f"""
 SELECT code, alert, sum(exceptions) AS n, count(DISTINCT application) FILTER (application <> ''),
-  count(DISTINCT api) FILTER (api <> ''), min(second), max(second)
-FROM counted WHERE {CALLS} AND code <> ''
+  count(DISTINCT api) FILTER (api <> ''), min(first_second), max(last_second)
+FROM reasons WHERE {CALLS} AND code <> ''
 GROUP BY code, alert ORDER BY n DESC, code LIMIT $limit"""
 
 
@@ -85,7 +83,7 @@ class ExceptionsByRemedy(Query[Remedy]):
     what: ClassVar = "exceptions by what their callers can do, the most frequent first"
     row: ClassVar = Remedy
     text: ClassVar = f"""
-SELECT code, sum(exceptions) AS n FROM counted WHERE {CALLS} AND code <> ''
+SELECT code, sum(exceptions) AS n FROM reasons WHERE {CALLS} AND code <> ''
 GROUP BY code ORDER BY n DESC, code"""
 
     def made(self, found: Sequence[tuple[Any, ...]]) -> list[Remedy]:
@@ -120,8 +118,8 @@ class ExceptionsByApplication(Query[ApplicationReason]):
     what: ClassVar = "exceptions by application, route and reason, the most frequent first"
     row: ClassVar = ApplicationReason
     text: ClassVar = f"""
-SELECT application, api, route, code, sum(exceptions) AS n, max(second)
-FROM counted WHERE {CALLS} AND code <> ''
+SELECT application, api, route, code, sum(exceptions) AS n, max(last_second)
+FROM reasons WHERE {CALLS} AND code <> ''
 GROUP BY ALL ORDER BY n DESC, application, code LIMIT $limit"""
 
 
@@ -144,10 +142,9 @@ class ShadowRefusals(Query[ShadowCount]):
     what: ClassVar = "calls that policies in shadow would have refused, by reason"
     row: ClassVar = ShadowCount
     text: ClassVar = f"""
-SELECT reason, count(*) AS n, count(DISTINCT application) FILTER (application <> ''),
+SELECT reason, sum(calls) AS n, count(DISTINCT application) FILTER (application <> ''),
   list_sort(list_distinct(list(application) FILTER (application <> '')))[1:10]
-FROM (SELECT application, unnest(shadow) AS reason FROM events WHERE {CALLS} AND len(shadow) > 0)
-GROUP BY reason ORDER BY n DESC, reason LIMIT $limit"""
+FROM shadows WHERE {CALLS} GROUP BY reason ORDER BY n DESC, reason LIMIT $limit"""
 
     def made(self, found: Sequence[tuple[Any, ...]]) -> list[ShadowCount]:
         """With the applications as a tuple."""

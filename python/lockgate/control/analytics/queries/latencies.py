@@ -8,7 +8,7 @@ from typing import ClassVar
 from lockgate.control.analytics.queries.query import CALLS, Query
 from lockgate.control.analytics.tables import HISTOGRAM
 
-_THREE = ", ".join(f"quantile_ms({HISTOGRAM}, {q})" for q in (0.5, 0.95, 0.99))
+_THREE = ", ".join(f"quantile_ms(h, {q})" for q in (0.5, 0.95, 0.99))
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,12 @@ class LatencyOverTime(Query[Latency]):
     what: ClassVar = "latency percentiles along the span"
     row: ClassVar = Latency
     text: ClassVar = f"""
-SELECT second // $step * $step AS point, sum(calls), {_THREE}
-FROM counted WHERE {CALLS} GROUP BY point ORDER BY point"""
+SELECT point, n, {_THREE}
+FROM (
+  SELECT second // $step * $step AS point, sum(calls) AS n, {HISTOGRAM} AS h
+  FROM series WHERE {CALLS} GROUP BY point
+)
+ORDER BY point"""
 
 
 @dataclass(frozen=True)
@@ -57,9 +61,13 @@ class LatencyByRoute(Query[RouteLatency]):
     what: ClassVar = "latency percentiles by route, the slowest first"
     row: ClassVar = RouteLatency
     text: ClassVar = f"""
-SELECT api, api_version, route, sum(calls), {_THREE}, sum(upstream_us) / nullif(sum(latency_us), 0)
-FROM counted WHERE {CALLS} AND route <> ''
-GROUP BY ALL ORDER BY 6 DESC NULLS LAST, route LIMIT $limit"""
+SELECT api, api_version, route, n, {_THREE}, share
+FROM (
+  SELECT api, api_version, route, sum(calls) AS n, sum(upstream_us) / nullif(sum(latency_us), 0) AS share,
+    {HISTOGRAM} AS h
+  FROM calls WHERE {CALLS} AND route <> '' GROUP BY api, api_version, route
+)
+ORDER BY 6 DESC NULLS LAST, route LIMIT $limit"""
 
 
 @dataclass(frozen=True)

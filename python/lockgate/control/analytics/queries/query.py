@@ -33,7 +33,7 @@ class Query(Generic[Row]):
     """What it answers."""
     row: ClassVar[type[Any]]
     text: ClassVar[str]
-    """SQL over `events`, `counted`, `sources` and `fives` of the span, with `$` before each parameter."""
+    """SQL over the tables of the span, with `$` before each parameter."""
 
     span: Span
     api: str = ""

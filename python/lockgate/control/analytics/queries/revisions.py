@@ -31,9 +31,14 @@ class RevisionComparison(Query[RevisionCount]):
     what: ClassVar = "share of exceptions and failures, and latency, by revision"
     row: ClassVar = RevisionCount
     text: ClassVar = f"""
-SELECT revision, sum(calls), sum(exceptions) / sum(calls), sum(failed) / sum(calls),
-  quantile_ms({HISTOGRAM}, 0.5), quantile_ms({HISTOGRAM}, 0.95), min(second), max(second) AS last
-FROM counted WHERE {CALLS} GROUP BY revision ORDER BY last DESC, revision LIMIT $limit"""
+SELECT revision, n, exceptions, failures, quantile_ms(h, 0.5), quantile_ms(h, 0.95), earliest, latest
+FROM (
+  SELECT revision, sum(calls) AS n, sum(exceptions) / sum(calls) AS exceptions,
+    sum(failed) / sum(calls) AS failures, min(first_second) AS earliest, max(last_second) AS latest,
+    {HISTOGRAM} AS h
+  FROM revisions WHERE {CALLS} GROUP BY revision
+)
+ORDER BY latest DESC, revision LIMIT $limit"""
 
 
 @dataclass(frozen=True)
@@ -55,8 +60,9 @@ class RevisionReasons(Query[RevisionReason]):
     what: ClassVar = "exceptions by revision and reason, as shares of the revision's calls"
     row: ClassVar = RevisionReason
     text: ClassVar = f"""
-SELECT revision, code, n, n / every FROM (
-  SELECT revision, code, sum(calls) AS n, sum(sum(calls)) OVER (PARTITION BY revision) AS every
-  FROM counted WHERE {CALLS} GROUP BY revision, code
+SELECT revision, code, n, n / every
+FROM (
+  SELECT revision, code, sum(calls) AS n FROM reasons WHERE {CALLS} AND code <> '' GROUP BY revision, code
 )
-WHERE code <> '' ORDER BY n DESC, revision, code LIMIT $limit"""
+JOIN (SELECT revision, sum(calls) AS every FROM revisions WHERE {CALLS} GROUP BY revision) USING (revision)
+ORDER BY n DESC, revision, code LIMIT $limit"""

@@ -22,7 +22,7 @@ class SourceCount:
 
 
 _COUNTS = """SELECT source, sum(calls) AS n, sum(exceptions) AS bad, sum(failed), sum(bytes_in),
-  sum(bytes_out) AS volume, max(second) FROM sources WHERE source <> ''"""
+  sum(bytes_out) AS volume, max(last_second) FROM sources WHERE source <> ''"""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class TopRefusedSources(Query[SourceCount]):
     name: ClassVar = "top_refused_sources"
     what: ClassVar = "sources by exceptions, those with the most first; `alert` wants those of one alert"
     row: ClassVar = SourceCount
-    text: ClassVar = f"""{_COUNTS} AND code <> '' AND ($alert = '' OR alert = $alert)
+    text: ClassVar = f"""{_COUNTS} AND is_exception AND ($alert = '' OR alert = $alert)
 GROUP BY source ORDER BY bad DESC, source LIMIT $limit"""
 
     alert: str = ""

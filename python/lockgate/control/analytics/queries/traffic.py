@@ -36,12 +36,14 @@ class TrafficSummary(Query[Summary]):
     what: ClassVar = "calls, exceptions, failures, bytes and latency of the whole span"
     row: ClassVar = Summary
     text: ClassVar = f"""
-SELECT coalesce(sum(calls), 0), coalesce(sum(exceptions), 0), coalesce(sum(refused), 0),
-  coalesce(sum(failed), 0), coalesce(sum(cached), 0),
-  count(DISTINCT application) FILTER (application <> ''), coalesce(sum(bytes_in), 0),
-  coalesce(sum(bytes_out), 0), quantile_ms({HISTOGRAM}, 0.5), quantile_ms({HISTOGRAM}, 0.95),
-  quantile_ms({HISTOGRAM}, 0.99)
-FROM counted WHERE {CALLS}"""
+SELECT * EXCLUDE (h), quantile_ms(h, 0.5), quantile_ms(h, 0.95), quantile_ms(h, 0.99)
+FROM (
+  SELECT coalesce(sum(calls), 0), coalesce(sum(exceptions), 0), coalesce(sum(refused), 0),
+    coalesce(sum(failed), 0), coalesce(sum(cached), 0),
+    count(DISTINCT application) FILTER (application <> ''), coalesce(sum(bytes_in), 0),
+    coalesce(sum(bytes_out), 0), {HISTOGRAM} AS h
+  FROM calls WHERE {CALLS}
+)"""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class TrafficOverTime(Query[Point]):
     text: ClassVar = f"""
 SELECT second // $step * $step AS point, sum(calls), sum(exceptions), sum(refused), sum(failed),
   sum(bytes_in), sum(bytes_out)
-FROM counted WHERE {CALLS} GROUP BY point ORDER BY point"""
+FROM series WHERE {CALLS} GROUP BY point ORDER BY point"""
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,8 @@ class Share:
     p95_ms: float | None
 
 
-_SHARE = f"sum(calls) AS n, sum(exceptions), sum(failed), sum(bytes_out), quantile_ms({HISTOGRAM}, 0.95)"
+_SHARE = f"sum(calls) AS n, sum(exceptions), sum(failed), sum(bytes_out), {HISTOGRAM} AS h"
+_SHOWN = "* EXCLUDE (h), quantile_ms(h, 0.95)"
 
 
 @dataclass(frozen=True)
@@ -93,8 +96,9 @@ class TrafficByApi(Query[Share]):
     what: ClassVar = "calls by API, the most called first"
     row: ClassVar = Share
     text: ClassVar = f"""
-SELECT api, {_SHARE} FROM counted WHERE {CALLS}
-GROUP BY api ORDER BY n DESC, api LIMIT $limit"""
+SELECT {_SHOWN}
+FROM (SELECT api, {_SHARE} FROM calls WHERE {CALLS} GROUP BY api ORDER BY n DESC, api LIMIT $limit)
+ORDER BY n DESC, api"""
 
 
 @dataclass(frozen=True)
@@ -105,8 +109,12 @@ class TrafficByApplication(Query[Share]):
     what: ClassVar = "calls by application, the busiest first"
     row: ClassVar = Share
     text: ClassVar = f"""
-SELECT application, {_SHARE} FROM counted WHERE {CALLS}
-GROUP BY application ORDER BY n DESC, application LIMIT $limit"""
+SELECT {_SHOWN}
+FROM (
+  SELECT application, {_SHARE} FROM calls WHERE {CALLS}
+  GROUP BY application ORDER BY n DESC, application LIMIT $limit
+)
+ORDER BY n DESC, application"""
 
 
 @dataclass(frozen=True)
@@ -117,9 +125,13 @@ class TrafficByRoute(Query[Share]):
     what: ClassVar = "calls by route, the most called first"
     row: ClassVar = Share
     text: ClassVar = f"""
-SELECT api || '/' || api_version || '/' || route AS named, {_SHARE}
-FROM counted WHERE {CALLS} AND route <> ''
-GROUP BY named ORDER BY n DESC, named LIMIT $limit"""
+SELECT {_SHOWN}
+FROM (
+  SELECT api || '/' || api_version || '/' || route AS named, {_SHARE}
+  FROM calls WHERE {CALLS} AND route <> ''
+  GROUP BY named ORDER BY n DESC, named LIMIT $limit
+)
+ORDER BY n DESC, named"""
 
 
 @dataclass(frozen=True)
@@ -138,7 +150,7 @@ class TrafficByStatus(Query[Status]):
     what: ClassVar = "calls by the status of their answer"
     row: ClassVar = Status
     text: ClassVar = f"""
-SELECT status, sum(calls) AS n FROM counted WHERE {CALLS}
+SELECT status, sum(calls) AS n FROM statuses WHERE {CALLS}
 GROUP BY status ORDER BY n DESC, status LIMIT $limit"""
 
 
@@ -162,4 +174,4 @@ class TrafficByHourOfWeek(Query[HourOfWeek]):
     # The epoch began on a Thursday.
     text: ClassVar = f"""
 SELECT (second // 3600 + 72) % 168 AS hour, sum(calls), count(DISTINCT second // 604800)
-FROM counted WHERE {CALLS} GROUP BY hour ORDER BY hour"""
+FROM series WHERE {CALLS} GROUP BY hour ORDER BY hour"""

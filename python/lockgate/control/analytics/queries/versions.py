@@ -29,8 +29,8 @@ class VersionUsage(Query[VersionCount]):
     row: ClassVar = VersionCount
     text: ClassVar = f"""
 SELECT api, api_version, sum(calls), sum(exceptions),
-  count(DISTINCT application) FILTER (application <> ''), max(second)
-FROM counted WHERE {CALLS} AND api <> ''
+  count(DISTINCT application) FILTER (application <> ''), max(last_second)
+FROM calls WHERE {CALLS} AND api <> ''
 GROUP BY api, api_version ORDER BY api, api_version LIMIT $limit"""
 
 
@@ -54,8 +54,8 @@ class VersionCallers(Query[VersionCaller]):
     what: ClassVar = "who still calls a version, such as a deprecated one, by route"
     row: ClassVar = VersionCaller
     text: ClassVar = f"""
-SELECT application, api, api_version, route, sum(calls) AS n, max(second)
-FROM counted WHERE {CALLS} AND api <> '' AND ($api_version = '' OR api_version = $api_version)
+SELECT application, api, api_version, route, sum(calls) AS n, max(last_second)
+FROM calls WHERE {CALLS} AND api <> '' AND ($api_version = '' OR api_version = $api_version)
 GROUP BY ALL ORDER BY n DESC, application, route LIMIT $limit"""
 
     api_version: str = ""
