@@ -60,7 +60,7 @@ pub struct Outgoing {
 /// Writes a request for a provider, whose own name of the model is `model`. `original` is the caller's body.
 ///
 /// In the provider's own language the caller's body goes as it came; only what must change is changed (model, `include_usage`,
-/// [`ChatRequest::bound`]), and nothing is dropped.
+/// [`ChatRequest::bound`]), and nothing is dropped. A request that was changed ([`ChatRequest::changed`]) is written anew.
 ///
 /// # Errors
 /// The provider cannot take what the caller sent, such as a file that another provider keeps.
@@ -72,8 +72,8 @@ pub fn write_chat(
 ) -> Result<Outgoing, Failure> {
     let path = dialect.chat_path(model, request.stream);
     let mut losses = Losses::default();
-    let native = request.surface.native() == Some(dialect) && !holds_foreign_seal(original);
-    if native {
+    let native = request.surface.native() == Some(dialect);
+    if native && !request.changed && !holds_foreign_seal(original) {
         return Ok(Outgoing {
             path,
             body: changed(request, original, model)?,
@@ -98,7 +98,7 @@ pub fn write_chat(
         path,
         body: Some(to_bytes(&body)),
         losses,
-        native: request.surface.native() == Some(dialect),
+        native,
     })
 }
 

@@ -55,6 +55,8 @@ pub struct ChatRequest {
     pub stream: bool,
     /// Whether a streamed answer ends with a chunk about usage (OpenAI's `stream_options.include_usage`).
     pub stream_usage: bool,
+    /// Whether it says another thing than the caller's body: it is written anew then, in the provider's own language too.
+    pub changed: bool,
     /// Fields that this crate does not know.
     pub extra: Object,
 }
@@ -112,6 +114,7 @@ impl ChatRequest {
             user: None,
             stream: false,
             stream_usage: false,
+            changed: false,
             extra: Object::new(),
         }
     }

@@ -133,6 +133,13 @@ fn planted_secrets_are_found_wherever_they_stand() {
 #[test]
 fn code_logs_and_questions_hold_no_secret() {
     let shapes = Shapes::new().unwrap();
+    let refused = PLAIN.iter().filter(|text| !shapes.find(text).is_empty());
+    println!(
+        "secrets and personal data: {} planted, refused {} of {} plain texts",
+        secrets().len() + PERSONAL.len(),
+        refused.count(),
+        PLAIN.len()
+    );
     for text in PLAIN {
         assert_eq!(shapes.find(text), [], "{text}");
     }

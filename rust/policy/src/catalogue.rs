@@ -32,15 +32,18 @@ pub static KINDS: &[&Kind] = &[
     &kinds::graphql_limits::KIND,
     &kinds::schema::KIND,
     &kinds::payload_guard::KIND,
+    &kinds::prompt_guard::KIND,
     &kinds::cors::KIND,
     &kinds::deprecation::KIND,
     &kinds::headers::KIND,
     &kinds::rewrite::KIND,
     &kinds::redirect::KIND,
     &kinds::respond::KIND,
+    &kinds::redact_prompt::KIND,
     &kinds::cache::KIND,
     &kinds::response_headers::KIND,
     &kinds::redact::KIND,
+    &kinds::completion_guard::KIND,
 ];
 
 /// The kind called `name`.

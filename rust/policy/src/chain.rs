@@ -7,13 +7,16 @@ use lockgate_config::{Mode, OnError};
 use serde::Serialize;
 use smallvec::SmallVec;
 
+use crate::answer_rules::{AnswerRules, AnswerWatch};
 use crate::env::Env;
 use crate::identity::Identity;
 use crate::policy::{BoundPolicy, Phase};
 use crate::prompt::Prompt;
 use crate::reason;
 use crate::request::{Body, RequestView, ResponseView};
-use crate::verdict::{Effect, Need, Refusal, Reply, ResponseEdit, ResponseVerdict, Verdict};
+use crate::verdict::{
+    Effect, Effects, Need, Refusal, Reply, ResponseEdit, ResponseVerdict, Verdict,
+};
 
 /// The effective policies of a route: those that open it, then by phase, then by declaration from the outer scope to the inner.
 #[derive(Debug, Default)]
@@ -37,6 +40,8 @@ pub struct Progress {
     pub effects: SmallVec<[Effect; 4]>,
     /// What happens to the answer.
     pub edits: SmallVec<[ResponseEdit; 4]>,
+    /// What happens to the answer of a model.
+    pub answers: AnswerRules,
     /// What each policy said, in order.
     pub verdicts: SmallVec<[VerdictRecord; 12]>,
 }
@@ -426,11 +431,11 @@ fn evaluate(
         Verdict::Pass => note(progress, at, Word::Pass, None),
         Verdict::Allow(effects) => {
             note(progress, at, Word::Allow, None);
-            take_effects(progress, effects, acts);
+            take_effects(progress, effects, bound);
         }
         Verdict::Identified(identity, effects) => {
             note(progress, at, Word::Allow, None);
-            take_effects(progress, effects, acts);
+            take_effects(progress, effects, bound);
             if acts {
                 progress.unidentified = None;
                 progress.identity = Some(*identity);
@@ -488,13 +493,32 @@ fn missing(progress: &mut Progress, refusal: Box<Refusal>) {
     }
 }
 
-/// A shadow policy only holds what it counts.
-fn take_effects(progress: &mut Progress, effects: crate::verdict::Effects, acts: bool) {
+/// A shadow policy only holds what it counts, and looks at answers.
+fn take_effects(progress: &mut Progress, effects: Effects, bound: &BoundPolicy) {
+    let acts = bound.mode == Mode::Enforce;
     for effect in effects {
         match effect {
-            Effect::Response(edit) if acts => progress.edits.push(edit),
-            effect if acts || matches!(effect, Effect::Hold(_)) => progress.effects.push(effect),
-            _ => {}
+            Effect::WatchAnswer(banned) => progress.answers.watch(AnswerWatch {
+                banned,
+                acts,
+                policy: u16::try_from(progress.next).unwrap_or(u16::MAX),
+                id: bound.id.clone(),
+                scope: bound.scope.clone(),
+            }),
+            Effect::Reserve(mut held) => {
+                held.binds &= acts;
+                progress.effects.push(Effect::Reserve(held));
+            }
+            Effect::Hold(_) => progress.effects.push(effect),
+            _ if !acts => {}
+            Effect::Response(edit) => progress.edits.push(edit),
+            Effect::Ask(rewritten) => {
+                if let Some(prompt) = &mut progress.prompt {
+                    prompt.asked = rewritten.asked;
+                }
+                progress.answers.put_back(rewritten.taken_out);
+            }
+            effect => progress.effects.push(effect),
         }
     }
 }

@@ -16,13 +16,19 @@ pub enum Unit {
 pub struct Held {
     /// What it is of.
     pub unit: Unit,
+    /// Whether it bounds the call: one of a policy in shadow only counts.
+    pub binds: bool,
     reservation: Reservation,
 }
 
 impl Held {
     /// Holds what was reserved.
     pub(crate) const fn new(unit: Unit, reservation: Reservation) -> Self {
-        Self { unit, reservation }
+        Self {
+            unit,
+            binds: true,
+            reservation,
+        }
     }
 
     /// Puts what the call took in its place. What nobody knows stays at the most that it could take: a provider that says nothing

@@ -6,6 +6,7 @@
 //! The way through it: a [`lockgate_config::Document`] is compiled into a [`Revision`]; its [`Router`] finds the [`Route`] of a
 //! request; the route's [`Chain`] is advanced with a [`RequestView`], an [`Env`] and a [`Progress`] until it is decided.
 
+mod answer_rules;
 mod bearer;
 mod block;
 mod cache_rule;
@@ -44,6 +45,7 @@ mod preflight;
 mod price;
 mod problem_details;
 mod prompt;
+mod prompt_data;
 mod prompt_reading;
 mod readable_answer;
 mod reason;
@@ -59,6 +61,7 @@ mod time;
 mod usage_fields;
 mod verdict;
 
+pub use answer_rules::{AnswerGuard, AnswerRules, AnswerWatch};
 pub use block::{blocked, is_block};
 pub use cache_rule::CacheRule;
 pub use catalogue::{KINDS, catalogue, document_schema, kind, reasons};
@@ -86,7 +89,7 @@ pub use password::{PasswordError, hash_password};
 pub use policy::{BoundPolicy, Compiling, Kind, Origin, Phase, Policy, Secrets, stable_hash};
 pub use price::{dialect_of, price_of};
 pub use problem_details::{Form, problem_response};
-pub use prompt::{Asked, Prompt};
+pub use prompt::{Asked, Prompt, Rewritten};
 pub use reason::{GATEWAY_REASONS, Reason};
 pub use request::{Body, ClientCertificate, RequestView, ResponseView};
 pub use revision::{Part, Revision, Route, RouteTarget};
@@ -96,6 +99,7 @@ pub use verdict::{Effect, Effects, Need, Refusal, Reply, ResponseEdit, ResponseV
 
 /// The reasons that belong to the gateway itself, by name.
 pub mod gateway_reasons {
+    pub use crate::kinds::completion_guard::WITHHELD as ANSWER_WITHHELD;
     pub use crate::reason::{
         APPLICATION_BLOCKED, BAD_PATH, BODY_TIMEOUT, BODY_TOO_LARGE, CREDENTIAL_BLOCKED, DRAINING,
         LOOP, MALFORMED, NO_ROUTE, PART_FAILED, SOURCE_BLOCKED, THROTTLED, UNDECIDED,

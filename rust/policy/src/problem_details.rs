@@ -86,7 +86,7 @@ pub fn problem_response(refusal: &Refusal, instance: &str, form: Form) -> Respon
 }
 
 /// A refusal as client libraries of models know failures. Those have no place for a remedy, so it goes with the message.
-fn failure(refusal: &Refusal) -> Failure {
+pub(crate) fn failure(refusal: &Refusal) -> Failure {
     let kind = FailureKind::of_status(refusal.reason.status);
     let mut failure = Failure::new(kind, format!("{}; {}", refusal.detail, refusal.remedy()));
     failure.status = refusal.reason.status;

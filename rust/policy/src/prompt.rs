@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use lockgate_llm::{ChatRequest, EmbeddingsRequest, Estimate, Surface};
+use lockgate_llm::guard::Redaction;
+use lockgate_llm::{ChatRequest, EmbeddingsRequest, Estimate, Role, Surface};
 
 /// What a caller asks of a model.
 #[derive(Debug)]
@@ -16,7 +17,7 @@ pub struct Prompt {
 }
 
 /// What is asked of a model.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Asked {
     /// An answer in a conversation.
     Chat(Box<ChatRequest>),
@@ -24,6 +25,15 @@ pub enum Asked {
     Embeddings(Box<EmbeddingsRequest>),
     /// Which models there are.
     Models,
+}
+
+/// What is asked in place of what the caller asked, and what the answer gets back.
+#[derive(Debug)]
+pub struct Rewritten {
+    /// What is asked.
+    pub asked: Asked,
+    /// What was taken out, when it is put back in the answer.
+    pub taken_out: Option<Redaction>,
 }
 
 impl Prompt {
@@ -37,6 +47,15 @@ impl Prompt {
                 bounded: true,
             }),
             Asked::Models => None,
+        }
+    }
+
+    /// Shows every text with who says it.
+    pub(crate) fn texts(&self, see: &mut dyn FnMut(Role, &str)) {
+        match &self.asked {
+            Asked::Chat(chat) => chat.texts(see),
+            Asked::Embeddings(asked) => asked.texts(see),
+            Asked::Models => {}
         }
     }
 }

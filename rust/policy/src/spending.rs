@@ -129,7 +129,7 @@ impl Purse {
         let by = match settings.by.map(|by| by.as_str()) {
             Some("model") => Whom::Model,
             Some("team") => Whom::Team,
-            _ => Whom::Caller(By::read(settings.by)?),
+            _ => Whom::Caller(By::read_beside(settings.by, &["team", "model"])?),
         };
         Ok(Self {
             uid: settings.uid,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use lockgate_llm::guard::Banned;
 use smallvec::SmallVec;
 
 use crate::cache_rule::CacheRule;
@@ -11,6 +12,7 @@ use crate::counters::Permit;
 use crate::facts::FactRequest;
 use crate::held::Held;
 use crate::identity::Identity;
+use crate::prompt::Rewritten;
 use crate::reason::Reason;
 
 /// What a policy says about a request.
@@ -86,6 +88,10 @@ pub enum Effect {
     Reserve(Held),
     /// The list of models holds these alone.
     ListModels(Box<[String]>),
+    /// A model is asked this in place of what the caller asked.
+    Ask(Box<Rewritten>),
+    /// The answer of a model is watched for these.
+    WatchAnswer(Arc<Banned>),
 }
 
 /// A change of an answer's fields or body.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use http::{Method, Version, request::Parts};
 use lockgate_policy::{
-    Chain, ClientCertificate, Facts, Identity, Route, Timestamp, VerdictRecord, evidence,
+    Chain, ClientCertificate, Facts, Identity, Route, Timestamp, VerdictRecord, Word, evidence,
+    gateway_reasons as reasons,
 };
 use lockgate_recording::{Event, Headers, Text, Verdict};
 use tokio::time::Instant;
@@ -153,7 +154,15 @@ impl Drop for Observation {
             event.bytes_in = event.bytes_in.max(arrival.bytes());
         }
         if let Some(call) = self.model_call.take() {
-            event.model_call = Some(Box::new(std::mem::take(&mut *call.lock())));
+            let told = std::mem::take(&mut *call.lock());
+            event.model_call = Some(Box::new(told.call));
+            for (id, scope) in told.found {
+                let mut verdicts = event.verdicts.iter_mut();
+                if let Some(verdict) = verdicts.find(|said| said.id == id && said.scope == scope) {
+                    verdict.word = Word::Deny.as_str().into();
+                    verdict.code = Some(reasons::ANSWER_WITHHELD.code.into());
+                }
+            }
         }
         self.core.count(event);
         if let Some(log) = &self.generation.access_log {

@@ -11,12 +11,15 @@
 //!
 //! Nothing here is a defence by itself. What a model may do should not depend on what a prompt says.
 
+mod answer;
 mod injection;
 mod redact;
 mod shapes;
+mod texts;
 
+pub use answer::{AnswerFilter, Banned, Withheld};
 pub use injection::{Injection, Signal};
-pub use redact::{Redacted, Redaction, StreamRedaction};
+pub use redact::{Redacted, Redaction, StreamRedaction, StreamRestoration};
 pub use shapes::{Class, Finding, Shapes};
 
 #[cfg(test)]

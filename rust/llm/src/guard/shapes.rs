@@ -18,6 +18,15 @@ pub enum Class {
 }
 
 impl Class {
+    /// All classes.
+    pub const ALL: [Self; 5] = [
+        Self::Secret,
+        Self::Email,
+        Self::Card,
+        Self::Iban,
+        Self::SocialSecurity,
+    ];
+
     /// The word in events and placeholders.
     #[must_use]
     pub fn name(self) -> &'static str {

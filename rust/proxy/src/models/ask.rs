@@ -12,12 +12,12 @@ use lockgate_llm::{
     ChatRequest, ClientStream, Failure, FailureKind, Losses, Outgoing, PassThrough, Stamp, Surface,
     UpstreamStream, read_error, write_error, write_models,
 };
-use lockgate_policy::{Prompt, Refusal, gateway_reasons as reasons};
+use lockgate_policy::{AnswerRules, Prompt, Refusal, gateway_reasons as reasons};
 use smallvec::SmallVec;
 use tokio::time::Instant;
 
 use super::bill::Bill;
-use super::question::Question;
+use super::question::{Question, Unanswered};
 use super::stream::{Speech, Streaming};
 use super::{Model, ModelTarget};
 use crate::body::{Bounds, ReadBody, full, read};
@@ -47,6 +47,8 @@ pub struct Asking<'a> {
     pub since: Instant,
     /// What its body may take.
     pub bounds: Bounds,
+    /// What happens to the answer.
+    pub rules: &'a AnswerRules,
 }
 
 /// Why a target gave no answer.
@@ -54,6 +56,8 @@ struct Failed {
     failure: Failure,
     /// Whether another target may stand in, and for what.
     how: Option<ModelFailure>,
+    /// Why there was an answer that may not reach the caller.
+    withheld: Option<Box<Refusal>>,
 }
 
 impl From<Failure> for Failed {
@@ -66,7 +70,21 @@ impl From<Failure> for Failed {
             kind if kind.may_be_retried() => Some(ModelFailure::Unavailable),
             _ => None,
         };
-        Self { failure, how }
+        Self {
+            failure,
+            how,
+            withheld: None,
+        }
+    }
+}
+
+impl From<Box<Refusal>> for Failed {
+    fn from(refusal: Box<Refusal>) -> Self {
+        Self {
+            failure: Failure::new(FailureKind::Permission, refusal.detail.clone()),
+            how: None,
+            withheld: Some(refusal),
+        }
     }
 }
 
@@ -91,7 +109,7 @@ impl Asking<'_> {
     /// Asks a model, and gives the answer in the caller's language: an error of the provider too.
     ///
     /// # Errors
-    /// The refusal of a model that is not there.
+    /// The refusal of a model that is not there, or of an answer that may not reach the caller.
     pub async fn ask(
         &self,
         (prompt, question): (&Prompt, Question<'_>),
@@ -120,6 +138,9 @@ impl Asking<'_> {
                 Err((failed, given_back)) => {
                     bill = given_back;
                     places.push(place);
+                    if let Some(refusal) = failed.withheld {
+                        return Err(refusal);
+                    }
                     let next = failed.how.and_then(|how| model.next(how, &places));
                     let Some(next) = next else {
                         bill.failed(failed.failure.kind.code());
@@ -190,6 +211,7 @@ impl Asked<'_> {
             let answer = sent.map_err(|refusal| Failed {
                 failure: of_refusal(&refusal),
                 how: Some(ModelFailure::Unavailable),
+                withheld: None,
             })?;
             let status = answer.head.status;
             if status.is_success() {
@@ -284,12 +306,19 @@ impl Asked<'_> {
             }
         };
         let stamp = self.stamp();
-        let answer = self
-            .question
-            .answer(self.target, (text, outgoing.native), &stamp);
+        let mut guard = self.asking.rules.guard();
+        let text = (text, outgoing.native);
+        let answer = self.question.answer(self.target, text, &stamp, &mut guard);
+        bill.found(guard.told());
         let (said, usage, losses) = match answer {
             Ok(answer) => answer,
-            Err(failure) => return Err((failure.into(), bill)),
+            Err(Unanswered::Failed(failure)) => return Err((failure.into(), bill)),
+            Err(Unanswered::Withheld(refusal, usage)) => {
+                bill.take(usage);
+                bill.failed(refusal.reason.code);
+                bill.complete();
+                return Err((refusal.into(), bill));
+            }
         };
         bill.take(usage);
         let mut all = outgoing.losses.clone();
@@ -311,21 +340,35 @@ impl Asked<'_> {
     ) -> Result<Answer, (Failed, Bill)> {
         let (dialect, surface) = (self.target.dialect, chat.surface);
         let stamp = self.stamp();
-        let passed = outgoing
-            .native
+        let guard = self.asking.rules.guard();
+        // What policies change has to be said anew.
+        let passed = (outgoing.native && !guard.acts())
             .then(|| PassThrough::new(surface, &stamp.id, !chat.stream_usage));
         let speech = match passed.flatten() {
-            Some(passed) => Speech::Passed(Box::new(passed)),
+            Some(passed) => {
+                let looking = guard
+                    .looks()
+                    .then(|| Box::new(UpstreamStream::new(dialect, &stamp.id)));
+                Speech::Passed(Box::new(passed), looking)
+            }
             None => {
                 let upstream = UpstreamStream::new(dialect, &stamp.id);
                 let client = ClientStream::new(surface, stamp, chat.stream_usage);
                 Speech::Translated(Box::new(upstream), Box::new(client))
             }
         };
-        let streaming = Streaming::new(answer.body, speech, bill).begun().await;
+        let streaming = Streaming::new(answer.body, speech, guard, bill)
+            .begun()
+            .await;
         let body = match streaming {
             Ok(streaming) => streaming.boxed_unsync(),
-            Err((failure, bill)) => return Err((failure.into(), bill)),
+            Err((failed, bill)) => {
+                let failed = match *failed {
+                    Unanswered::Failed(failure) => failure.into(),
+                    Unanswered::Withheld(refusal, _) => refusal.into(),
+                };
+                return Err((failed, bill));
+            }
         };
         let mut head = head(
             StatusCode::OK,

@@ -3,12 +3,21 @@
 use std::sync::Arc;
 
 use lockgate_llm::{Losses, ModelPrice, Usage};
-use lockgate_policy::{Held, Permit, Unit};
+use lockgate_policy::{AnswerWatch, Held, Permit, Unit};
 use lockgate_recording::ModelCall;
 use parking_lot::Mutex;
 
 /// What the record of a request says of its call to a model. It is known only when the answer has ended.
-pub type CallRecord = Arc<Mutex<ModelCall>>;
+pub type CallRecord = Arc<Mutex<Told>>;
+
+/// What became of a call to a model.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// What it took.
+    pub call: ModelCall,
+    /// Id and scope of the policies that found something in the answer.
+    pub found: Vec<(Arc<str>, Arc<str>)>,
+}
 
 /// What a call holds until it has ended. Dropped before a provider was asked, it gives all back; dropped after, it is settled to what
 /// is known, and to the most that was held where nothing is.
@@ -39,7 +48,7 @@ impl Bill {
     pub fn ask(&mut self, provider: &'static str, model: &str, price: Option<&ModelPrice>) {
         self.asked = true;
         self.price = price.cloned();
-        let mut record = self.record.lock();
+        let record = &mut self.record.lock().call;
         record.provider = Some(provider.into());
         record.provider_model = Some(model.into());
     }
@@ -58,14 +67,20 @@ impl Bill {
 
     /// Why it failed.
     pub fn failed(&self, code: &'static str) {
-        self.record.lock().failure = Some(code.into());
+        self.record.lock().call.failure = Some(code.into());
     }
 
     /// What could not be carried over.
     pub fn lost(&self, losses: &Losses) {
         if let Some(text) = losses.header() {
-            self.record.lock().lost = Some(text.into());
+            self.record.lock().call.lost = Some(text.into());
         }
+    }
+
+    /// Policies that found something in the answer.
+    pub fn found(&self, watches: impl Iterator<Item = AnswerWatch>) {
+        let found = watches.map(|watch| (watch.id, watch.scope));
+        self.record.lock().found.extend(found);
     }
 
     /// The provider has said all.
@@ -92,7 +107,7 @@ impl Bill {
             };
             held.settle(took);
         }
-        let mut record = self.record.lock();
+        let record = &mut self.record.lock().call;
         record.partial = broke_off || usage.is_some_and(|usage| usage.partial);
         if let Some(usage) = usage {
             record.input_tokens = usage.input;

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use lockgate_policy::{Asked, Effect, Prompt, Refusal, gateway_reasons as reasons};
-use lockgate_recording::ModelCall;
+use lockgate_policy::{Asked, Effect, Held, Prompt, Refusal, gateway_reasons as reasons};
+use lockgate_recording::{Decision, ModelCall};
 use parking_lot::Mutex;
 
 use super::question::Question;
-use super::{Asking, Bill};
+use super::{Asking, Bill, Told};
 use crate::body::Bounds;
 use crate::forward::{Answer, RequestBody, Tried};
 use crate::record::Observation;
@@ -42,13 +42,16 @@ impl Exchange<'_> {
             }
         }
         if let Asked::Chat(chat) = &mut prompt.asked
-            && !held.is_empty()
+            && held.iter().any(|held: &Held| held.binds)
         {
             let model = prompt.model.as_ref();
             let model = model.and_then(|name| self.generation.models.get(name));
             chat.bound = model.map(|model| model.max_output);
         }
-        let record = Arc::new(Mutex::new(said(&prompt)));
+        let record = Arc::new(Mutex::new(Told {
+            call: said(&prompt),
+            found: Vec::new(),
+        }));
         seen.model_call = Some(record.clone());
         let bill = Bill::new(held, permits, record);
         let asking = Asking {
@@ -58,6 +61,7 @@ impl Exchange<'_> {
             now: self.at.seconds(),
             since: self.since,
             bounds: Bounds::pauses(self.connection.body_idle),
+            rules: &judged.progress.answers,
         };
         let body = match body {
             RequestBody::Read(bytes) => bytes,
@@ -68,7 +72,12 @@ impl Exchange<'_> {
             Asked::Embeddings(asked) => Question::Embeddings(asked),
             Asked::Models => return Ok(asking.list(&prompt, names, listed.as_deref())),
         };
-        asking.ask((&prompt, question), &body, bill, tried).await
+        let answer = asking.ask((&prompt, question), &body, bill, tried).await;
+        answer.map_err(|refusal| {
+            // Not the provider failed: a policy refused what it answered.
+            seen.event.decision = Decision::Refuse;
+            refusal
+        })
     }
 }
 

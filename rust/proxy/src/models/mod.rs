@@ -20,7 +20,7 @@ use lockgate_policy::{dialect_of, price_of};
 use crate::upstream::{Building, Service, Upstreams};
 
 pub use ask::Asking;
-pub use bill::{Bill, CallRecord};
+pub use bill::{Bill, CallRecord, Told};
 use keys::Keys;
 
 /// All models of a revision.

@@ -5,6 +5,7 @@ use lockgate_llm::{
     ChatRequest, EmbeddingsRequest, Failure, Losses, Outgoing, Stamp, Usage, read_response,
     translate_embeddings, write_chat, write_embeddings, write_response,
 };
+use lockgate_policy::{AnswerGuard, Refusal};
 
 use super::ModelTarget;
 
@@ -15,6 +16,20 @@ pub enum Question<'a> {
     Chat(&'a ChatRequest),
     /// Texts as vectors.
     Embeddings(&'a EmbeddingsRequest),
+}
+
+/// Why an answer does not reach the caller.
+pub enum Unanswered {
+    /// It is none.
+    Failed(Failure),
+    /// A policy withheld it; what it took.
+    Withheld(Box<Refusal>, Option<Usage>),
+}
+
+impl From<Failure> for Unanswered {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
 }
 
 impl Question<'_> {
@@ -50,21 +65,25 @@ impl Question<'_> {
     /// The whole answer of a target for the caller, what it took, and what could not be carried over.
     ///
     /// # Errors
-    /// The answer is none.
+    /// The answer is none, or may not reach the caller.
     pub fn answer(
         &self,
         target: &ModelTarget,
         (text, native): (Bytes, bool),
         stamp: &Stamp,
-    ) -> Result<(Bytes, Option<Usage>, Losses), Failure> {
+        guard: &mut AnswerGuard,
+    ) -> Result<(Bytes, Option<Usage>, Losses), Unanswered> {
         match self {
             Self::Chat(chat) => {
-                let response = read_response(target.dialect, &stamp.id, &text)?;
-                if native {
-                    return Ok((text, response.usage, Losses::default()));
+                let mut response = read_response(target.dialect, &stamp.id, &text)?;
+                let usage = response.usage;
+                let judged = guard.whole(&mut response);
+                let changed = judged.map_err(|refusal| Unanswered::Withheld(refusal, usage))?;
+                if native && !changed {
+                    return Ok((text, usage, Losses::default()));
                 }
-                let (said, losses) = write_response(chat.surface, &response, stamp, false)?;
-                Ok((said.into(), response.usage, losses))
+                let (said, losses) = write_response(chat.surface, &response, stamp, native)?;
+                Ok((said.into(), usage, losses))
             }
             Self::Embeddings(asked) => {
                 let (said, usage) = translate_embeddings(asked, target.dialect, stamp, &text)?;
