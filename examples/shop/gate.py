@@ -18,6 +18,10 @@ def main() -> None:
 def wait() -> None:
     """Ask for an orderly end when the standard input ends."""
     sys.stdin.buffer.read()
+    # Whoever read what is printed may be gone, too, and nothing on the way to the end may fail for that.
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(nowhere, stream.fileno())
     os.kill(os.getpid(), signal.SIGTERM)
 
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -213,8 +214,9 @@ class Supervisor:
 
 
 def say(text: str) -> None:
-    """Print a line at once."""
-    print(text, flush=True)
+    """Print a line at once. Whoever read the lines may be gone, and children are stopped all the same."""
+    with suppress(BrokenPipeError):
+        print(text, flush=True)
 
 
 def _ending(code: int) -> str:

@@ -42,7 +42,9 @@ def openai_says(text: str, pieces: int = 7) -> Callable[[Request], bytes]:
             )
         parts = [text[at : at + pieces] for at in range(0, len(text), pieces)]
         chunk = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m-1"}
-        said = [{"index": 0, "delta": {"content": part}, "finish_reason": None} for part in parts]
+        said: list[dict[str, object]] = [
+            {"index": 0, "delta": {"content": part}, "finish_reason": None} for part in parts
+        ]
         said.append({"index": 0, "delta": {}, "finish_reason": "stop"})
         events = "".join(f"data: {json.dumps({**chunk, 'choices': [one]})}\n\n" for one in said)
         return answer(events + "data: [DONE]\n\n", Content_Type="text/event-stream")

@@ -250,6 +250,7 @@ def test_who_kills_the_demo_leaves_no_process_behind() -> None:
             running.until(rf"^{name} +(http://[\d.:]+)")[1] for name in ("gateway", "console", "operators")
         ]
         running.process.kill()
+        assert running.end()[0] == -signal.SIGKILL
         end = time.monotonic() + PATIENCE
         while urls:
             try:
