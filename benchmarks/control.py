@@ -52,6 +52,8 @@ class Asked:
     what: str
     millis: list[float]
     size: int
+    busy: float
+    """Milliseconds of a processor for each answer, which others on the machine change least."""
 
     @property
     def p95(self) -> float:
@@ -76,11 +78,11 @@ def main() -> None:
         (straight if options.straight else fill)(folder, options.events, options.days)
         token = people()
         found = list(ask(folder, token, options.times))
-    print(f"\n{'':<44}{'p50 ms':>9}{'p95 ms':>9}{'kB':>8}")
+    print(f"\n{'':<44}{'p50 ms':>9}{'p95 ms':>9}{'cpu ms':>9}{'kB':>8}")
     for one in found:
         over = "  over the bar" if one.p95 > BAR_MS else ""
         p50 = statistics.median(one.millis)
-        print(f"{one.what:<44}{p50:>9.1f}{one.p95:>9.1f}{one.size / 1_000:>8.1f}{over}")
+        print(f"{one.what:<44}{p50:>9.1f}{one.p95:>9.1f}{one.busy:>9.1f}{one.size / 1_000:>8.1f}{over}")
     slow = [one.what for one in found if one.p95 > BAR_MS]
     print(f"bar: p95 {BAR_MS:g} ms; {len(slow)} of {len(found)} over it")
     sys.exit(bool(slow))
@@ -183,41 +185,51 @@ def ask(folder: Path, token: str, times: int) -> Iterator[Asked]:
             assert process.stdout is not None  # noqa: S101 - it is a pipe
             process.stdout.readline()
             with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
-                yield from _ask(client, token, times)
+                yield from _ask(client, token, times, process.pid)
         finally:
             process.terminate()
 
 
-def _ask(client: httpx.Client, token: str, times: int) -> Iterator[Asked]:
+def _ask(client: httpx.Client, token: str, times: int, pid: int) -> Iterator[Asked]:
     client.get("/account/login/")
     form = {"login": EMAIL, "password": PASSWORD, "csrfmiddlewaretoken": client.cookies["lockgate-csrf"]}
     answer = client.post("/account/login/", data=form, headers={"Origin": str(client.base_url).rstrip("/")})
     assert answer.status_code == 302, answer.text  # noqa: S101
     for path in PAGES:
-        yield measured(path, times, partial(client.get, path))
+        yield measured(path, times, partial(client.get, path), pid)
     headers = {"Authorization": f"Bearer {token}"}
     yield measured(
         "POST /audit/logs, 30 days of violations",
         times,
         lambda: client.post("/audit/logs", content=VIOLATIONS, headers=headers),
+        pid,
     )
     yield measured(
         "POST /audit/logs, 30 days of everything",
         times,
         lambda: client.post("/audit/logs", content=EVERYTHING, headers=headers),
+        pid,
     )
 
 
-def measured(what: str, times: int, act: Callable[[], httpx.Response]) -> Asked:
+def measured(what: str, times: int, act: Callable[[], httpx.Response], pid: int) -> Asked:
     """Ask often; the first answer, which opens files, is not counted."""
-    millis, size = [], 0
-    for _ in range(times + 1):
+    millis, size, before = [], 0, 0.0
+    for number in range(times + 1):
+        if number == 1:
+            before = spent(pid)
         begun = time.perf_counter()
         answer = act()
         size = len(answer.content)
         millis.append(1_000 * (time.perf_counter() - begun))
         assert answer.status_code == 200, (what, answer.status_code, answer.text)  # noqa: S101
-    return Asked(what, millis[1:], size)
+    return Asked(what, millis[1:], size, (spent(pid) - before) / times)
+
+
+def spent(pid: int) -> float:
+    """Milliseconds of a processor that a process took so far, as Linux tells them."""
+    told = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return 1_000 * (int(told[11]) + int(told[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def timed(what: str, act: Callable[[], Found]) -> Found:
