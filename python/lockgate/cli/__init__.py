@@ -9,6 +9,7 @@ import typer
 
 from lockgate.cli import (
     accounts,
+    ai,
     attack,
     audit,
     block,
@@ -63,6 +64,7 @@ app.command()(replay.replay)
 app.command()(documents.schema)
 app.command()(documents.policies)
 app.command()(run.run)
+app.command()(ai.ai)
 app.command()(serve.serve)
 app.command()(reload.reload)
 app.command()(state.rollback)

@@ -82,10 +82,7 @@ fn compile(entry: &PolicyEntry, _: &Compiling<'_>) -> Compiled {
         .flat_map(|list| list.iter())
         .collect();
     for phrase in &phrases {
-        if phrase.trim().is_empty() {
-            let problem = Problem::new(&phrase.span, "the phrase is empty, which is everywhere");
-            problems.push(problem.help("write at least one word"));
-        } else if phrase.chars().count() > LONGEST_PHRASE {
+        if phrase.chars().count() > LONGEST_PHRASE {
             let message = format!("the phrase has more than {LONGEST_PHRASE} letters");
             let problem = Problem::new(&phrase.span, message);
             problems.push(problem.help("write the part of it that tells it apart"));

@@ -79,7 +79,7 @@ fn bad_settings_say_what_to_write() {
         ),
         (
             "completion_guard, phrases: ['  ']",
-            "the phrase is empty, which is everywhere; write at least one word",
+            "the text is empty; write a value",
         ),
     ] {
         let policy = format!("{{ id: p, kind: {policy} }}");

@@ -73,10 +73,9 @@ impl Exchange<'_> {
             Asked::Models => return Ok(asking.list(&prompt, names, listed.as_deref())),
         };
         let answer = asking.ask((&prompt, question), &body, bill, tried).await;
-        answer.map_err(|refusal| {
+        answer.inspect_err(|_| {
             // Not the provider failed: a policy refused what it answered.
             seen.event.decision = Decision::Refuse;
-            refusal
         })
     }
 }
