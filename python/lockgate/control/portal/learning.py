@@ -63,7 +63,10 @@ LESSONS: Final = (
     Lesson("false-alarms", ("payload_guard",)),
     Lesson("browsers", ("cors",)),
     Lesson("versions", ("deprecation", "route")),
-    Lesson("models", ("model", "model_access", "token_limit", "budget")),
+    Lesson(
+        "models",
+        ("model", "model_access", "token_limit", "budget", "prompt_guard", "completion_guard"),
+    ),
     Lesson("blocked", ("source", "application", "credential", "caller")),
     Lesson("failures", ("upstream", "aggregate", "gateway", "policy")),
 )

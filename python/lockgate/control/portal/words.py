@@ -32,14 +32,26 @@ _IDENTIFYING: Final = (
     "mtls",
     "http_signature",
 )
-_BODIES: Final = ("size", "json_limits", "xml_limits", "graphql_limits", "schema", "payload_guard")
+_BODIES: Final = (
+    "size",
+    "json_limits",
+    "xml_limits",
+    "graphql_limits",
+    "schema",
+    "payload_guard",
+    "prompt_guard",
+    "redact_prompt",
+)
 _GROUPS: Final = {
     "identify": ("How you are known", _IDENTIFYING),
     "allowed": ("What you need", ("require", "ip_filter", "model_access")),
     "limits": ("How much you may call", ("rate_limit", "quota", "concurrency", "token_limit", "budget")),
     "bodies": ("What you may send", _BODIES),
     "browsers": ("From a browser", ("cors",)),
-    "answers": ("What comes back", ("cache", "redact", "redirect", "respond", "deprecation")),
+    "answers": (
+        "What comes back",
+        ("cache", "redact", "redirect", "respond", "deprecation", "completion_guard"),
+    ),
 }
 
 
@@ -353,6 +365,13 @@ _WORDS: Final[dict[str, Callable[[Json], list[str]]]] = {
     "payload_guard": lambda _: ["What looks like an attack (such as SQL in a field) is refused."],
     "cors": _cors,
     "cache": _cache,
+    "prompt_guard": lambda _: [
+        "Prompts that try to talk a model out of its instructions, or that hold keys or personal data, are refused."
+    ],
+    "redact_prompt": lambda _: [
+        "Keys and personal data in prompts are replaced before a provider sees them."
+    ],
+    "completion_guard": lambda _: ["Answers of models that hold what must not go out are withheld."],
     "redact": _redact,
     "redirect": lambda said: [f"You are sent to `{_code(said.get('to'))}`."],
     "respond": lambda _: ["The gateway answers itself."],
@@ -364,7 +383,10 @@ _GUIDES: Final = {
     "http_signature": "signing",
     "mtls": "certificates",
     **dict.fromkeys(("rate_limit", "quota", "concurrency"), "limits"),
-    **dict.fromkeys(("model_access", "token_limit", "budget"), "models"),
+    **dict.fromkeys(
+        ("model_access", "token_limit", "budget", "prompt_guard", "redact_prompt", "completion_guard"),
+        "models",
+    ),
     "require": "permissions",
     **dict.fromkeys(("size", "json_limits", "xml_limits", "graphql_limits", "schema"), "bodies"),
     "payload_guard": "false-alarms",
