@@ -366,7 +366,7 @@ _WORDS: Final[dict[str, Callable[[Json], list[str]]]] = {
     "cors": _cors,
     "cache": _cache,
     "prompt_guard": lambda _: [
-        "Prompts that try to talk a model out of its instructions, or that hold keys or personal data, are refused."
+        "Prompts that argue a model out of its instructions, or hold keys or personal data, are refused."
     ],
     "redact_prompt": lambda _: [
         "Keys and personal data in prompts are replaced before a provider sees them."
