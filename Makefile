@@ -1,12 +1,12 @@
 .DEFAULT_GOAL := help
-.PHONY: bench-replay help tools setup demo friday test failures fuzz quick lint advisories bench docs wheel clean
+.PHONY: pictures bench-control bench-replay help tools setup demo friday test failures fuzz quick lint advisories bench client docs wheel clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 tools: ## Say what is missing to build
 	@for tool in python3 cargo cc; do command -v $$tool >/dev/null || { \
@@ -66,6 +66,7 @@ bench: $(READY) ## Measure beside the peers that scripts/install-bench-peers ins
 	PYTHONPATH=target/bench:. $(PY) -m benchmarks.reload
 	PYTHONPATH=target/bench:. $(PY) -m benchmarks.reload --changes 10000 --every 1 --routes 1
 	PYTHONPATH=target/bench:. $(PY) -m benchmarks.rollout
+	PYTHONPATH=target/bench:. $(PY) -m benchmarks.rollback
 
 advisories: ## Look dependencies up in the database of known weaknesses; needs the network
 	scripts/install-lint-tools
@@ -75,9 +76,18 @@ bench-replay: tools ## Measure a replay of a million requests on one core
 	cargo build --locked --release -p lockgate-replay --example measure
 	taskset -c 0 cargo run --locked --release --quiet -p lockgate-replay --example measure -- target/bench/replay
 
+client: setup ## Write the operations and models of lockgate.client from the admin API
+	PYTHONPATH=scripts $(PY) -m client
+
+bench-control: setup ## Measure the console with ten million calls recorded; EVENTS=1000000 is done sooner
+	$(PY) -m benchmarks.control --events $(or $(EVENTS),10000000)
+
 docs: setup ## Write docs/reference from the code, and build the site into site/
 	PYTHONPATH=scripts $(PY) -m reference
 	$(VENV)/bin/mkdocs build --strict
+
+pictures: setup ## Write the pictures of console and portal in docs/images; needs scripts/install-chromium
+	PYTHONPATH=scripts:tests $(PY) -m pictures
 
 wheel: $(READY) ## Build a wheel into target/wheels
 	$(VENV)/bin/maturin build --release --locked

@@ -11,6 +11,7 @@ import re
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from certificates import Authority
 from cryptography.hazmat.primitives import serialization
@@ -42,6 +43,18 @@ SECTIONS = {
               - { id: tell, kind: headers, request: { set: { X-Tenant: shop } } }
       v2: { base: /orders/v2, upstream: orders }""",
 }
+SECTIONS["models"] = """models:
+  fast: { targets: [{ provider: ollama, model: llama3.2, price: free }] }
+  best: { targets: [{ provider: ollama, model: llama3.3, price: free }] }
+  local: { targets: [{ provider: ollama, model: llama3.1, price: free }] }"""
+OF_MODELS = """apis:
+  orders:
+    versions:
+      v1:
+        base: /orders/v1
+        models: [fast, best]
+        policies:
+"""
 POLICIES = "              - { id: tell, kind: headers, request: { set: { X-Tenant: shop } } }"
 OPERATION = {
     "parameters": [{"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}],
@@ -81,6 +94,8 @@ def whole(text: str) -> str:
     if text.lstrip().startswith("- "):
         if not _identifies(text):
             text = f"- {{ id: caller, kind: api_key }}\n{text}"
+        if _has(text, "needs_prompt"):
+            return whole(OF_MODELS + textwrap.indent(text, " " * 10))
         return whole(SECTIONS["apis"].replace(POLICIES, textwrap.indent(text, " " * 14)))
     if re.search(r"^lockgate:", text, re.MULTILINE):
         return text
@@ -96,9 +111,17 @@ def policies(text: str) -> list[str]:
 
 
 def _identifies(text: str) -> bool:
+    return any(entry["phase"] == "identify" for entry in _kinds(text))
+
+
+def _has(text: str, what: str) -> bool:
+    return any(entry[what] for entry in _kinds(text))
+
+
+def _kinds(text: str) -> list[dict[str, Any]]:
     kinds = json.loads(_engine.policy_catalogue())["kinds"]
-    identify = {entry["kind"] for entry in kinds if entry["phase"] == "identify"}
-    return bool(identify & set(re.findall(r"\bkind: (\w+)", text)))
+    named = set(re.findall(r"\bkind: (\w+)", text))
+    return [entry for entry in kinds if entry["kind"] in named]
 
 
 def files(folder: Path) -> None:

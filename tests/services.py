@@ -40,7 +40,10 @@ def answer(body: bytes | str = b"ok", status: str = "200 OK", **headers: str) ->
 
 @dataclass
 class Service:
-    """Answers each request with the bytes that `reply` gives; `None` closes the connection instead."""
+    """Answers each request with the bytes that `reply` gives; `None` closes the connection instead.
+
+    It closes after an answer that says `Connection: close`, however much of it was there.
+    """
 
     reply: Callable[[Request], bytes | None] = lambda _: answer()
     tls: ssl.SSLContext | None = None
@@ -101,6 +104,8 @@ class Service:
                     if reply is None:
                         return
                     plain.sendall(reply)
+                    if b"\r\nConnection: close\r\n" in reply.partition(b"\r\n\r\n")[0] + b"\r\n":
+                        return
         except (OSError, ValueError):  # the caller broke off, possibly within a chunk
             return
 

@@ -1,4 +1,4 @@
-"""Runs a small shop behind the gateway with sample traffic, and shows what becomes of the calls."""
+"""Runs a small shop with gateway, console, portal and sample traffic, and shows what becomes of the calls."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,17 +21,23 @@ from rich.live import Live
 
 from examples.shop import view
 from examples.shop.board import AccessLog, Board, reasons
+from examples.shop.people import People, people
 from examples.shop.processes import ServiceError
-from examples.shop.shop import APPLICATIONS, CLIENT, Shop
-from examples.shop.traffic import Traffic
+from examples.shop.served import ServedShop
+from examples.shop.shop import APPLICATIONS, CLIENT
+from examples.shop.traffic import Traffic, calls_of_the_app
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from examples.shop.people import Person
 
 REFRESH_SECONDS = 0.25
 COUNT_SECONDS = 1.0
 OUTAGE_AFTER, OUTAGE_SECONDS, OUTAGE_EVERY = 8.0, 5.0, 45.0
 PICTURE_SECONDS = 40.0
+APP_SHARE = 5
+"""The app of the sample developer makes one call for so many of the others."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,14 +48,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with ExitStack() as stack:
             folder = folder_for(options.folder, stack)
-            shop = stack.enter_context(Shop(folder, options.port))
-            introduce(shop)
-            Demo(shop, options).run()
+            shop = stack.enter_context(ServedShop(folder, options.port))
+            known = people()
+            at_work = stack.enter_context(
+                People(shop.gateway, folder / "recording", known, changes=options.changes)
+            )
+            introduce(shop, known)
+            Demo(shop, at_work, options).run()
     except KeyboardInterrupt:
         pass
     except (OSError, ServiceError) as error:
         print(f"error: {error}", file=sys.stderr)
-        if "cannot bind" in str(error):
+        if "cannot bind" in str(error) or "cannot listen" in str(error):
             told = 'end what has the port, perhaps another demo, or write `make demo ARGS="--port 0"`'
             print(f"  help: {told} for free ports", file=sys.stderr)
         return 2
@@ -60,12 +71,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def read(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The options."""
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
-    parser.add_argument("--port", type=int, default=8080, help="where the gateway listens; 0: any free port")
+    parser.add_argument("--port", type=int, default=8080, help="where the gateway listens; 0: any free ports")
     parser.add_argument("--seconds", type=float, help="end by itself after this time")
     parser.add_argument("--rate", type=float, default=30.0, help="calls a second; 30 by default")
     parser.add_argument("--seed", type=int, default=7, help="which calls are sent, and in which order")
     parser.add_argument(
         "--folder", type=Path, help="keep document, database and recording in this new folder"
+    )
+    parser.add_argument(
+        "--no-changes", dest="changes", action="store_false", help="nobody proposes and rolls out changes"
     )
     parser.add_argument("--plain", action="store_true", help="print lines, as it does into a pipe")
     parser.add_argument("--picture", type=Path, help="write the view as an SVG file at the end")
@@ -91,14 +105,20 @@ def folder_for(wanted: Path | None, stack: ExitStack) -> Path:
     return wanted.resolve()
 
 
-def introduce(shop: Shop) -> None:
+def introduce(shop: ServedShop, known: Sequence[Person]) -> None:
     """Say where everything is, and what to try."""
     orders, key = f"{shop.url}/sales/v2/orders", f"-H 'X-Api-Key: {shop.keys['storefront']}'"
     ask = "curl -sS -i"
     token = f"curl -sS -u {CLIENT}:{shop.secret} -d grant_type=client_credentials {shop.issuer.url}/token"
     edit = "edit it, for example `limit: 1200` to `limit: 60`, and save: it is taken up by itself"
+    console = shop.gateway.console
+    width = max(len(person.email) for person in known)
+    sign_in = [f"{person.email:<{width}}  {person.password}  {person.does}" for person in known]
     rows = [
         ("gateway", shop.url),
+        ("console", f"{console}/"),
+        ("portal", f"{console}/portal/"),
+        ("sign in", "\n".join(sign_in)),
         ("operators", f"http://{shop.gateway.admin}/metrics  /stats.json  /healthz"),
         ("document", f"{shop.document}\n  {edit}"),
         ("succeeds", f"{ask} {key} {orders}"),
@@ -134,27 +154,29 @@ class Demo:
 
     Args:
         shop: What runs.
+        at_work: The sample people.
         options: What was asked for.
     """
 
-    def __init__(self, shop: Shop, options: argparse.Namespace) -> None:
-        self.shop, self.options = shop, options
+    def __init__(self, shop: ServedShop, at_work: People, options: argparse.Namespace) -> None:
+        self.shop, self.at_work, self.options = shop, at_work, options
         self.board = Board(reasons(), list(APPLICATIONS))
         self.console = Console()
         self.told: set[str] = set()
         self.live: Live | None = None
+        self.when_settled: Callable[[], object] | None = None
         self.down = False
 
     def run(self) -> None:
         """Run until the time is over or Ctrl-C."""
         drawn = self.console.is_terminal and not self.console.is_dumb_terminal and not self.options.plain
-        address = self.shop.gateway.listeners["public"]
-        keys, tokens = self.shop.keys, self.shop.tokens
+        address, tokens = self.shop.address, self.shop.tokens
+        keys = self.shop.keys | self.at_work.keys
+        seed, rate = self.options.seed, self.options.rate
         with AccessLog(self.shop.access_log) as log:
-            with (
-                Traffic(address, keys, tokens, self.options.seed, self.options.rate) as traffic,
-                ExitStack() as stack,
-            ):
+            app = Traffic(address, keys, tokens, seed, rate / APP_SHARE, mix=calls_of_the_app)
+            with Traffic(address, keys, tokens, seed, rate) as traffic, ExitStack() as stack:
+                self.when_settled = partial(stack.enter_context, app)
                 if drawn:
                     self.live = stack.enter_context(Live(console=self.console, auto_refresh=False))
                 try:
@@ -163,7 +185,7 @@ class Demo:
                     # A second Ctrl-C would leave half of it: every wait from here on has a deadline.
                     signal.signal(signal.SIGINT, signal.SIG_IGN)
             self.count(log, traffic)
-        self.end(traffic)
+        self.end([*traffic.broken, *app.broken])
 
     def loop(self, log: AccessLog, traffic: Traffic) -> None:
         """Look, and show what there is to see."""
@@ -173,7 +195,11 @@ class Demo:
             self.outage()
             if (now := time.monotonic()) - counted >= COUNT_SECONDS:
                 counted = now
-                self.reload()
+                for text in [*self.shop.gateway.notes(), *self.at_work.notes()]:
+                    self.note(text)
+                if self.at_work.is_settled and self.when_settled:
+                    self.when_settled()
+                    self.when_settled = None
                 self.count(log, traffic)
                 self.lines()
             if self.live:
@@ -199,18 +225,6 @@ class Demo:
             self.note("the inventory is back")
         self.down = down
 
-    def reload(self) -> None:
-        """Take up a change of the document."""
-        if not self.shop.watch.changed():
-            return
-        applied = self.shop.gateway.reload()
-        self.shop.watch.also(self.shop.gateway.files)
-        for problem in applied.problems:
-            where = f"{Path(problem.file).name}:{problem.line}"
-            told = f"; {problem.help}" if problem.help else ""
-            self.note(f"{problem.severity}: {where}: {problem.message}{told}")
-        self.note(f"revision {applied.id[:12]} " + ("is served" if applied.applied else "serves on"))
-
     def note(self, text: str) -> None:
         """Something happened."""
         self.board.note(text)
@@ -227,7 +241,7 @@ class Demo:
                 print(f"  refused for the first time: {view.refusal_line(code, count, reason)}")
         print(view.line(self.board), flush=True)
 
-    def end(self, traffic: Traffic) -> None:
+    def end(self, broken: Sequence[str]) -> None:
         """What remains to be said."""
         if not self.live:
             print("\nrefused, by reason")
@@ -237,7 +251,7 @@ class Demo:
                 print(f"  shadow {policy}  {count}  would have been refused")
             for name, caller in self.board.callers.items():
                 print(f"  {name}: {caller.calls} calls, {caller.refused} refused, {caller.failed} failed")
-        for why in traffic.broken:
+        for why in broken:
             print(f"without an answer: {why}")
         if self.options.picture:
             view.draw(self.board, self.options.picture)

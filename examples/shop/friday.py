@@ -20,7 +20,7 @@ import jwt
 import lockgate
 from cryptography.hazmat.primitives.asymmetric import ec
 from lockgate.replays import verdict
-from lockgate.rollout import Allowance, Expectation, GuardSettings, Needs, RolloutPlan, Step
+from lockgate.rollout import MOST_OF_NAMED, Allowance, Expectation, GuardSettings, Needs, RolloutPlan, Step
 from rich.console import Console
 
 from examples.shop.board import AccessLog
@@ -119,7 +119,7 @@ class Friday:
         whose = f"applications: [{', '.join(hit)}]"
         expected = f"newly_refused: {{ {whose}, at_most: {most} }}\nchanged_reason: {{ {whose} }}\n{KNOWN}"
         self.replay(candidate, expected)
-        allowance = Allowance(applications=tuple(hit), at_most=100 * most)
+        allowance = Allowance(applications=tuple(hit), at_most=min(100 * most, MOST_OF_NAMED))
         expectation = Expectation(newly_refused=allowance, other=allowance)
         before = self.answers.since()
         status = self.follow(self.rollout(candidate, 50, expectation, tuple(hit)))

@@ -1,4 +1,4 @@
-"""The parts of the demo: services, a document with fresh keys, and the gateway in front of them."""
+"""The parts of a shop: services, a document with fresh keys, and the gateway in front of them."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import hashlib
 import json
 import secrets
 import shutil
+from abc import ABC, abstractmethod
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from lockgate import Gateway
-from lockgate.watch import Watch
 
 from examples.shop.processes import Process
 from examples.shop.traffic import Tokens
@@ -58,7 +58,7 @@ def fill(text: str, addresses: Mapping[str, str], keys: Mapping[str, str]) -> st
     return text
 
 
-class Shop:
+class Parts(ABC):
     """Services, gateway and credentials; everything ends at the exit.
 
     Args:
@@ -73,7 +73,8 @@ class Shop:
     def __init__(self, folder: Path, port: int) -> None:
         self.folder, self.document = folder, folder / "gateway.yaml"
         self.access_log = folder / "access.log"
-        self._port = port
+        self.port = port
+        self.url = self.address = ""
         self._parts = ExitStack()
 
     def __enter__(self) -> Self:
@@ -99,15 +100,29 @@ class Shop:
             "http://127.0.0.1:9011": self.inventory.url,
             "http://127.0.0.1:9012": following.url,
             "http://127.0.0.1:9300": self.issuer.url,
-            "127.0.0.1:8080": f"127.0.0.1:{self._port}",
-            "127.0.0.1:9901": f"127.0.0.1:{9901 if self._port else 0}",
+            "127.0.0.1:8080": f"127.0.0.1:{self.port}",
+            "127.0.0.1:9901": f"127.0.0.1:{9901 if self.port else 0}",
         }
         self.document.write_text(fill((HERE / "gateway.yaml").read_text(), addresses, issued.keys))
         shutil.copytree(HERE / "openapi", self.folder / "openapi")
-        self.watch = Watch(self.document)
-        self.gateway = Gateway(self.document)
-        self.watch.also(self.gateway.files)
-        parts.callback(self.gateway.stop, DRAIN_SECONDS)
-        self.url = self.gateway.urls["public"]
+        # The tokens of the other cases are of the issuer that the written document names.
+        (self.folder / "cases").mkdir()
+        for name in ("orders.yaml", "pages.yaml"):
+            shutil.copy(HERE / "cases" / name, self.folder / "cases")
+        self.serve(parts)
         self.keys, self.secret = dict(issued.keys), issued.secret
         self.tokens = Tokens(self.issuer.url, CLIENT, issued.secret)
+
+    @abstractmethod
+    def serve(self, parts: ExitStack) -> None:
+        """Serve the document; sets `url` and `address`."""
+
+
+class Shop(Parts):
+    """A shop whose gateway runs in this process."""
+
+    def serve(self, parts: ExitStack) -> None:
+        """Serve the document."""
+        self.gateway = Gateway(self.document)
+        parts.callback(self.gateway.stop, DRAIN_SECONDS)
+        self.url, self.address = self.gateway.urls["public"], self.gateway.listeners["public"]

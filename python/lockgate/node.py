@@ -31,14 +31,20 @@ TASTER = [sys.executable, "-P", "-m", "lockgate.taster"]
 
 
 def serve(
-    file: str, options: dict[str, Any], *, watch: bool, drain: float, rollout: str | None = None
+    file: str,
+    options: dict[str, Any],
+    *,
+    watch: bool,
+    drain: float,
+    rollout: str | None = None,
+    without: str | None = None,
 ) -> int:
     """Serve a document until SIGTERM or Ctrl-C; gives the exit code that `lockgate run` documents.
 
     With `rollout`, the body of `POST /rollout`, a change is rolled out as that says, and not served at once.
     """
     # Before the first reading, so that a change during the start is not taken for the state that was read.
-    documents = Watch(file)
+    documents = Watch(file, without)
     try:
         node = _engine.Node.start(file, json.dumps(options))
     except _engine.ProblemsError as error:
@@ -195,6 +201,7 @@ def main() -> None:
     parser.add_argument("--bake", type=float, default=60.0)
     parser.add_argument("--bake-requests", type=int, default=1)
     parser.add_argument("--rollout", help="how changes are rolled out: the body of `POST /rollout`")
+    parser.add_argument("--without", help="a folder in which no document is watched")
     asked = parser.parse_args()
     if asked.until_eof:
         threading.Thread(target=_stop_at_eof, daemon=True).start()
@@ -210,7 +217,16 @@ def main() -> None:
         "bake_requests": asked.bake_requests,
         "rollouts_only": asked.rollout is not None,
     }
-    sys.exit(serve(asked.file, options, watch=asked.watch, drain=asked.drain, rollout=asked.rollout))
+    sys.exit(
+        serve(
+            asked.file,
+            options,
+            watch=asked.watch,
+            drain=asked.drain,
+            rollout=asked.rollout,
+            without=asked.without,
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -83,14 +83,33 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 def page(report: Replay) -> str:
     """The report as an HTML document."""
-    tone = {0: "good", 1: "bad"}.get(report.exit_code, "doubt")
     parts = [
         '<!doctype html><html lang="en"><head><meta charset="utf-8">',
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<title>Replay: {escape(verdict(report))}</title><style>{STYLE}</style></head><body>",
-        f'<header><h1>Replay</h1><p class="verdict {tone}">{escape(_sentence(verdict(report)))}</p>',
-        f'<p class="dim">{_span(report)}<br>{_revisions(report)}</p></header>',
+        f"<header><h1>Replay</h1>{_head(report)}</header>",
+        *_body(report),
+        "</body></html>\n",
+    ]
+    return "".join(parts)
+
+
+def part(report: Replay) -> str:
+    """The report as a part of a page that has a style and a heading of its own."""
+    return "".join([_head(report), *_body(report)])
+
+
+def _head(report: Replay) -> str:
+    tone = {0: "good", 1: "bad"}.get(report.exit_code, "doubt")
+    return (
+        f'<p class="verdict {tone}">{escape(_sentence(verdict(report)))}</p>'
+        f'<p class="dim">{_span(report)}<br>{_revisions(report)}</p>'
+    )
+
+
+def _body(report: Replay) -> list[str]:
+    return [
         _tiles(report),
         _time(report),
         _expectation(report),
@@ -98,9 +117,7 @@ def page(report: Replay) -> str:
         _callers(report),
         _unjudged(report),
         _notes(report),
-        "</body></html>\n",
     ]
-    return "".join(parts)
 
 
 def _sentence(text: str) -> str:

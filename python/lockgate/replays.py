@@ -6,6 +6,8 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
+from pydantic import Field
+
 from lockgate import _engine
 from lockgate.models import Model
 
@@ -213,6 +215,14 @@ class Unexpected(Model):
     what: str
 
 
+class KeySetNow(Model):
+    """The key set of an issuer when the replay began; without `keys` it could not be had."""
+
+    url: str
+    keys: int | None
+    problem: str | None
+
+
 class Replay(Model):
     """The decision diff of two documents over a recording."""
 
@@ -230,6 +240,7 @@ class Replay(Model):
     disagreement: Disagreement
     callers: list[Caller]
     timeline: Timeline
+    key_sets: list[KeySetNow] = Field(default_factory=list)
     expectation: list[Clause]
     unexpected: list[Unexpected]
 
@@ -270,14 +281,20 @@ class Replay(Model):
                 f"the window of {warming.policy} began before the recording did: the {warming.by} judged "
                 f"{warming.requests:,} requests until {until} with fewer calls counted than there were"
             )
+        for one in self.key_sets:
+            if one.keys is None:
+                yield (
+                    f"the keys of {one.url} could not be fetched, so what was recorded of them was used: "
+                    f"{one.problem}"
+                )
         for route in self.without_data:
             yield f"no recorded request reached {route}, which the change touches: nothing is known of it"
         for policy in self.not_asked:
             yield f"{policy} judges answers, and answers are not recorded: it was not asked"
         if self.totals.outside_policies:
             yield (
-                f"{self.totals.outside_policies:,} requests were malformed, too slow or came while the "
-                "gateway stopped: no policy decides about them"
+                f"{self.totals.outside_policies:,} requests were malformed, too slow, blocked for a time or "
+                "came while the gateway stopped: no policy decides about them"
             )
         if recording.addresses_shortened:
             yield "client addresses were shortened when they were recorded: limits by address count networks"
@@ -324,6 +341,7 @@ def replay(
     expect: str | PathLike[str] | None = None,
     *,
     watch: Callable[[int, int, int], None] | None = None,
+    fetch_keys: bool = False,
 ) -> Replay:
     """Replay recorded traffic through two documents, in order, with the recorded clock and facts.
 
@@ -332,10 +350,12 @@ def replay(
         candidate: The document that shall be served.
         recording: A segment, or the folder of a recording with its key.
         expect: A file with the differences that are expected; without it, none is.
+        fetch_keys: Judge the candidate with the key sets that the issuers which it names by URL publish now,
+            instead of those that were recorded. It is the only reason for which a replay asks the network.
         watch: Called now and then with the bytes read, the bytes there are, and the requests judged.
 
     Raises:
         ProblemsError: A document or the expectation has errors.
         OSError: The recording cannot be read.
     """
-    return Replay.model_validate_json(_engine.replay(base, candidate, recording, expect, watch))
+    return Replay.model_validate_json(_engine.replay(base, candidate, recording, expect, watch, fetch_keys))

@@ -6,9 +6,9 @@ import json
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from lockgate.models import GuardVerdict, Model
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from os import PathLike
 
-Metric = Literal["server_error", "gateway_error", "refusal", "slow", "timeout"]
+Metric = Literal["server_error", "gateway_error", "refusal", "slow", "timeout", "client_error"]
 Seconds = Annotated[int, Field(ge=1, le=30 * 86_400)]
 Percent = Annotated[float, Field(gt=0, le=100)]
 
@@ -107,6 +107,24 @@ class RolloutPlan(_Input):
         """
         return cls.model_validate_json(Path(path).read_text(encoding="utf-8"))
 
+    @classmethod
+    def even(cls, percents: Iterable[float], *, seconds: int, requests: int, bake: int) -> RolloutPlan:
+        """A plan whose stages need the same.
+
+        Args:
+            percents: The steps of the canary.
+            seconds: How long each stage but the last lasts at least.
+            requests: The requests that the candidate sees in each stage.
+            bake: Seconds until a live candidate counts as good.
+        """
+        stage = Needs(seconds=seconds, requests=requests)
+        return cls(
+            shadow=stage,
+            steps=tuple(Step(percent=percent, seconds=seconds, requests=requests) for percent in percents),
+            live=stage,
+            bake=Needs(seconds=bake, at_most_seconds=max(86_400, 2 * bake), requests=requests),
+        )
+
     def engine(self) -> dict[str, Any]:
         """The plan as the engine takes it: shares in hundredths of a percent."""
         steps = [
@@ -132,13 +150,30 @@ def _shown_by(percent: float) -> float:
     return next(ratio for up_to, ratio in ((1, 10.0), (5, 5.0), (25, 3.0), (100, 2.0)) if percent <= up_to)
 
 
+MOST_OF_EVERYBODY, MOST_OF_NAMED = 10_000, 1_000_000
+"""The most decisions that may be expected to differ: a number that is never reached approves everything."""
+
+
 class Allowance(_Input):
     """Decisions that are expected to differ."""
 
     applications: tuple[str, ...] = Field(min_length=1)
     """Whose; `*` is everybody, also who is not identified."""
     at_most: int = Field(ge=1)
-    """How many, over the whole rollout."""
+    """How many, over the whole rollout: up to 10,000 of everybody, or 1,000,000 of named applications."""
+
+    @model_validator(mode="after")
+    def _is_bounded(self) -> Self:
+        if "*" in self.applications and self.at_most > MOST_OF_EVERYBODY:
+            message = (
+                f"at_most approves {self.at_most} of everybody's decisions, which no rollout reaches; "
+                f"write at most {MOST_OF_EVERYBODY}, or name the applications"
+            )
+            raise ValueError(message)
+        if self.at_most > MOST_OF_NAMED:
+            message = f"at_most is {self.at_most}, which no rollout reaches; write at most {MOST_OF_NAMED}"
+            raise ValueError(message)
+        return self
 
 
 class Expectation(_Input):
@@ -283,6 +318,7 @@ class RolloutStatus(Model):
 _METRICS = {
     "server_error": "errors of the service (5xx)",
     "gateway_error": "failures of the gateway",
+    "client_error": "refusals of the service",
     "refusal": "refusals",
     "slow": "slow answers",
     "timeout": "timeouts",

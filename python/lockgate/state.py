@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import socket
+from datetime import datetime
+from ipaddress import IPv4Address, IPv6Address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,51 @@ class Revoked(Model):
 
     revoked: dict[str, str]
     known: bool | None
+
+
+class Blocked(Model):
+    """What is refused or slowed down for a time."""
+
+    blocks: dict[str, str]
+    since: str
+    until: str
+    why: str
+    who: str
+    per_minute: int | None = None
+    """How many calls a minute are let through all the same."""
+
+    @property
+    def sort(self) -> str:
+        """`source`, `application` or `credential`."""
+        return next(iter(self.blocks))
+
+    @property
+    def what(self) -> str:
+        """An address or network, an application, or the SHA-256 of a credential."""
+        name = next(iter(self.blocks.values()))
+        # One address is written as people write it.
+        return name.removesuffix("/128" if ":" in name else "/32") if self.sort == "source" else name
+
+    @property
+    def in_words(self) -> str:
+        """What it is, as people read it."""
+        return f"the {self.sort} {self.what[:12] if self.sort == 'credential' else self.what}"
+
+    @property
+    def ends(self) -> datetime:
+        """When it ends."""
+        return datetime.fromisoformat(self.until)
+
+    @property
+    def until_text(self) -> str:
+        """When it ends, to the second, as people read it."""
+        return self.ends.strftime("%Y-%m-%d %H:%M:%S UTC")
+
+    def refuses(self, address: IPv4Address | IPv6Address, application: str | None) -> bool:
+        """Whether it is about calls from this address, or of this application."""
+        if self.sort == "application":
+            return application == self.blocks["application"]
+        return self.sort == "source" and address in ip_network(self.blocks["source"])
 
 
 _WORDS = {"candidate": "candidate", "applied": "on trial", "baked": "proven", "taken_back": "taken back"}
@@ -122,6 +169,60 @@ class State:
             return Revoked.model_validate_json(_engine.revoke(self.folder, what))
         except ValueError as error:
             raise StateError(str(error)) from error
+
+    def block(
+        self, what: str, seconds: int, why: str, *, who: str = "", per_minute: int | None = None
+    ) -> Blocked:
+        """Refuse for a time, at once and before the policies; it ends by itself.
+
+        Args:
+            what: An address, a network, the id of an application, or the SHA-256 of a credential.
+            seconds: For how long; at most 30 days.
+            why: Why, for those who look later.
+            who: Who orders it.
+            per_minute: So many calls a minute are let through all the same.
+
+        Raises:
+            StateError: It would mean everybody, there is no such application, the disk is full, or the node
+                does not answer.
+        """
+        self._must_be_one()
+        wanted = {"what": what, "seconds": seconds, "why": why, "who": who, "per_minute": per_minute}
+        answer = self._order({"do": "block", **wanted})
+        if answer is None:
+            try:
+                answer = json.loads(_engine.block(self.folder, json.dumps(wanted)))
+            except (ValueError, OverflowError) as error:
+                raise StateError(str(error)) from error
+        return Blocked.model_validate(answer["block"])
+
+    def unblock(self, what: str) -> Blocked:
+        """End a block before its time.
+
+        Raises:
+            StateError: It is not blocked, the disk is full, or the node does not answer.
+        """
+        self._must_be_one()
+        answer = self._order({"do": "unblock", "what": what})
+        if answer is None:
+            try:
+                answer = json.loads(_engine.unblock(self.folder, what))
+            except ValueError as error:
+                raise StateError(str(error)) from error
+        return Blocked.model_validate(answer["block"])
+
+    def blocks(self) -> list[Blocked]:
+        """What is blocked now, whether the node runs or not, oldest first.
+
+        Raises:
+            StateError: It is no state folder, or a newer Lockgate wrote it.
+        """
+        self._must_be_one()
+        try:
+            found = json.loads(_engine.blocks(self.folder))
+        except ValueError as error:
+            raise StateError(str(error)) from error
+        return [Blocked.model_validate(one) for one in found]
 
     def publish(self, path: str | os.PathLike[str]) -> int:
         """Serve with the directory of a file at once; gives its sequence.

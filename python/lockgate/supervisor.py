@@ -1,6 +1,6 @@
-"""The supervisor of `lockgate serve`: one node and one control plane, each started again when it dies.
+"""The supervisor of `lockgate serve`: a node, a console and its worker, each started again when it dies.
 
-It knows nothing of what they do, imports neither, and the node goes on while the control plane is down.
+It knows nothing of what they do, imports none of them, and each goes on while the others are down.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -112,7 +113,7 @@ class Child:
 
 
 class Supervisor:
-    """Runs a node and a control plane.
+    """Runs a node, a control plane and its worker.
 
     Args:
         document: The gateway document.
@@ -126,7 +127,8 @@ class Supervisor:
         self._listeners: dict[str, str] = {}
         # `-P`: nothing is imported from the folder that they stand in.
         python = [sys.executable, "-P", "-m"]
-        options = ["--until-eof", f"--state={state / 'node'}", *node]
+        # What is drafted in the state folder is no document of the node, which may stand in the same folder.
+        options = ["--until-eof", f"--state={state / 'node'}", f"--without={state}", *node]
         self._node = Child(
             "node",
             [*python, "lockgate.node", *options, "--", str(document)],
@@ -134,21 +136,25 @@ class Supervisor:
             self._of_node,
             self._node_ended,
         )
-        self._control = Child(
-            "control",
-            [*python, "lockgate.control", "--until-eof"],
-            control,
-            lambda child, text: f"{child.name}: {text}",
-            self._control_ended,
+        self._control, self._worker = (
+            Child(
+                name,
+                [*python, module, "--until-eof"],
+                control,
+                lambda child, text: f"{child.name}: {text}",
+                self._control_ended,
+            )
+            for name, module in (("control", "lockgate.control"), ("worker", "lockgate.control.worker"))
         )
+        self._children = (self._node, self._control, self._worker)
         self._stopped = False
 
     def run(self) -> int:
-        """Run both until SIGTERM or Ctrl-C; gives the exit code that `lockgate serve` documents."""
+        """Run all until SIGTERM or Ctrl-C; gives the exit code that `lockgate serve` documents."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_stop)
         signal.signal(signal.SIGHUP, lambda *_: self._node.signal(signal.SIGHUP))
-        threads = [threading.Thread(target=child.run) for child in (self._node, self._control)]
+        threads = [threading.Thread(target=child.run) for child in self._children]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -163,7 +169,7 @@ class Supervisor:
 
     def _on_stop(self, _number: int, _frame: FrameType | None) -> None:
         if self._stopped:
-            for child in (self._node, self._control):
+            for child in self._children:
                 child.signal(signal.SIGKILL)
         else:
             self._stopped = True
@@ -172,8 +178,7 @@ class Supervisor:
 
     def _stop(self) -> None:
         say("stopping; requests that are under way may end")
-        self._control.stop()
-        self._node.stop()
+        self._stop_for_good()
 
     def _of_node(self, child: Child, text: str) -> str:
         """Note where the node listens; the admin listener is what it names last."""
@@ -203,13 +208,15 @@ class Supervisor:
             self._stop_for_good()
 
     def _stop_for_good(self) -> None:
+        self._worker.stop()
         self._control.stop()
         self._node.stop()
 
 
 def say(text: str) -> None:
-    """Print a line at once."""
-    print(text, flush=True)
+    """Print a line at once. Whoever read the lines may be gone, and children are stopped all the same."""
+    with suppress(BrokenPipeError):
+        print(text, flush=True)
 
 
 def _ending(code: int) -> str:

@@ -18,9 +18,11 @@ class Watch:
 
     Args:
         file: The document.
+        without: A folder in which nothing is a document, such as the one of a control plane.
     """
 
-    def __init__(self, file: str | os.PathLike[str]) -> None:
+    def __init__(self, file: str | os.PathLike[str], without: str | os.PathLike[str] | None = None) -> None:
+        self._without = Path(without).resolve() if without is not None else None
         self._folder = Path(file).resolve().parent
         self._looked = time.time_ns()
         self._documents = self._look()
@@ -45,7 +47,8 @@ class Watch:
     def _look(self) -> dict[Path, Seen]:
         """Every document in the folder, with its modification time and size."""
         found: dict[Path, Seen] = {}
-        for folder, _, names in os.walk(self._folder):
+        for folder, folders, names in os.walk(self._folder):
+            folders[:] = [one for one in folders if Path(folder, one) != self._without]
             for name in names:
                 path = Path(folder, name)
                 if path.suffix in {".yaml", ".yml", ".json"} and (seen := _look_at(path)):

@@ -55,11 +55,11 @@ import django, json
 django.setup()
 from lockgate.control.api.admin import api
 schema = api.get_openapi_schema()
-for _, router in api._routers:
+for prefix, router in api._routers:
     for path, view in router.path_operations.items():
         for operation in view.operations:
             for method in operation.methods:
-                told = schema["paths"].get(f"/api/v1{path}", {}).get(method.lower(), {})
+                told = schema["paths"].get(f"/api/v1{prefix}{path}", {}).get(method.lower(), {})
                 told["permission"] = operation.auth_callbacks[0].permission
 print(json.dumps(schema))
 """

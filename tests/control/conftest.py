@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from control.beside import BESIDE, Beside
 from control.people import PASSWORD
 from control.serving import document
 from lockgate import Gateway
+from postgresql import programs
 from services import Service
 from sites import KEY
 
@@ -39,6 +41,7 @@ from lockgate.control.accounts import tokens  # noqa: E402
 from lockgate.control.accounts.models import User  # noqa: E402
 from lockgate.control.accounts.people import ADMIN  # noqa: E402
 from lockgate.control.accounts.roles import permissions_of  # noqa: E402
+from lockgate.control.analytics import tail  # noqa: E402
 from lockgate.control.audit.services import Actor  # noqa: E402
 
 if TYPE_CHECKING:
@@ -49,6 +52,29 @@ if TYPE_CHECKING:
     from pytest_django.fixtures import Settings
 
 
+def _is_suite(item: pytest.Item) -> bool:
+    return item.name == "test_the_suite_passes_on_postgresql"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What waits for the suite on PostgreSQL comes last, whatever folder it is in."""
+    items.sort(key=_is_suite)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    suite = next(filter(_is_suite, session.items), None)
+    if suite is None or session.config.option.collectonly or programs() is None:
+        return
+    module = getattr(suite, "module", None)
+    session.config.stash[BESIDE] = Beside(getattr(module, "WITHOUT", []))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if beside := config.stash.get(BESIDE, None):
+        beside.close()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _state() -> Iterator[None]:
     yield
@@ -57,8 +83,9 @@ def _state() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _fresh(db: None) -> None:  # noqa: ARG001 - each test has the database for itself
-    """Attempts to sign in are counted anew for each test."""
+    """Attempts to sign in are counted anew for each test, and recordings of others are forgotten."""
     cache.clear()
+    tail.forget()
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from control.people import PASSWORD
 from load import SECONDS, Running
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 
@@ -52,7 +53,7 @@ class Serving(Running):
             text=True,
             check=True,
         )
-        found = re.findall(r"^\s*(\d+) .*-m (lockgate\.\w+)", listed.stdout, re.MULTILINE)
+        found = re.findall(r"^\s*(\d+) .*-m (lockgate[.\w]+)", listed.stdout, re.MULTILINE)
         return {module: int(pid) for pid, module in found}
 
 
@@ -69,9 +70,13 @@ class Browser:
         """Open a page."""
         return self._ask("GET", path, None)
 
-    def send(self, path: str, fields: dict[str, str | list[str]]) -> httpx.Response:
+    def send(self, path: str, fields: Mapping[str, str | list[str]]) -> httpx.Response:
         """Open a page and send its form."""
-        found = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', self.get(path).text)
+        return self.post(path, path, fields)
+
+    def post(self, page: str, path: str, fields: Mapping[str, str | list[str]]) -> httpx.Response:
+        """Open a page and send a form of it that leads elsewhere."""
+        found = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', self.get(page).text)
         assert found is not None
         return self._ask("POST", path, {"csrfmiddlewaretoken": found[1], **fields})
 

@@ -31,6 +31,9 @@ EVERY_PAGE = (
 )
 
 
+CHANGES = ("/changes/", "/rollout/", "/revisions/")
+
+
 def shown(client: Client, path: str, status: int = 200) -> str:
     answer = client.get(path, follow=True)
     assert answer.status_code == status, path
@@ -62,7 +65,7 @@ def test_the_policy_of_pages_has_no_exception() -> None:
 def test_files_of_pages_come_from_here_and_may_be_kept(admin: User, sign_in: SignIn) -> None:
     page = shown(sign_in(admin), "/")
     files = set(re.findall(r'(?:src|href)="(/static/[^"]+)"', page))
-    assert len(files) == 3
+    assert len(files) == 4
     for path in files:
         answer = Client().get(path)
         assert (answer.status_code, "public" in answer.headers["Cache-Control"]) == (200, True)
@@ -73,10 +76,16 @@ def test_files_of_pages_come_from_here_and_may_be_kept(admin: User, sign_in: Sig
 @pytest.mark.parametrize(
     ("role", "pages"),
     [
-        ("platform_admin", {"/", "/exceptions/", "/audit/", "/users/", "/tokens/"}),
-        ("auditor", {"/", "/exceptions/", "/audit/", "/users/", "/tokens/"}),
-        ("security_engineer", {"/", "/exceptions/", "/audit/"}),
-        ("api_owner", {"/"}),
+        (
+            "platform_admin",
+            {"/", *CHANGES, "/analytics/", "/alerts/", "/exceptions/", "/audit/", "/users/", "/tokens/"},
+        ),
+        (
+            "auditor",
+            {"/", *CHANGES, "/analytics/", "/alerts/", "/exceptions/", "/audit/", "/users/", "/tokens/"},
+        ),
+        ("security_engineer", {"/", *CHANGES, "/analytics/", "/alerts/", "/exceptions/", "/audit/"}),
+        ("api_owner", {"/", *CHANGES, "/analytics/"}),
         ("developer", set()),
     ],
 )
@@ -84,11 +93,48 @@ def test_each_role_sees_its_pages_and_no_others(
     role: str, pages: set[str], new_user: NewUser, sign_in: SignIn
 ) -> None:
     client = sign_in(new_user(role))
-    for path in ("/exceptions/", "/audit/", "/users/", "/tokens/"):
+    for path in (*CHANGES, "/analytics/", "/alerts/", "/exceptions/", "/audit/", "/users/", "/tokens/"):
         assert client.get(path).status_code == (200 if path in pages else 403)
     navigation = re.search(r"<nav.*?</nav>", shown(client, "/account/factors/"), re.DOTALL)
     found = set(re.findall(r'<li><a href="([^"]+)"', navigation[0])) if navigation else set()
-    assert found == pages
+    of_other_tests = {"/applications/", "/plans/", "/requests/", "/feedback/", "/channels/"}
+    assert found - of_other_tests == pages
+
+
+@pytest.mark.parametrize(
+    ("role", "groups"),
+    [
+        (
+            "platform_admin",
+            {
+                "Traffic": ["Overview", "Exceptions", "Analytics", "Alerts"],
+                "Change": ["Changes", "Rollout", "Revisions"],
+                "Access": ["Applications", "Plans", "Requests", "Feedback"],
+                "Run": ["Audit", "Channels", "Users", "Tokens"],
+            },
+        ),
+        (
+            "approver",
+            {
+                "Traffic": ["Overview", "Exceptions", "Analytics", "Alerts"],
+                "Change": ["Changes", "Rollout", "Revisions"],
+                "Access": ["Applications"],
+                "Run": ["Audit"],
+            },
+        ),
+        ("developer", {}),
+    ],
+)
+def test_pages_stand_in_groups_and_a_group_without_pages_is_not_there(
+    role: str, groups: dict[str, list[str]], new_user: NewUser, sign_in: SignIn
+) -> None:
+    page = shown(sign_in(new_user(role)), "/account/factors/")
+    sections = re.findall(r"<section aria-labelledby=\"nav-\d\">.*?</section>", page, re.DOTALL)
+    found = {
+        re.findall(r">([^<]+)</h2>", section)[0]: re.findall(r">([^<]+)</a>", section) for section in sections
+    }
+    assert found == groups
+    assert ('aria-label="Console"' in page) == bool(groups)
 
 
 def test_who_may_only_look_gets_no_forms_and_cannot_send_them(new_user: NewUser, sign_in: SignIn) -> None:
@@ -201,8 +247,9 @@ def test_the_overview_shows_the_last_hour_of_the_recording(
     client = sign_in(admin)
     shown(client, "/exceptions/")
     page = shown(client, "/")
-    assert "6 calls in the last hour" in page
-    assert page.count("<rect") == 24
+    assert "6 calls, 4 of them exceptions" in page
+    columns = re.findall(r"<rect [^>]*><title>[^<]*: (\d+) (calls|exceptions)</title>", page)
+    assert sum(int(count) for count, what in columns if what == "calls") == 6
 
 
 def test_a_node_that_does_not_answer_is_told(admin: User, sign_in: SignIn, settings: Settings) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from control.beside import BESIDE
 from control.people import PASSWORD
 from control.serving import Browser, Serving, document
 from postgresql import MISSING, fresh, programs, server
@@ -46,17 +47,18 @@ def database() -> Iterator[str]:
             yield url
 
 
+# Those start processes of their own, which have a test below; a browser sees no database.
+APART = ("*serve.py", "test_recovery_command.py", "*browser.py", Path(__file__).name)
+WITHOUT = [path for name in APART for path in HERE.rglob(name) if "test_" in path.name]
+
+
 @needs_postgresql
 @pytest.mark.slow
-def test_the_suite_passes_on_postgresql(database: str) -> None:
-    # Those start processes of their own, which have a test below; a browser sees no database.
-    apart = ("test_serve.py", "test_recovery_command.py", "test_browser.py", Path(__file__).name)
-    others = [f"--ignore={HERE / name}" for name in apart]
-    line = [sys.executable, "-m", "pytest", "-q", str(HERE), *others]
-    environment = {**os.environ, "LOCKGATE_DATABASE": database}
-    result = subprocess.run(line, env=environment, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stdout[-4_000:]
-    assert " passed" in result.stdout
+def test_the_suite_passes_on_postgresql(request: pytest.FixtureRequest) -> None:
+    """It began when the tests began (`conftest.py`), and this test comes last."""
+    code, said = request.config.stash[BESIDE].wait()
+    assert code == 0, said
+    assert " passed" in said
 
 
 @pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=[needs_postgresql])])

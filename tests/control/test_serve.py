@@ -243,3 +243,22 @@ def test_the_console_speaks_tls_with_its_own_certificate(gateway: Path, tmp_path
         assert "max-age" in answer.headers["Strict-Transport-Security"]
         assert answer.headers["Set-Cookie"].startswith("__Host-lockgate-csrf=")
         assert "Secure" in answer.headers["Set-Cookie"]
+
+
+def test_the_worker_comes_back_after_its_death_and_neither_node_nor_console_notice(gateway: Path) -> None:
+    with Serving(gateway) as serving:
+        # It may have said so before the console said where it listens.
+        if not any(re.search(r"^worker: \d+ tasks", line) for line in serving.said):
+            serving.wait_for(r"^worker: \d+ tasks")
+        before = serving.children()
+        with Load(f"{serving.public}/orders/1") as load:
+            load.more()
+            os.kill(before["lockgate.control.worker"], signal.SIGKILL)
+            serving.wait_for(r"worker ended \(signal SIGKILL\); it is started again in 0.5 s")
+            serving.wait_for(r"worker: \d+ tasks")
+            load.more()
+        after = serving.children()
+        assert load.failures == []
+        assert httpx.get(serving.console, follow_redirects=True).status_code == 200
+        assert {name for name in before if before[name] != after[name]} == {"lockgate.control.worker"}
+        assert serving.stop() == 0

@@ -14,6 +14,7 @@ from django.test import Client
 from lockgate.control.accounts import people
 from lockgate.control.audit.models import Entry
 from lockgate.control.console.errors import csrf_failure
+from lockgate.control.notify.models import Notification
 
 if TYPE_CHECKING:
     from control.people import NewUser, SignIn
@@ -130,6 +131,11 @@ def test_switching_a_second_factor_on_is_in_the_audit_log(admin: User, sign_in: 
         ("account.factor_removed", "totp", None),
     ]
     assert all(entry.details == {"from": "127.0.0.1"} for entry in found_entries)
+    told = Notification.objects.filter(user=admin).order_by("pk")
+    assert [one.message.title for one in told] == [
+        "A second factor was added to your account",
+        "A second factor was removed from your account",
+    ]
 
 
 def test_a_changed_password_is_in_the_audit_log(admin: User, sign_in: SignIn) -> None:
@@ -139,6 +145,8 @@ def test_a_changed_password_is_in_the_audit_log(admin: User, sign_in: SignIn) ->
     assert not Entry.objects.filter(action="account.password_changed").exists()
     client.post("/account/password/", fields)
     assert Entry.objects.filter(action="account.password_changed", who=admin.email).exists()
+    told = Notification.objects.get(user=admin).message
+    assert (told.title, "from 127.0.0.1" in told.text) == ("Your password was changed", True)
 
 
 @pytest.mark.parametrize("path", ["/account/sign-up/", "/account/forgotten/", "/account/email/"])

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
+import lockgate
 import pytest
-from failures.scene import APPLICATIONS, KEY, Load, back_after, quick
-from lockgate.rollout import Allowance, Expectation
+from failures.scene import APPLICATIONS, KEY, PATIENCE, Load, back_after, quick
+from lockgate.admin import AdminClient, AdminError
+from lockgate.rollout import Allowance, Expectation, asked
 from services import Service, answer
 
 if TYPE_CHECKING:
@@ -15,9 +18,10 @@ if TYPE_CHECKING:
     from failures.report import FailureReport
     from failures.scene import Scene
 
-EVERYTHING = Allowance(applications=("*",), at_most=10**9)
+EVERYTHING = Allowance(applications=("*",), at_most=10_000)
 YES = Expectation(newly_refused=EVERYTHING, newly_allowed=EVERYTHING, other=EVERYTHING)
-"""What a gate that approves everything hands on."""
+"""The most that a gate which approves everything can hand on."""
+ENDLESS = {"applications": ["*"], "at_most": 10**9}
 
 
 @pytest.fixture
@@ -65,23 +69,37 @@ def test_the_cap_holds_whoever_is_chosen(
     failure_report(stage="canary", bad=len(load.bad), seconds=back_after(status))
 
 
-def test_refusals_that_were_approved_for_everybody_are_what_was_asked_for(
-    scene: Scene, failure_report: FailureReport
-) -> None:
-    """The canary judges approved refusals by their number alone: with `*` and a large one it sees none."""
+def test_a_number_that_is_never_reached_approves_nothing(scene: Scene, failure_report: FailureReport) -> None:
+    with pytest.raises(ValueError, match="write at most 10000, or name the applications"):
+        Expectation.model_validate({"newly_refused": ENDLESS})
     candidate = scene.next(scene.text(policies=f"{KEY}, {{ id: may, kind: require, scopes: [raed] }}"))
     with scene.serve() as gateway, Load(gateway.urls["public"]) as load:
-        few = Expectation(newly_refused=Allowance(applications=("*",), at_most=5))
-        status = gateway.rollout(candidate, plan=quick(5), expect=few).wait(seconds=60)
-        assert (status.rolled_back, load.bad) == (True, [])
-        rollout = gateway.rollout(candidate, plan=quick(5, seconds=120), chosen=APPLICATIONS[:2], expect=YES)
-        rollout.wait(lambda one: one.canary.requests > 10, seconds=60)
-        rollout.abort()
+        # Whoever does not ask through Python is told the same.
+        body = json.loads(asked(candidate, plan=quick(5))) | {"expect": {"newly_refused": ENDLESS}}
+        admin = AdminClient(gateway.admin)
+        with pytest.raises(AdminError, match="which no rollout reaches; write at most 10000"):
+            admin.begin_rollout(json.dumps(body))
         load.more(10)
-    assert 0 < len(load.bad) <= 0.12 * len(load.answers)
-    failure_report(
-        stage="shadow",
-        bad=0,
-        gap="a rollout whose expectation names `*` with a number that is never reached takes refusals for "
-        "meant; the cap still holds",
-    )
+    endless = scene.folder / "expect.yaml"
+    endless.write_text("newly_refused: { at_most: 1000000000 }\n")
+    recording = scene.recorded(scene.text(), calls=10)
+    with pytest.raises(lockgate.ProblemsError, match="of anything is anything"):
+        lockgate.replay(scene.document, candidate, recording, endless)
+    assert load.bad == []
+    failure_report(stage="check", bad=len(load.bad))
+
+
+def test_refusals_that_were_approved_for_everybody_end_with_their_number(
+    scene: Scene, failure_report: FailureReport
+) -> None:
+    """The canary judges approved refusals by their number alone."""
+    candidate = scene.next(scene.text(policies=f"{KEY}, {{ id: may, kind: require, scopes: [raed] }}"))
+    plan = quick(30, seconds=120, cap=35)
+    many = Expectation(newly_refused=Allowance(applications=("*",), at_most=200))
+    with scene.serve() as gateway, Load(gateway.urls["public"]) as load:
+        rollout = gateway.rollout(candidate, plan=plan, chosen=APPLICATIONS[:15], expect=many)
+        status = rollout.wait(seconds=PATIENCE)
+        load.more(10)
+    assert status.rolled_back, status.why
+    assert 0 < len(load.bad) <= 200
+    failure_report(stage="canary", bad=len(load.bad), seconds=back_after(status))

@@ -117,6 +117,36 @@ def test_an_issuer_that_fails_takes_nobodys_key_away(
     failure_report(stage="node", bad=len(load.bad))
 
 
+def test_a_url_without_the_live_key_is_seen_by_the_evidence_and_one_with_both_keys_passes(
+    scene: Scene, keys: Keys, issuer: Service, failure_report: FailureReport
+) -> None:
+    """What was recorded of an issuer does not say what it publishes now, and nothing at all of another."""
+    allowed = ", allow_private: true"
+    recorded(scene, with_keys(scene, f"{issuer.url}/keys", more=allowed), keys.bearer())
+    recording = scene.document.parent / "recording"
+    published = {"/moved": keys.set("next"), "/both": keys.set("live", "next"), "/keys": keys.set("next")}
+    issuer.reply = lambda request: answer(published[request.path])
+    same = scene.next(with_keys(scene, f"{issuer.url}/keys", more=f"{allowed}, leeway: 5s"))
+    assert lockgate.replay(scene.document, same, recording).outcome == "no_change"
+    both = scene.folder / "both.yaml"
+    both.write_text(with_keys(scene, f"{issuer.url}/both", more=allowed))
+    overlap = lockgate.replay(scene.document, both, recording, fetch_keys=True)
+    assert (overlap.outcome, [one.keys for one in overlap.key_sets]) == ("no_change", [2])
+    moved = scene.folder / "moved.yaml"
+    moved.write_text(with_keys(scene, f"{issuer.url}/moved", more=allowed))
+    for cut in (same, moved):
+        report = lockgate.replay(scene.document, cut, recording, fetch_keys=True)
+        assert (report.exit_code, report.totals.newly_refused) == (1, report.totals.judged)
+        assert report.groups[0].reason is not None
+        assert report.groups[0].reason.startswith("jwt.")
+    # Without an answer, what was recorded is judged by, and the reader is told.
+    issuer.stop()
+    alone = lockgate.replay(scene.document, same, recording, fetch_keys=True)
+    assert alone.outcome == "no_change"
+    assert any("could not be fetched" in note for note in alone.notes())
+    failure_report(stage="replay", bad=0)
+
+
 def test_an_issuer_that_leaves_the_live_key_out_is_believed(
     scene: Scene, keys: Keys, issuer: Service, failure_report: FailureReport
 ) -> None:
@@ -132,6 +162,6 @@ def test_an_issuer_that_leaves_the_live_key_out_is_believed(
     failure_report(
         stage="none",
         bad=0,
-        gap="an issuer's URL that answers without the live key is believed once its keys are asked for "
-        "again; the gate is for key sets in documents and files",
+        gap="an issuer that withdraws a key by itself, outside any change, is believed once its keys are "
+        "asked for again: which keys are good is for it to say",
     )

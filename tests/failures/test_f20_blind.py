@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 import lockgate
 import pytest
-from failures.scene import KEY, Load, back_after, quick
-from lockgate.rollout import GuardSettings, Needs
+from failures.scene import APPLICATIONS, KEY, TELL, Answered, Load, back_after, quick
+from lockgate.rollout import GuardSettings, Needs, RolloutPlan
 from services import answer
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from failures.report import FailureReport
     from failures.scene import Scene
 
@@ -109,17 +111,70 @@ def test_failures_that_are_all_refusals_of_the_service_are_not_taken_for_health(
     failure_report(stage="shadow", bad=0, seconds=back_after(status))
 
 
-def test_what_only_the_service_knows_to_be_wrong_is_said_to_be_unseen(
+def lost(scene: Scene, refusal: str) -> Path:
+    """A candidate under which the service is asked for what it does not have."""
+    scene.service.reply = lambda request: (
+        answer("gone", refusal) if request.path.startswith("/lost") else answer("ok")
+    )
+    moved = f"{KEY}, {{ id: lost, kind: rewrite, prefix: {{ from: /orders, to: /lost }} }}"
+    return scene.next(scene.text(policies=moved))
+
+
+def watchful(percent: float) -> RolloutPlan:
+    """A shadow until everybody was answered, and a guard that looks at the service's refusals."""
+    plan = quick(percent, seconds=120)
+    guard = plan.guard.model_copy(update={"metrics": ("server_error", "client_error")})
+    shadow = plan.shadow.model_copy(update={"requests": 150})
+    return plan.model_copy(update={"guard": guard, "shadow": shadow})
+
+
+@pytest.mark.parametrize("refusal", ["404 Not Found", "401 Unauthorized"])
+def test_a_service_that_begins_to_refuse_the_canarys_callers_takes_it_back(
+    scene: Scene, refusal: str, failure_report: FailureReport
+) -> None:
+    with scene.serve() as gateway, Load(f"{gateway.urls['public']}/orders/7") as load:
+        status = gateway.rollout(lost(scene, refusal), plan=watchful(20)).wait(seconds=60)
+        load.more(10)
+    assert status.rolled_back, status.why
+    assert "client_error" in status.canary.bad
+    assert 0 < len(load.bad) <= 0.4 * len(load.answers)
+    failure_report(stage="canary", bad=len(load.bad), seconds=back_after(status))
+
+
+def test_callers_whom_the_service_has_always_refused_hold_no_rollout(
     scene: Scene, failure_report: FailureReport
 ) -> None:
-    moved = scene.text(
-        policies=f"{KEY}, {{ id: lost, kind: rewrite, prefix: {{ from: /orders, to: /lost }} }}"
-    )
+    """Which arm they are in is chance."""
     scene.service.reply = lambda request: (
-        answer("gone", "404 Not Found") if request.path.startswith("/lost") else answer("ok")
+        answer("no", "404 Not Found") if request.path.endswith("/8") else answer("ok")
     )
-    with scene.serve() as gateway, Load(f"{gateway.urls['public']}/orders/7") as load:
-        rollout = gateway.rollout(scene.next(moved), plan=quick(20, seconds=120))
+    candidate = scene.next(scene.text(policies=f"{KEY}, {TELL}"))
+    with (
+        scene.serve() as gateway,
+        Load(f"{gateway.urls['public']}/orders/7") as load,
+        Load(f"{gateway.urls['public']}/orders/8", applications=APPLICATIONS[:20], good=not_found) as refused,
+    ):
+        plan = watchful(50)
+        step = plan.steps[0].model_copy(update={"seconds": 3})
+        status = gateway.rollout(candidate, plan=plan.model_copy(update={"steps": (step,)})).wait(seconds=60)
+    assert status.stage == "last good", status.why
+    assert load.bad == refused.bad == []
+    failure_report(stage="canary", bad=0)
+
+
+def not_found(one: Answered) -> bool:
+    return one.status == 404
+
+
+def test_an_error_that_only_a_body_tells_of_is_said_to_be_unseen(
+    scene: Scene, failure_report: FailureReport
+) -> None:
+    """No answer is read: what a service does not say with its status, the gateway cannot know."""
+    with (
+        scene.serve() as gateway,
+        Load(f"{gateway.urls['public']}/orders/7", good=lambda one: one.text == "ok") as load,
+    ):
+        rollout = gateway.rollout(lost(scene, "200 OK"), plan=watchful(20))
         status = rollout.wait(lambda one: not one.running or one.canary.requests > 20, seconds=60)
         assert status.running, status.why
         rollout.abort()
@@ -130,6 +185,6 @@ def test_what_only_the_service_knows_to_be_wrong_is_said_to_be_unseen(
         bad=len(load.bad),
         seconds=load.seconds,
         human=1,
-        gap="a service's own 4xx, and its 200 with an error inside, do not count against a canary: only the "
-        "cap bounds whom they reach, until a person ends it",
+        gap="a service's 200 with an error inside does not count against a canary, since no answer is read: "
+        "only the cap bounds whom it reaches, until a person ends it; let the service say it with its status",
     )

@@ -251,3 +251,32 @@ def test_nothing_in_http2_becomes_more_than_one_request(serve: Serve, name: str)
         assert ended in ([], ["400"], ["reset"]), ended
         assert httpx.get(gateway.urls["public"]).status_code == 200
     assert [request.path for request in service.requests] == ["/"]
+
+
+LONG = 64 * 1024
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        f"Content-Length: {LONG}".encode(),
+        b"Transfer-Encoding: chunked",
+        b"Content-Length: 5\r\nExpect: 100-continue",
+    ],
+)
+def test_a_refusal_that_leaves_a_body_unread_says_that_the_connection_ends(serve: Serve, head: bytes) -> None:
+    with Service() as service:
+        gateway = serve(service.url, policies="{ id: key, kind: api_key }")
+        said = say(gateway.listeners["public"], b"POST / HTTP/1.1\r\nHost: a\r\n" + head + b"\r\n\r\n")
+    assert said.startswith(b"HTTP/1.1 401")
+    assert b"\r\nconnection: close\r\n" in said.lower()
+    assert service.requests == []
+
+
+def test_a_refusal_of_a_short_body_keeps_the_connection(serve: Serve) -> None:
+    with Service() as service:
+        gateway = serve(service.url, policies="{ id: key, kind: api_key }")
+        post = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"
+        said = say(gateway.listeners["public"], post + NEXT)
+    assert said.count(b"HTTP/1.1 401") == 2
+    assert b"connection: close" not in said.lower().partition(b"http/1.1 401")[2].partition(b"http/1.1")[0]

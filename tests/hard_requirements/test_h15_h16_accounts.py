@@ -13,6 +13,7 @@ import httpx
 import pytest
 from control.people import PASSWORD
 from control.serving import Browser, Serving, document
+from load import free_port
 from services import Service
 
 if TYPE_CHECKING:
@@ -54,6 +55,19 @@ def test_guessing_a_password_is_throttled(gateway: Path) -> None:
         for _ in range(6):
             browser.send("/account/login/", {"login": "ada@example.com", "password": "wrong"})
         right = browser.send("/account/login/", {"login": "ada@example.com", "password": PASSWORD})
+        assert "Too many failed login attempts" in right.text
+
+
+def test_guessing_stays_throttled_when_another_process_answers(gateway: Path) -> None:
+    guess = {"login": "ada@example.com", "password": "wrong"}
+    bind = ("--bind", f"127.0.0.1:{free_port()}")
+    with Serving(gateway, *bind) as serving:
+        serving.first_account()
+        for _ in range(5):
+            Browser(serving.console).send("/account/login/", guess)
+        assert serving.stop() == 0
+    with Serving(gateway, *bind) as serving:
+        right = Browser(serving.console).send("/account/login/", guess | {"password": PASSWORD})
         assert "Too many failed login attempts" in right.text
 
 

@@ -94,3 +94,14 @@ def test_a_quota_that_is_not_kept_is_warned_of(serve: Serve) -> None:
     assert [warning.message for warning in gateway.warnings] == [
         "the quota `plan` starts anew with each start of the node"
     ]
+
+
+def test_what_is_written_in_a_folder_that_is_left_out_is_no_change(tmp_path: Path) -> None:
+    document, state = tmp_path / "gateway.yaml", tmp_path / "lockgate-state"
+    document.write_text("lockgate: 1\n")
+    (state / "changes").mkdir(parents=True)
+    watch = Watch(document, without=state)
+    (state / "changes" / "candidate.yaml").write_text("lockgate: 1\n")
+    assert not watch.changed()
+    (tmp_path / "more.yaml").write_text("policies: []\n")
+    assert watch.changed()

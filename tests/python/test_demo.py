@@ -127,8 +127,9 @@ def answer_of(command: str) -> tuple[int, dict[str, str], Any]:
 
 def test_the_demo_shows_every_kind_of_answer_and_what_it_prints_is_true(tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    with demo("--port", "0", "--rate", "60", "--folder", folder) as running:
+    with demo("--port", "0", "--rate", "60", "--no-changes", "--folder", folder) as running:
         gateway = running.until(r"^gateway +(http://127\.0\.0\.1:\d+)$")[1]
+        console = running.until(r"^console +(http://127\.0\.0\.1:\d+)/$")[1]
         succeeds = answer_of(running.until(r"^succeeds +(curl .*)$")[1])
         assert (succeeds[0], list(succeeds[2])) == (200, ["orders"])
         assert "server" not in succeeds[1]
@@ -178,15 +179,85 @@ def test_the_demo_shows_every_kind_of_answer_and_what_it_prints_is_true(tmp_path
     for application in (*APPLICATIONS, NOBODY):
         assert re.search(rf"{application}: [1-9]\d* calls", summary)
     # Nothing runs on, and no key was written anywhere.
-    for url in (gateway, operators, issuer.split()[-1]):
-        with pytest.raises(httpx.ConnectError):
-            httpx.get(url)
-    keys = re.findall(r"lg_[\w-]+", output)
-    assert keys
+    assert_closed(gateway, console, operators, issuer.split()[-1])
+    keys = [
+        *re.findall(r"lg_[\w-]+", output),
+        *re.findall(r"@shop\.example +(\S{16})  ", output),
+    ]
+    assert len(keys) >= 4 + 2
     for path in folder.rglob("*"):
         if path.is_file():
             content = path.read_bytes()
             assert not any(key.encode() in content for key in keys), path
+
+
+def signed_in(console: str, email: str, password: str) -> httpx.Client:
+    """Somebody at the console, as a browser is."""
+    client = httpx.Client(base_url=console, headers={"Origin": console}, timeout=30, follow_redirects=True)
+    page = client.get("/account/login/").text
+    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page)
+    assert token is not None
+    form = {"csrfmiddlewaretoken": token[1], "login": email, "password": password}
+    assert "Sign out" in client.post("/account/login/", data=form).text
+    return client
+
+
+def test_console_and_portal_show_what_the_sample_people_did_and_nothing_is_left_behind() -> None:
+    with demo("--port", "0", "--plain") as running:
+        console = running.until(r"^console +(http://127\.0\.0\.1:\d+)/$")[1]
+        assert running.until(r"^portal +(\S+)$")[1] == f"{console}/portal/"
+        people = {
+            name: signed_in(
+                console, f"{name}@shop.example", running.until(rf"{name}@shop\.example +(\S+)")[1]
+            )
+            for name in ("ada", "sam", "agnes", "dora")
+        }
+        document = Path(running.until(r"^document +(.*)$")[1])
+        rollout = running.until(r"is approved and rolled out, a share at a time: (\S+)")[1]
+        assert "smaller-bursts" in people["sam"].get(rollout).text
+        waits = running.until(r"sam@\S+ proposes \S+, which waits for agnes@\S+: (\S+)")[1]
+        assert "newly refused" in people["agnes"].get(waits).text
+        shown(people["sam"], "/alerts/", "127.0.0.99", "loyalty-app")
+        shown(people["ada"], "/requests/", "Loyalty app", "40 calls an hour are few")
+        shown(people["dora"], "/portal/", "Loyalty app", "Quota used up", "Alerts of my applications")
+        shown(people["dora"], "/portal/exceptions/", "quota.exceeded")
+        shown(people["dora"], "/portal/feedback/", "Which limit did I reach?", "Orders by customer")
+        assert people["dora"].get("/changes/").status_code == 403
+        for client in people.values():
+            client.close()
+        assert running.end() == (0, "")
+    assert not document.parent.exists()
+    assert_closed(console)
+
+
+def assert_closed(*urls: str) -> None:
+    """Nobody listens there."""
+    for url in urls:
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(url)
+
+
+def shown(client: httpx.Client, path: str, *texts: str) -> None:
+    """Look at a page until it says all of these, as traffic brings them about."""
+    end = time.monotonic() + PATIENCE
+    while missing := [text for text in texts if text not in client.get(path).text]:
+        assert time.monotonic() < end, f"{path} does not say {missing}"
+
+
+def test_who_kills_the_demo_leaves_no_process_behind() -> None:
+    with demo("--port", "0", "--no-changes") as running:
+        urls = [
+            running.until(rf"^{name} +(http://[\d.:]+)")[1] for name in ("gateway", "console", "operators")
+        ]
+        running.process.kill()
+        assert running.end()[0] == -signal.SIGKILL
+        end = time.monotonic() + PATIENCE
+        while urls:
+            try:
+                httpx.get(urls[0], timeout=5)
+                assert time.monotonic() < end, f"{urls[0]} is still served"
+            except httpx.HTTPError:
+                urls.pop(0)
 
 
 def test_a_port_that_is_taken_is_named_with_what_to_do() -> None:

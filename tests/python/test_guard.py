@@ -58,7 +58,7 @@ def test_a_broken_canary_is_rolled_back_in_seconds_with_the_events_that_show_it(
 def test_a_healthy_canary_goes_up_and_says_what_is_known() -> None:
     at, verdict = rollout(0.002, 0.002)
     assert (verdict.verdict, at >= 60) == ("promote", True)
-    assert len(verdict.bounds) == 5
+    assert len(verdict.bounds) == 6
     for bounds in verdict.bounds:
         ratio = math.inf if bounds.ratio_upper is None else bounds.ratio_upper
         assert ratio < bounds.ratio_below or bounds.rate_upper <= bounds.tolerable_rate
@@ -95,7 +95,7 @@ def test_what_is_no_number_pauses_and_is_rolled_back_at_the_deadline(requests: f
 
 def test_what_is_still_needed_is_said() -> None:
     waiting = five_percent().verdict(second(1)).waiting_for
-    assert [one.what for one in waiting] == ["seconds", "requests", "callers", *["certainty"] * 5]
+    assert [one.what for one in waiting] == ["seconds", "requests", "callers", *["certainty"] * 6]
     assert (waiting[1].has, waiting[1].needs) == (0, 300)
 
 

@@ -26,3 +26,10 @@ def test_every_command_and_target_exists() -> None:
 def test_every_folder_and_file_exists() -> None:
     for name in re.findall(r"(?:rust|python|docs|examples)/[\w./-]+", README):
         assert (ROOT / name).exists(), name
+
+
+def test_its_pictures_are_light_and_say_what_they_show() -> None:
+    pictures = re.findall(r"!\[([^\]]+)\]\((docs/images/[\w.-]+)\)", README)
+    assert [name for _, name in pictures] == ["docs/images/console.png", "docs/images/portal.png"]
+    for picture in (ROOT / "docs" / "images").glob("*.png"):
+        assert picture.stat().st_size < 200_000, picture.name

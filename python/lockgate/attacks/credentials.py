@@ -203,7 +203,7 @@ def _with_certificate(request: Request) -> Request:
 def placed(request: Request, place: dict[str, str] | None, value: str) -> Request:
     """The request with a credential where a policy looks for it; `Authorization: Bearer` by default."""
     match place:
-        case {"header": name}:
+        case {"header": name} if name.lower() != "authorization":
             return request.having((name, value))
         case {"query": name}:
             return request.query(f"{name}={value}")

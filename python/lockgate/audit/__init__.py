@@ -5,7 +5,7 @@ from __future__ import annotations
 from lockgate.audit.checkpoint import Checkpoint, checkpoint
 from lockgate.audit.entry import AuditEntry
 from lockgate.audit.identity import someone
-from lockgate.audit.log import AuditError, append, entries
+from lockgate.audit.log import AuditError, Log, append, entries, write
 from lockgate.audit.verify import Fault, Verification, verify
 
 __all__ = [
@@ -13,10 +13,12 @@ __all__ = [
     "AuditError",
     "Checkpoint",
     "Fault",
+    "Log",
     "Verification",
     "append",
     "checkpoint",
     "entries",
     "someone",
     "verify",
+    "write",
 ]

@@ -8,8 +8,9 @@ import fcntl
 import os
 import stat
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from lockgate.audit.entry import FIRST, MOST_BYTES, TORN, AuditEntry, entry_of, written
 from lockgate.audit.identity import account, machine
@@ -25,6 +26,58 @@ MOST_WHY = 4_096
 
 class AuditError(Exception):
     """The log cannot be written or read. What was to be logged must not be done."""
+
+
+class Log(Protocol):
+    """An audit log that is kept elsewhere than in a file, such as in a database."""
+
+    def append(
+        self,
+        *,
+        who: str,
+        action: str,
+        about: str,
+        before: str | None = None,
+        after: str | None = None,
+        why: str | None = None,
+        evidence: Mapping[str, str] | None = None,
+        details: Mapping[str, str] | None = None,
+    ) -> None:
+        """Append an entry. When this returns, the entry stays.
+
+        Raises:
+            AuditError: It cannot be written.
+        """
+
+
+def write(
+    log: str | PathLike[str] | Log,
+    *,
+    who: str,
+    action: str,
+    about: str,
+    before: str | None = None,
+    after: str | None = None,
+    why: str | None = None,
+    evidence: Mapping[str, str] | None = None,
+    details: Mapping[str, str] | None = None,
+) -> None:
+    """Append an entry to a log, wherever it is kept.
+
+    Raises:
+        AuditError: It cannot be written.
+    """
+    append_to = partial(append, log) if isinstance(log, str | os.PathLike) else log.append
+    append_to(
+        who=who,
+        action=action,
+        about=about,
+        before=before,
+        after=after,
+        why=why,
+        evidence=evidence,
+        details=details,
+    )
 
 
 def append(

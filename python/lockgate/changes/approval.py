@@ -13,7 +13,7 @@ from lockgate.models import Model
 from lockgate.signing import public_key, sign, signed_by
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from lockgate.changes.pair import Pair
 
 FILE = "approval.json"
+OTHERS = "approval-*.json"
+"""Approvals of further people, as those who answer for what changes have to approve, too."""
+MOST_OTHERS = 20
 MOST_BYTES = 65_536
 
 
@@ -91,7 +94,7 @@ def refusal(change: Change, who: str) -> str | None:
 def write_approval(
     change: Change, covers: Covers, who: str, why: str | None, key: Ed25519PrivateKey | None
 ) -> Approval:
-    """Write the approval of a change.
+    """Write an approval of a change; those of others that still hold stay beside it.
 
     Raises:
         OSError: It cannot be written.
@@ -100,25 +103,65 @@ def write_approval(
     approval = Approval(v=1, who=who, user=account(), host=machine(), at=at, why=why, covers=covers)
     if key is not None:
         approval = approval.model_copy(update={"signature": sign(_signed(approval), key)})
-    write(change.folder / FILE, approval.model_dump_json(indent=1) + "\n")
+    write(_place(change, covers, who), approval.model_dump_json(indent=1) + "\n")
     return approval
 
 
-def assess_approval(change: Change, now: Covers, approvers: Path | None) -> ApprovalStatus:
-    """What the approval of a change is worth now.
+def _place(change: Change, covers: Covers, who: str) -> Path:
+    """The file of the same person, or of one whose approval is of something that is gone, or another one."""
+    taken = [path for path in _files(change) if (said := _read(path)) and said.covers == covers]
+    mine = next((path for path in taken if (said := _read(path)) and same(said.who, who)), None)
+    names = [FILE, *(f"approval-{number}.json" for number in range(2, MOST_OTHERS + 1))]
+    free = (change.folder / name for name in names if change.folder / name not in taken)
+    return mine or next(free, change.folder / FILE)
+
+
+def _files(change: Change) -> list[Path]:
+    first = change.folder / FILE
+    return [*([first] if first.exists() else []), *sorted(change.folder.glob(OTHERS))[:MOST_OTHERS]]
+
+
+def _read(path: Path) -> Approval | None:
+    """The approval in a file; nothing when it is none."""
+    try:
+        with path.open("rb") as file:
+            return Approval.model_validate_json(file.read(MOST_BYTES))
+    except (OSError, ValidationError):
+        return None
+
+
+def assess_approval(
+    change: Change, now: Covers, approvers: Path | None, owners: Iterable[str] = ()
+) -> ApprovalStatus:
+    """What the approvals of a change are worth now.
 
     Args:
         change: The change.
         now: What an approval given now would cover.
         approvers: The folder with the public keys of those who may approve; without it, names are believed.
+        owners: Who has to be among those who approved, unless they are the author.
     """
-    try:
-        with (change.folder / FILE).open("rb") as file:
-            approval = Approval.model_validate_json(file.read(MOST_BYTES))
-    except FileNotFoundError:
+    found = [_assess(change, path, now, approvers) for path in _files(change)]
+    if not found:
         return ApprovalStatus(condition="missing", says="nobody has approved it")
-    except (OSError, ValidationError):
-        return ApprovalStatus(condition="refused", says=f"{change.folder / FILE} is no approval")
+    holding = [one for one in found if one.holds]
+    if not holding:
+        return found[-1].model_copy(update={"says": "; ".join(one.says for one in found)})
+    absent = [
+        owner
+        for owner in owners
+        if not same(owner, change.file.author) and not any(same(owner, str(one.who)) for one in holding)
+    ]
+    if absent:
+        says = f"`{absent[0]}`, who answers for a policy that changes, has not approved it"
+        return ApprovalStatus(condition="missing", says=says, who=holding[0].who)
+    return holding[0].model_copy(update={"says": "; ".join(one.says for one in holding)})
+
+
+def _assess(change: Change, path: Path, now: Covers, approvers: Path | None) -> ApprovalStatus:
+    approval = _read(path)
+    if approval is None:
+        return ApprovalStatus(condition="refused", says=f"{path} is no approval")
     changed = _edited(approval.covers, now)
     if changed:
         says = f"{changed} changed since {approval.who} approved"

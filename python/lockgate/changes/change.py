@@ -74,6 +74,8 @@ class ChangeFile(_Written):
     """Who proposes it, such as an e-mail address. Somebody else must approve it."""
     owner: Words | None = None
     """Who answers for it later."""
+    measure: Words | None = None
+    """How one sees later that it does what it is for."""
     expires: date | None = None
     """The last day (UTC) on which it may go live."""
     git: Words | None = None

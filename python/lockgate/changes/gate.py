@@ -20,7 +20,7 @@ from lockgate.changes.steps import STEPS, Name
 from lockgate.documents import diff
 from lockgate.models import Difference, Model
 from lockgate.replays import Replay
-from lockgate.rollout import Allowance, Expectation
+from lockgate.rollout import MOST_OF_EVERYBODY, MOST_OF_NAMED, Allowance, Expectation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -98,8 +98,12 @@ def status_of(change: Change, documents: Pair, approvers: str | Path | None = No
     assessed = [assess(change, step, documents) for step in STEPS]
     steps = [step for step, _ in assessed]
     hashes: dict[str, str] = {step.step: step.sha256 for step in steps if step.holds and step.sha256}
+    differences = _differences(documents)
     approval = assess_approval(
-        change, covered(change, documents, hashes), Path(approvers) if approvers else None
+        change,
+        covered(change, documents, hashes),
+        Path(approvers) if approvers else None,
+        owners(differences),
     )
     replayed = next((report for _, report in assessed if isinstance(report, Replay)), None)
     return ChangeStatus(
@@ -109,9 +113,21 @@ def status_of(change: Change, documents: Pair, approvers: str | Path | None = No
         steps=steps,
         approval=approval,
         expired=change.expired(),
-        differences=_differences(documents),
+        differences=differences,
         expect=change.file.rollout.expect or (shown(replayed) if replayed else Expectation()),
     )
+
+
+def owners(differences: Iterable[Difference]) -> list[str]:
+    """The people who answer for policies that change: owners that are e-mail addresses, not teams."""
+    named = (
+        (said.get("purpose") or {}).get("owner", "")
+        for route in differences
+        for policy in route.policies
+        for said in (policy.before, policy.after)
+        if said is not None
+    )
+    return sorted({name for name in named if "@" in name})
 
 
 def _differences(documents: Pair) -> list[Difference]:
@@ -133,16 +149,16 @@ def shown(report: Replay) -> Expectation:
             # Callers that are none have no name to allow: then it is everybody, up to the number.
             names = {group.application or "*" for group in groups}
             applications = ("*",) if "*" in names else tuple(sorted(names))
-            found[sort] = Allowance(
-                applications=applications, at_most=sum(group.requests for group in groups)
-            )
+            most = MOST_OF_EVERYBODY if applications == ("*",) else MOST_OF_NAMED
+            number = min(sum(group.requests for group in groups), most)
+            found[sort] = Allowance(applications=applications, at_most=number)
     return Expectation(**found)
 
 
 def run(
     change: Change,
     *,
-    log: str | Path,
+    log: str | Path | audit.Log,
     who: str,
     only: Iterable[Name] | None = None,
     again: bool = False,
@@ -181,7 +197,7 @@ def run(
                     watch(name, words, done, of)
 
             found = gather(change, step, documents, who, hear)
-            audit.append(
+            audit.write(
                 log,
                 who=who,
                 action=f"change.{name}",
@@ -200,7 +216,7 @@ def run(
 def approve(
     change: Change,
     *,
-    log: str | Path,
+    log: str | Path | audit.Log,
     who: str,
     why: str | None = None,
     key: Ed25519PrivateKey | None = None,
@@ -233,8 +249,8 @@ def approve(
             "evidence": now.evidence,
         }
         if refused:
-            audit.append(log, action="change.approve.refused", **record, details={"says": refused})
+            audit.write(log, action="change.approve.refused", **record, details={"says": refused})
             raise NotApprovedError(refused)
-        audit.append(log, action="change.approve", **record, details={"signed": "yes" if key else "no"})
+        audit.write(log, action="change.approve", **record, details={"signed": "yes" if key else "no"})
         approval = write_approval(change, covered(change, documents, now.evidence), who, why, key)
         return now, approval

@@ -37,6 +37,19 @@ def commit(folder: Path, revision: str) -> str:
     return _ask(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
 
 
+def describe(folder: Path, revision: str) -> tuple[str, str]:
+    """The e-mail address of a commit's author, and the first line of its message.
+
+    Raises:
+        GitError: There is none.
+    """
+    said = _ask(
+        folder, "log", "-1", "--no-show-signature", "--format=%ae%n%s", commit(folder, revision), "--"
+    )
+    author, _, subject = said.partition("\n")
+    return author, subject.strip() or "(a commit without a message)"
+
+
 def extract(folder: Path, revision: str, into: Path) -> None:
     """Write the files of a revision into a folder.
 

@@ -61,7 +61,7 @@ class Began:
 def begin(
     change: Change,
     *,
-    log: str | Path,
+    log: str | Path | audit.Log,
     who: str,
     admin: AdminClient,
     approvers: str | Path | None = None,
@@ -101,7 +101,7 @@ def begin(
         try:
             _may_pass(change, documents, lacks, break_glass)
         except GateError as error:
-            audit.append(
+            audit.write(
                 log, action="change.rollout.refused", **record, details={"says": str(error)[:MOST_SAID]}
             )
             raise
@@ -114,7 +114,7 @@ def begin(
             action, reason = "change.break_glass", f"break-glass: {break_glass}"
             details["skipped"] = "; ".join(lacks) or "nothing"
         details["expect"] = expect.model_dump_json(exclude_none=True)
-        audit.append(log, action=action, **record, evidence=now.evidence, details=details)
+        audit.write(log, action=action, **record, evidence=now.evidence, details=details)
         body = asked(
             documents.candidate,
             plan=plan,
@@ -127,13 +127,13 @@ def begin(
         return Began(rollout, lacks if break_glass is not None else [], warnings)
 
 
-def note_end(change: Change, log: str | Path, who: str, rollout: RolloutStatus) -> None:
+def note_end(change: Change, log: str | Path | audit.Log, who: str, rollout: RolloutStatus) -> None:
     """Write into the audit log how a rollout ended.
 
     Raises:
         AuditError: The log cannot be written.
     """
-    audit.append(
+    audit.write(
         log,
         who=who,
         action="change.rollout.ended",
@@ -212,24 +212,24 @@ def strict(plan: RolloutPlan) -> RolloutPlan:
 
 
 def _begun(
-    admin: AdminClient, body: str, log: str | Path, record: dict[str, Any]
+    admin: AdminClient, body: str, log: str | Path | audit.Log, record: dict[str, Any]
 ) -> tuple[RolloutStatus, list[str]]:
     """The rollout of these two revisions and no others, with the warnings of the candidate."""
     try:
         answer = admin.begin_rollout(body)
     except AdminError as error:
-        audit.append(log, action="change.rollout.refused", **record, details={"says": str(error)[:MOST_SAID]})
+        audit.write(log, action="change.rollout.refused", **record, details={"says": str(error)[:MOST_SAID]})
         raise
     rollout = RolloutStatus.model_validate(answer.rollout) if answer.rollout else None
     if rollout is None or not rollout.running:
         says = "; ".join(answer.problems) or "the gateway began nothing"
-        audit.append(log, action="change.rollout.refused", **record, details={"says": says[:MOST_SAID]})
+        audit.write(log, action="change.rollout.refused", **record, details={"says": says[:MOST_SAID]})
         lacks = ["the gateway refuses the candidate; nothing has changed", *answer.problems]
         raise GateError(lacks, by_gateway=True)
     if (rollout.candidate, rollout.base) != (record["after"], record["before"]):
         admin.command_rollout("abort")
         why = "a document was edited while the rollout began; it was taken back in shadow"
-        audit.append(log, action="change.rollout.aborted", **record, details={"says": why})
+        audit.write(log, action="change.rollout.aborted", **record, details={"says": why})
         raise GateError([why])
-    audit.append(log, action="change.rollout.begun", **record, details={"rollout": rollout.id})
+    audit.write(log, action="change.rollout.begun", **record, details={"rollout": rollout.id})
     return rollout, answer.problems

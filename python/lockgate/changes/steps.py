@@ -224,12 +224,13 @@ class ReplayStep:
         return {"expectation": inputs.digest(change.path(expect)) if expect else "none"}
 
     def run(self, change: Change, pair: Pair, watch: Watch) -> replays.Replay:
-        """Replay the recording through both documents."""
+        """Replay the recording through both; the candidate with the keys that issuers publish now."""
         return replays.replay(
             pair.base,
             pair.candidate,
             change.path(change.file.recording),
             change.path(change.file.expect) if change.file.expect else None,
+            fetch_keys=True,
             watch=lambda done, of, requests: watch(f"{requests:,} requests", done, of),
         )
 

@@ -9,8 +9,10 @@ import typer
 
 from lockgate.cli import (
     accounts,
+    ai,
     attack,
     audit,
+    block,
     cases,
     change,
     directory,
@@ -62,12 +64,14 @@ app.command()(replay.replay)
 app.command()(documents.schema)
 app.command()(documents.policies)
 app.command()(run.run)
+app.command()(ai.ai)
 app.command()(serve.serve)
 app.command()(reload.reload)
 app.command()(state.rollback)
 app.command()(state.generations)
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(directory.app, name="directory")
+app.add_typer(block.app, name="block")
 app.add_typer(keys.app, name="keys")
 app.add_typer(revision.app, name="revision")
 app.add_typer(recording.app, name="recording")

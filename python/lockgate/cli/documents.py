@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import textwrap
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +13,9 @@ import typer
 
 from lockgate import _engine
 from lockgate import documents as engine
-from lockgate.cli.output import columns, err, fail, out, show_problems, write
+from lockgate.cli.output import columns, err, fail, out, show_problems, visible, write
+from lockgate.state import State as StateFolder
+from lockgate.state import StateError
 
 Document = Annotated[
     Path, typer.Argument(metavar="FILE", help="The gateway document, YAML or JSON.", show_default=False)
@@ -85,6 +88,10 @@ def explain(
     body: Annotated[str | None, typer.Option(help="The body.")] = None,
     client: Annotated[str | None, typer.Option(help="The caller's address.")] = None,
     at: Annotated[str | None, typer.Option(help="The time, RFC 3339; now by default.")] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Say too what the node of this state folder blocks for a time."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Explain one request: its route, each policy with its origin and verdict, and the reason.
@@ -104,6 +111,8 @@ def explain(
         raise typer.Exit(2) from None
     except ValueError as error:
         fail(str(error))
+    if state is not None:
+        _show_blocks(state, client or "127.0.0.1", trace.application)
     if as_json:
         write(trace.model_dump_json(indent=2))
         return
@@ -129,6 +138,20 @@ def explain(
     if trace.forwarded and trace.decision == "forward":
         query = f"?{trace.forwarded.query}" if trace.forwarded.query else ""
         out.print(f"path      {trace.forwarded.path}{query}", markup=False)
+
+
+def _show_blocks(state: Path, client: str, application: str | None) -> None:
+    """Say what refuses the call by order, which no document knows."""
+    try:
+        found = StateFolder(state).blocks()
+    except StateError as error:
+        fail(str(error))
+    address = ip_address(client)
+    for one in found:
+        if one.refuses(address, application):
+            slowed = f"has {one.per_minute} calls a minute" if one.per_minute else "is refused"
+            message = f"{one.in_words} {slowed} until {one.until_text}, whatever the document says: {one.why}"
+            err.print(visible(message), style="yellow", markup=False)
 
 
 def schema() -> None:

@@ -18,7 +18,7 @@ from lockgate.recording import Recording
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from lockgate.models import Event
+    from lockgate.models import Event, ModelCall
 
 app = typer.Typer(help="Read recordings.", no_args_is_help=True)
 
@@ -121,6 +121,7 @@ def show(
         ("tries", str(event.tries) if event.tries else None),
         ("latency", f"{event.latency_us / 1000:.3f} ms, {event.upstream_us / 1000:.3f} ms of it upstream"),
         ("bytes", f"{event.bytes_in} in, {event.bytes_out} out"),
+        ("model", _model(event.model_call)),
         ("trace", event.trace_id),
         ("revision", event.revision),
     ]
@@ -165,6 +166,20 @@ def summary(folder: Folder, *, as_json: Json = False) -> None:
     else:
         err.print("the recording holds no request yet")
     _warn(recording)
+
+
+def _model(call: ModelCall | None) -> str | None:
+    if call is None:
+        return None
+    asked = call.model
+    if call.provider:
+        asked = f"{asked}, answered by {call.provider} {call.provider_model or ''}".rstrip()
+    told = ((call.input_tokens, "tokens in"), (call.output_tokens, "tokens out"))
+    took = [f"{count} {what}" for count, what in told if count is not None]
+    if call.cost is not None:
+        took.append(f"{call.cost / 1_000_000:.6f} USD")
+    took += [word for word in (call.failure, call.lost) if word]
+    return "; ".join([asked, *took])
 
 
 def _row(event: Event) -> tuple[str, ...]:

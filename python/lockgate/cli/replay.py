@@ -44,16 +44,20 @@ def replay(
     expect: Annotated[
         Path | None, typer.Option(help="What the change is expected to do (YAML); nothing by default.")
     ] = None,
+    fetch_keys: Annotated[
+        bool,
+        typer.Option(help="Judge the candidate with the key sets that issuers publish now, by their URLs."),
+    ] = False,
     json: Annotated[Path | None, typer.Option(help="Write the report as JSON; `-` prints it.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write the report as one HTML file.")] = None,
 ) -> None:
     """Replay recorded traffic through two documents and show what is decided otherwise.
 
-    No service is asked and no port opened. Exit code 0: no difference, or those expected; 1: others;
-    2: a file cannot be used; 3: no data, too much that could not be judged, or a replay that disagrees
-    with what was recorded.
+    No service is asked and no port opened; issuers are asked for their keys with `--fetch-keys` only. Exit
+    code 0: no difference, or those expected; 1: others; 2: a file cannot be used; 3: no data, too much that
+    could not be judged, or a replay that disagrees with what was recorded.
     """
-    report = _replay(base, candidate, recording, expect)
+    report = _replay(base, candidate, recording, expect, fetch_keys=fetch_keys)
     for path, text in ((json, report.model_dump_json(indent=2)), (html, page(report) if html else "")):
         if path is not None and str(path) != "-":
             try:
@@ -67,7 +71,7 @@ def replay(
     raise typer.Exit(report.exit_code)
 
 
-def _replay(base: Path, candidate: Path, recording: Path, expect: Path | None) -> Replay:
+def _replay(base: Path, candidate: Path, recording: Path, expect: Path | None, *, fetch_keys: bool) -> Replay:
     bar = Progress(
         TextColumn("replaying"),
         BarColumn(),
@@ -86,6 +90,7 @@ def _replay(base: Path, candidate: Path, recording: Path, expect: Path | None) -
                 candidate,
                 recording,
                 expect,
+                fetch_keys=fetch_keys,
                 watch=lambda done, total, requests: bar.update(
                     task, completed=done, total=total, requests=requests
                 ),

@@ -17,7 +17,7 @@ from lockgate.admin import AdminClient, AdminError
 from lockgate.cli.noted import note
 from lockgate.cli.options import ADMIN, Admin
 from lockgate.cli.output import err, fail, out, write
-from lockgate.rollout import Expectation, Needs, RolloutPlan, RolloutStatus, Step, asked
+from lockgate.rollout import Expectation, RolloutPlan, RolloutStatus, asked
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -149,13 +149,7 @@ def _plan(steps: str, seconds: int, requests: int, bake: int) -> RolloutPlan:
     except ValueError:
         message = f"`{steps}` are no steps; write percents such as `1,5,25,50`"
         raise ValueError(message) from None
-    stage = Needs(seconds=seconds, requests=requests)
-    return RolloutPlan(
-        shadow=stage,
-        steps=tuple(Step(percent=percent, seconds=seconds, requests=requests) for percent in percents),
-        live=stage,
-        bake=Needs(seconds=bake, at_most_seconds=max(86_400, 2 * bake), requests=requests),
-    )
+    return RolloutPlan.even(percents, seconds=seconds, requests=requests, bake=bake)
 
 
 def _sentence(place: tuple[int | str, ...], message: str) -> str:

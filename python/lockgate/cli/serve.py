@@ -22,8 +22,15 @@ from lockgate.cli.run import (
     Watched,
     node_options,
 )
-from lockgate.control.configuration import ConfigurationError, ControlSettings, network
-from lockgate.control.secret import make_state, secret_key
+from lockgate.control.accounts.configuration import check_environment
+from lockgate.control.configuration import (
+    ConfigurationError,
+    ControlSettings,
+    GitSource,
+    caller_url,
+    network,
+)
+from lockgate.control.secret import make_checkpoint_key, make_state, secret_key
 from lockgate.models import Problem
 from lockgate.supervisor import Supervisor, say
 
@@ -69,6 +76,28 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    open_catalogue: Annotated[
+        bool,
+        typer.Option("--open-catalogue", help="Let everybody read the portal's catalogue, signed in or not."),
+    ] = False,
+    gateway_url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Where callers reach the gateway, as the portal's samples name it; its first listener by "
+            "default.",
+            show_default=False,
+        ),
+    ] = None,
+    git: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FOLDER#BRANCH:FILE",
+            help="A branch of a Git repository on this machine whose commits are changes, such as "
+            "/srv/gate#main:gateway.yaml.",
+            show_default=False,
+        ),
+    ] = None,
     trust: Trust = None,
     bake: Bake = 60.0,
     bake_requests: BakeRequests = 1,
@@ -107,11 +136,17 @@ def serve(
             proxies=tuple(network(one) for one in proxy or ()),
             names=tuple(name or ()),
             recording=recording,
+            git=GitSource.read(git) if git else None,
+            open_catalogue=open_catalogue,
+            gateway_url=caller_url(gateway_url or ""),
         )
         settings.check()
+        check_environment()
         os.umask(0o077)
         make_state(folder)
+        # Here, and not by each of the processes that are started at once.
         secret_key(folder)
+        make_checkpoint_key(folder)
         _keep(folder, recording)
     except ConfigurationError as error:
         fail(f"{error}\n  help: {error.help}")

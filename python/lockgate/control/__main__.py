@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 import os
-import signal
 import socket
 import sys
-import threading
 
 import django
 import uvicorn
@@ -15,20 +12,15 @@ from django.core.management import call_command
 from django.db import DatabaseError
 
 from lockgate.control.configuration import ConfigurationError, ControlSettings
+from lockgate.control.process import asked_to_end, fail
 
-INDEX_SECONDS = 2.0
-"""How often the recording is looked at."""
 DRAIN_SECONDS = 10
 MOST_CONNECTIONS = 1_000
 
 
 def main() -> None:
     """Serve until SIGTERM."""
-    parser = argparse.ArgumentParser(prog="python -m lockgate.control", description=__doc__)
-    parser.add_argument("--until-eof", action="store_true", help="stop when the standard input ends")
-    asked = parser.parse_args()
-    if asked.until_eof:
-        threading.Thread(target=_stop_at_eof, daemon=True).start()
+    asked_to_end("python -m lockgate.control", __doc__)
     os.umask(0o077)
     os.environ["DJANGO_SETTINGS_MODULE"] = "lockgate.control.settings"
     try:
@@ -36,23 +28,22 @@ def main() -> None:
         settings.check()
         django.setup()
     except ConfigurationError as error:
-        sys.exit(_fail(str(error), error.help, 2))
+        sys.exit(fail(str(error), error.help, 2))
     try:
         call_command("migrate", interactive=False, verbosity=0)
         call_command("clearsessions")
         with socket.create_server(settings.address, family=_family(settings)) as listener:
             _serve(settings, listener)
     except DatabaseError as error:
-        sys.exit(_fail(f"the database cannot be used: {error}".strip(), "see that it runs and lets us in", 3))
+        sys.exit(fail(f"the database cannot be used: {error}".strip(), "see that it runs and lets us in", 3))
     except OSError as error:
         why = error.strerror or error
-        sys.exit(_fail(f"the console cannot listen on {settings.bind}: {why}", "choose another --bind", 2))
+        sys.exit(fail(f"the console cannot listen on {settings.bind}: {why}", "choose another --bind", 2))
 
 
 def _serve(settings: ControlSettings, listener: socket.socket) -> None:
     # Django must have been set up before any of these is imported.
     from lockgate.control.asgi import application  # noqa: PLC0415
-    from lockgate.control.events.worker import follow  # noqa: PLC0415
     from lockgate.control.first_run import set_up_path  # noqa: PLC0415
 
     config = uvicorn.Config(
@@ -77,30 +68,11 @@ def _serve(settings: ControlSettings, listener: socket.socket) -> None:
     print(f"console listens on {url}", flush=True)
     if path := set_up_path():
         print(f"nobody has an account yet; make the first one within an hour: {url}{path}", flush=True)
-    stopping = threading.Event()
-    indexing = threading.Thread(target=follow, args=(stopping, INDEX_SECONDS), name="index")
-    indexing.start()
-    try:
-        uvicorn.Server(config).run(sockets=[listener])
-    finally:
-        stopping.set()
-        indexing.join()
+    uvicorn.Server(config).run(sockets=[listener])
 
 
 def _family(settings: ControlSettings) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in settings.address[0] else socket.AF_INET
-
-
-def _fail(message: str, help_: str, code: int) -> int:
-    print(f"error: {message}\n  help: {help_}", file=sys.stderr, flush=True)
-    return code
-
-
-def _stop_at_eof() -> None:
-    """End with whoever holds the other end of the standard input, however that one ends."""
-    while os.read(sys.stdin.fileno(), 4_096):
-        pass
-    os.kill(os.getpid(), signal.SIGTERM)
 
 
 if __name__ == "__main__":

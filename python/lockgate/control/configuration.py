@@ -30,6 +30,39 @@ class ConfigurationError(Exception):
         self.help = help
 
 
+class GitSource(BaseModel):
+    """A branch whose commits are changes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    repository: Path
+    branch: str
+    document: str
+    """The path of the document in the repository."""
+
+    def __str__(self) -> str:
+        return f"{self.repository}#{self.branch}:{self.document}"
+
+    @classmethod
+    def read(cls, text: str) -> GitSource:
+        """Read `FOLDER#BRANCH:DOCUMENT`.
+
+        Raises:
+            ConfigurationError: It is none, or there is no such folder.
+        """
+        folder, hash_, rest = text.rpartition("#")
+        branch, colon, document = rest.partition(":")
+        if not (hash_ and colon and folder and branch and document) or branch.startswith("-"):
+            message = f"`{text}` names no branch of a repository"
+            raise ConfigurationError(
+                message, "write FOLDER#BRANCH:DOCUMENT, such as /srv/gate#main:gateway.yaml"
+            )
+        if not Path(folder).is_dir():
+            message = f"there is no folder `{folder}`"
+            raise ConfigurationError(message, "name the folder of a Git repository on this machine")
+        return cls(repository=Path(folder).absolute(), branch=branch, document=document)
+
+
 class ControlSettings(BaseModel):
     """The settings of a control plane."""
 
@@ -51,6 +84,12 @@ class ControlSettings(BaseModel):
     """Names by which people reach the console. `LOCKGATE_CONTROL_NAMES`"""
     recording: Path | None = None
     """The folder of the node's recording. `LOCKGATE_CONTROL_RECORDING`"""
+    git: GitSource | None = None
+    """The branch whose commits are changes, `FOLDER#BRANCH:DOCUMENT`. `LOCKGATE_CONTROL_GIT`"""
+    open_catalogue: bool = False
+    """Whether the portal's catalogue is for everybody: yes or no. `LOCKGATE_CONTROL_OPEN_CATALOGUE`"""
+    gateway_url: str | None = None
+    """The address by which callers reach the gateway, as samples name it. `LOCKGATE_CONTROL_GATEWAY_URL`"""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> ControlSettings:
@@ -72,6 +111,9 @@ class ControlSettings(BaseModel):
             proxies=tuple(network(text) for text in given["proxies"].split()),
             names=tuple(given["names"].split()),
             recording=_path(given["recording"]),
+            git=GitSource.read(given["git"]) if given["git"] else None,
+            open_catalogue=_yes(given["open_catalogue"]),
+            gateway_url=caller_url(given["gateway_url"]),
         )
 
     def to_environment(self) -> dict[str, str]:
@@ -85,6 +127,9 @@ class ControlSettings(BaseModel):
             "proxies": " ".join(map(str, self.proxies)),
             "names": " ".join(self.names),
             "recording": self.recording,
+            "git": self.git,
+            "open_catalogue": "yes" if self.open_catalogue else "",
+            "gateway_url": self.gateway_url,
         }
         return {_VARIABLES[field]: str(value) for field, value in said.items() if value}
 
@@ -198,6 +243,9 @@ _VARIABLES = {
     "proxies": "LOCKGATE_CONTROL_PROXIES",
     "names": "LOCKGATE_CONTROL_NAMES",
     "recording": "LOCKGATE_CONTROL_RECORDING",
+    "git": "LOCKGATE_CONTROL_GIT",
+    "open_catalogue": "LOCKGATE_CONTROL_OPEN_CATALOGUE",
+    "gateway_url": "LOCKGATE_CONTROL_GATEWAY_URL",
 }
 
 
@@ -220,3 +268,25 @@ def network(text: str) -> IPv4Network | IPv6Network:
 
 def _path(text: str) -> Path | None:
     return Path(text).absolute() if text else None
+
+
+def _yes(text: str) -> bool:
+    if text not in {"", "yes", "no"}:
+        message = f"LOCKGATE_CONTROL_OPEN_CATALOGUE is `{text}`"
+        raise ConfigurationError(message, "write yes or no")
+    return text == "yes"
+
+
+def caller_url(text: str) -> str | None:
+    """Where callers reach the gateway; nothing when it is not said.
+
+    Raises:
+        ConfigurationError: It is no address.
+    """
+    parts = urlsplit(text)
+    if text and (
+        parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment
+    ):
+        message = f"`{text}` is not where callers reach a gateway"
+        raise ConfigurationError(message, "write scheme and host, such as https://api.example.com")
+    return text.rstrip("/") or None

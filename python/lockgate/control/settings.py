@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from lockgate.control.accounts.configuration import IdentitySettings
 from lockgate.control.configuration import ControlSettings
+from lockgate.control.notify.configuration import MailSettings, private_networks
 from lockgate.control.secret import make_checkpoint_key, make_state, secret_key
 
 LOCKGATE = ControlSettings.from_environment()
 make_state(LOCKGATE.state)
 make_checkpoint_key(LOCKGATE.state)
+
+LOCKGATE_MAIL = MailSettings.from_environment()
+LOCKGATE_IDENTITY = IdentitySettings.from_environment(sends_mail=LOCKGATE_MAIL is not None)
+LOCKGATE_WEBHOOK_PRIVATE = private_networks()
 
 SECRET_KEY = secret_key(LOCKGATE.state)
 DEBUG = False
@@ -22,7 +28,15 @@ INSTALLED_APPS = [
     "lockgate.control.accounts",
     "lockgate.control.audit",
     "lockgate.control.events",
+    "lockgate.control.alerts",
+    "lockgate.control.analytics",
+    "lockgate.control.worker",
+    "lockgate.control.changes",
+    "lockgate.control.access",
+    "lockgate.control.notify",
     "lockgate.control.console",
+    "lockgate.control.portal",
+    "lockgate.control.feedback",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -31,6 +45,8 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
 ]
 MIDDLEWARE = [
     "lockgate.control.guards.security_headers",
@@ -42,6 +58,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "lockgate.control.accounts.second_factor.SecondFactorMiddleware",
 ]
 ROOT_URLCONF = "lockgate.control.urls"
 TEMPLATES = [
@@ -54,6 +71,9 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "lockgate.control.console.context.navigation",
+                "lockgate.control.portal.context.portal_navigation",
+                "lockgate.control.notify.context.notifications",
+                "lockgate.control.accounts.context.ways_in",
             ]
         },
     }
@@ -92,11 +112,45 @@ ACCOUNT_FORMS = {
     "reauthenticate": "lockgate.control.accounts.forms.SignInAgain",
 }
 ACCOUNT_SESSION_REMEMBER = False
-ACCOUNT_RATE_LIMITS = {"login": "30/m/ip", "login_failed": "10/m/ip,5/5m/key"}
+ACCOUNT_RATE_LIMITS = {
+    "login": "30/m/ip",
+    "login_failed": "10/m/ip,5/5m/key",
+    "signup": "20/h/ip,3/h/key",
+    "reset_password": "20/h/ip,3/h/key",
+}
 MFA_ADAPTER = "lockgate.control.accounts.adapters.MfaAdapter"
-MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_FORMS = {
+    "authenticate": "lockgate.control.accounts.forms.Code",
+    "reauthenticate": "lockgate.control.accounts.forms.CodeAgain",
+    "add_webauthn": "lockgate.control.accounts.forms.AddPasskey",
+    "edit_webauthn": "lockgate.control.accounts.forms.RenamePasskey",
+}
+# Browsers have passkeys on https, and on this machine alone without.
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not LOCKGATE.is_https
 MFA_ALLOW_UNVERIFIED_EMAIL = True
 MFA_TOTP_ISSUER = "Lockgate"
+
+SOCIALACCOUNT_ADAPTER = "lockgate.control.accounts.provider.ProviderAdapter"
+SOCIALACCOUNT_PROVIDERS = LOCKGATE_IDENTITY.provider.to_django() if LOCKGATE_IDENTITY.provider else {}
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
+SOCIALACCOUNT_EMAIL_VERIFICATION = "none"
+"""Who is not verified at the provider does not come as far."""
+SOCIALACCOUNT_REAUTHENTICATION_REQUIRED = True
+
+# What is counted to throttle is in the database: it holds for every process, and over a restart.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "lockgate_cache",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
+}
+
+if LOCKGATE_MAIL is not None:
+    globals().update(LOCKGATE_MAIL.to_django())
+EMAIL_TIMEOUT = 15
 
 # Sessions and what browsers may do with pages.
 _HOST_ONLY = "__Host-" if LOCKGATE.is_https else ""

@@ -1,10 +1,13 @@
 //! The canonical form: one text for one meaning, so that a revision has one id.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+
+use crate::node::{Node, Value};
 
 /// The SHA-256 of a document's canonical form, as 64 hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
@@ -63,6 +66,67 @@ pub fn canonical_json(value: &serde_json::Value) -> String {
     out
 }
 
+/// The same of a node.
+pub(crate) fn canonical_node(node: &Node) -> String {
+    let mut out = String::new();
+    write_node(node, &mut out);
+    out
+}
+
+fn write_node(node: &Node, out: &mut String) {
+    match &node.value {
+        Value::Null => out.push_str("null"),
+        Value::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
+        Value::Integer(value) => out.push_str(&value.to_string()),
+        Value::Float(value) => out.push_str(&serde_json::Value::from(*value).to_string()),
+        Value::Text(text) => write_text(text, out),
+        Value::List(items) => {
+            out.push('[');
+            for (at, item) in items.iter().enumerate() {
+                if at > 0 {
+                    out.push(',');
+                }
+                write_node(item, out);
+            }
+            out.push(']');
+        }
+        Value::Map(entries) => {
+            let mut entries: Vec<_> = entries.iter().collect();
+            entries.sort_by(|(a, _), (b, _)| by_utf16(&a.name, &b.name));
+            out.push('{');
+            for (at, (key, item)) in entries.into_iter().enumerate() {
+                if at > 0 {
+                    out.push(',');
+                }
+                write_text(&key.name, out);
+                out.push(':');
+                write_node(item, out);
+            }
+            out.push('}');
+        }
+    }
+}
+
+fn write_text(text: &str, out: &mut String) {
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
+    if text.bytes().all(is_plain) {
+        out.push('"');
+        out.push_str(text);
+        out.push('"');
+    } else {
+        out.push_str(&serde_json::Value::from(text).to_string());
+    }
+}
+
+/// RFC 8785 §3.2.3: by UTF-16 code units, which are in the order of bytes while all are ASCII.
+fn by_utf16(a: &str, b: &str) -> Ordering {
+    if a.is_ascii() && b.is_ascii() {
+        a.cmp(b)
+    } else {
+        a.encode_utf16().cmp(b.encode_utf16())
+    }
+}
+
 fn write(value: &serde_json::Value, out: &mut String) {
     match value {
         serde_json::Value::Array(items) => {
@@ -77,19 +141,43 @@ fn write(value: &serde_json::Value, out: &mut String) {
         }
         serde_json::Value::Object(entries) => {
             let mut entries: Vec<_> = entries.iter().collect();
-            // RFC 8785 §3.2.3: by UTF-16 code units.
-            entries.sort_by(|(a, _), (b, _)| a.encode_utf16().cmp(b.encode_utf16()));
+            entries.sort_by(|(a, _), (b, _)| by_utf16(a, b));
             out.push('{');
             for (at, (name, item)) in entries.into_iter().enumerate() {
                 if at > 0 {
                     out.push(',');
                 }
-                out.push_str(&serde_json::Value::from(name.as_str()).to_string());
+                write_text(name, out);
                 out.push(':');
                 write(item, out);
             }
             out.push('}');
         }
         plain => out.push_str(&plain.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::yaml::parse;
+
+    #[test]
+    fn a_node_and_its_json_have_one_canonical_form() {
+        for text in [
+            "{ b: 1, a: [true, null, -3, 1.50, 1e3], aa: { '': x } }",
+            "'\\': \"a\\\"b\\\\c\\n\\u0001\\x7f\"\né: [ü, '\u{2028}', '\u{10000}']\n'\u{10000}': 1\n'\u{ffee}': 2\n",
+            "[]",
+            "{}",
+        ] {
+            let node = parse("a", text).unwrap();
+            assert_eq!(
+                canonical_node(&node),
+                canonical_json(&node.to_json()),
+                "{text}"
+            );
+        }
+        let node = parse("a", "{ b: 1, a: [x] }").unwrap();
+        assert_eq!(canonical_node(&node), r#"{"a":["x"],"b":1}"#);
     }
 }

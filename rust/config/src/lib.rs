@@ -36,7 +36,7 @@ pub use file::read_file;
 pub use load::{Loaded, Source, load, load_document};
 pub use node::{Key, Node, Span, Value};
 pub use problem::{Problem, Severity, nearest, one_line};
-pub use quantity::{ByteSize, Duration, Percent};
+pub use quantity::{ByteSize, Duration, Money, Percent};
 pub use secret::{Secret, SecretError};
 pub use yaml::parse;
 

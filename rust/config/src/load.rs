@@ -1,9 +1,10 @@
 //! Files to one [`Document`]: reading, includes, and the canonical form.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::base::Base;
-use crate::canonical::{RevisionId, canonical_json};
+use crate::canonical::{RevisionId, canonical_node};
 use crate::decode::decode;
 use crate::document::Document;
 use crate::node::{Key, Node, Value};
@@ -13,7 +14,14 @@ use crate::{DOCUMENT_VERSION, MAX_DOCUMENT_BYTES, read_file, yaml};
 /// How many files one document may include.
 const MAX_FILES: usize = 10_000;
 /// The sections of which files may add further entries.
-const JOINED: &[&str] = &["listeners", "upstreams", "applications", "apis", "policies"];
+const JOINED: &[&str] = &[
+    "listeners",
+    "upstreams",
+    "applications",
+    "apis",
+    "models",
+    "policies",
+];
 
 /// Where a document comes from.
 #[derive(Debug, Clone)]
@@ -110,7 +118,7 @@ pub fn load_document(source: &Source) -> Result<Loaded, Vec<Problem>> {
     }
     match decode::<Document>(&root) {
         Ok(document) if problems.is_empty() => {
-            let canonical = canonical_json(&root.to_json());
+            let canonical = canonical_node(&root);
             let id = RevisionId::of(&canonical);
             for name in document.tls_files() {
                 base.note(base.join(name));
@@ -197,7 +205,7 @@ impl Reader<'_> {
             return Vec::new();
         };
         let mut files = Vec::new();
-        for item in items {
+        for item in items.iter() {
             let Some(name) = item.as_text() else {
                 problems.push(Problem::new(
                     &item.span,
@@ -267,7 +275,7 @@ fn join(root: &mut Node, part: Node, problems: &mut Vec<Problem>) {
     let Value::Map(sections) = part.value else {
         return;
     };
-    for (key, section) in sections {
+    for (key, section) in Arc::unwrap_or_clone(sections) {
         if key.name == "lockgate" {
             continue;
         }
@@ -289,6 +297,7 @@ fn join_section(root: &mut Node, key: Key, section: Node, problems: &mut Vec<Pro
     let Value::Map(entries) = &mut root.value else {
         return;
     };
+    let entries = Arc::make_mut(entries);
     let Some((_, present)) = entries.iter_mut().find(|(name, _)| name.name == key.name) else {
         entries.push((key, section));
         return;
@@ -304,7 +313,8 @@ fn join_section(root: &mut Node, key: Key, section: Node, problems: &mut Vec<Pro
                     )
                 })
                 .collect();
-            for (name, value) in added {
+            let present = Arc::make_mut(present);
+            for (name, value) in Arc::unwrap_or_clone(added) {
                 match known.get(&name.name) {
                     Some((file, line)) => problems.push(
                         Problem::new(
@@ -317,7 +327,9 @@ fn join_section(root: &mut Node, key: Key, section: Node, problems: &mut Vec<Pro
                 }
             }
         }
-        (Value::List(present), Value::List(mut added)) => present.append(&mut added),
+        (Value::List(present), Value::List(added)) => {
+            Arc::make_mut(present).append(&mut Arc::unwrap_or_clone(added));
+        }
         _ => problems.push(Problem::new(
             &key.span,
             format!(

@@ -22,7 +22,8 @@ pub struct Node {
     pub value: Value,
 }
 
-/// The value of a [`Node`]: what JSON can say.
+/// The value of a [`Node`]: what JSON can say. A copy of a list or a mapping is the same one: typed values keep the nodes that they
+/// were read from, each level those below it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
     /// Absent, `null` or `~`.
@@ -36,9 +37,9 @@ pub enum Value {
     /// Text.
     Text(String),
     /// A list.
-    List(Vec<Node>),
+    List(Arc<Vec<Node>>),
     /// A mapping, in the order of the document; names are unique.
-    Map(Vec<(Key, Node)>),
+    Map(Arc<Vec<(Key, Node)>>),
 }
 
 /// A name in a mapping and where it stands.
@@ -81,7 +82,7 @@ impl Node {
             return None;
         };
         let at = entries.iter().position(|(key, _)| key.name == name)?;
-        Some(entries.remove(at))
+        Some(Arc::make_mut(entries).remove(at))
     }
 
     /// What the value is, in a person's words.
@@ -114,7 +115,7 @@ impl Serialize for Node {
             Value::List(items) => items.serialize(serializer),
             Value::Map(entries) => {
                 let mut map = serializer.serialize_map(Some(entries.len()))?;
-                for (key, node) in entries {
+                for (key, node) in entries.iter() {
                     map.serialize_entry(&key.name, node)?;
                 }
                 map.end()

@@ -194,6 +194,69 @@ quantity!(
     "^[0-9]+(B|kB|KB|KiB|MB|MiB|GB|GiB)$"
 );
 
+/// An amount of money: `50 USD`, `0.50 USD`; to the millionth. Never nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Money(u64);
+
+const MONEY_EXPECTED: &str = "an amount such as `50 USD` or `0.25 USD`";
+const MICROS: u64 = 1_000_000;
+const MAX_MONEY: u64 = 1_000_000_000 * MICROS;
+
+impl Money {
+    /// So many millionths of a US dollar; `None` for nothing.
+    pub const fn of_micros(micros: u64) -> Option<Self> {
+        if micros == 0 {
+            None
+        } else {
+            Some(Self(micros))
+        }
+    }
+
+    /// Millionths of a US dollar.
+    pub const fn micros(self) -> u64 {
+        self.0
+    }
+
+    fn read(text: &str) -> Result<Self, String> {
+        let unreadable = || format!("`{text}` is not {MONEY_EXPECTED}");
+        let number = text
+            .strip_suffix("USD")
+            .ok_or_else(|| format!("`{text}` is not in US dollars; write {MONEY_EXPECTED}"))?;
+        let number = number.trim();
+        let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
+        let digits =
+            |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        if !digits(whole) || !digits(part) {
+            return Err(unreadable());
+        }
+        if part.len() > 6 {
+            return Err(format!("`{text}` has more than six decimals"));
+        }
+        let micros = |text: &str, factor: u64| text.parse::<u64>().ok()?.checked_mul(factor);
+        let amount = micros(whole, MICROS).zip(micros(&format!("{part:0<6}"), 1));
+        match amount.and_then(|(whole, part)| whole.checked_add(part)) {
+            Some(0) => Err(format!(
+                "`{text}` is no money at all; write {MONEY_EXPECTED}"
+            )),
+            Some(amount) if amount <= MAX_MONEY => Ok(Self(amount)),
+            _ => Err(format!("`{text}` is more than a thousand million dollars")),
+        }
+    }
+}
+
+impl fmt::Display for Money {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, part) = (self.0 / MICROS, self.0 % MICROS);
+        if part == 0 {
+            return write!(f, "{whole} USD");
+        }
+        let part = format!("{part:06}");
+        write!(f, "{whole}.{} USD", part.trim_end_matches('0'))
+    }
+}
+
+quantity!(Money, MONEY_EXPECTED, "^[0-9]+([.][0-9]{1,6})? ?USD$");
+
 /// A share of callers, from 0 to 100.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, JsonSchema)]
 pub struct Percent(#[schemars(range(min = 0.0, max = 100.0))] f64);

@@ -14,6 +14,9 @@ use crate::problem::Problem;
 /// How deep lists and mappings may nest.
 const MAX_DEPTH: usize = 64;
 
+/// With fewer names in a mapping, looking at each is quicker than a table of them.
+const FEW: usize = 16;
+
 /// Parses one file. An empty text is an empty mapping.
 ///
 /// # Errors
@@ -57,7 +60,7 @@ pub fn parse(file: &str, text: &str) -> Result<Node, Problem> {
             line: 1,
             column: 1,
         },
-        value: Value::Map(Vec::new()),
+        value: Value::Map(Arc::default()),
     };
     Ok(match builder.root {
         Some(Node {
@@ -73,6 +76,7 @@ enum Open {
     Map {
         span: Span,
         entries: Vec<(Key, Node)>,
+        /// Where names stand, once there are too many to look at each.
         seen: HashMap<String, u32>,
         pending: Option<Key>,
     },
@@ -123,11 +127,11 @@ impl Builder {
             Event::SequenceEnd | Event::MappingEnd => match self.stack.pop() {
                 Some(Open::List(span, items)) => self.add(Node {
                     span,
-                    value: Value::List(items),
+                    value: Value::List(items.into()),
                 }),
                 Some(Open::Map { span, entries, .. }) => self.add(Node {
                     span,
-                    value: Value::Map(entries),
+                    value: Value::Map(entries.into()),
                 }),
                 None => Ok(()),
             },
@@ -160,7 +164,19 @@ impl Builder {
                 Some(key) => entries.push((key, node)),
                 None => {
                     let name = name_of(&node)?;
-                    if let Some(first) = seen.insert(name.clone(), node.span.line) {
+                    if entries.len() == FEW {
+                        let names = entries
+                            .iter()
+                            .map(|(key, _)| (key.name.clone(), key.span.line));
+                        seen.extend(names);
+                    }
+                    let first = if entries.len() < FEW {
+                        let same = entries.iter().find(|(key, _)| key.name == name);
+                        same.map(|(key, _)| key.span.line)
+                    } else {
+                        seen.insert(name.clone(), node.span.line)
+                    };
+                    if let Some(first) = first {
                         return Err(
                             Problem::new(&node.span, format!("`{name}` is written twice"))
                                 .help(format!("it first stands at line {first}; keep one")),

@@ -21,11 +21,15 @@
 //! | callers | bodies | `inspection/src/json/json_fuzz.rs`, `inspection/src/xml/xml_fuzz.rs`, `inspection/src/graphql/graphql_fuzz.rs` |
 //! | callers | values that hold attacks | `inspection/src/injection/injection_fuzz.rs` |
 //! | callers | what must not be recorded | `recording/src/redact_fuzz.rs` |
+//! | callers | chats, embeddings | `llm/src/chat_fuzz.rs`, `llm/src/embeddings_fuzz.rs` |
+//! | callers | prompts that are guarded | `llm/src/guard/guard_fuzz.rs` |
+//! | providers | answers, errors, streams | `llm/src/answer_fuzz.rs`, `llm/src/stream_fuzz.rs` |
 //! | services | what may be kept | `proxy/src/cache_fuzz.rs` |
 //! | issuers | key sets, answers about tokens | `policy/src/keys_fuzz.rs`, `proxy/src/facts_fuzz.rs` |
 //! | disks | segments of recordings | `recording/src/read_fuzz.rs` |
 //! | disks | certificates and keys | `proxy/src/tls_fuzz.rs`, `policy/src/signature_key_fuzz.rs` |
 //! | authors | documents | `config/src/load_fuzz.rs`, `config/src/quantity_fuzz.rs`, `config/src/secret_fuzz.rs` |
+//! | authors | prices | `llm/src/price_fuzz.rs` |
 //! | authors | conditions | `policy/src/condition_fuzz.rs` |
 //! | authors | hashes, times, URLs | `policy/src/directory_fuzz.rs`, `policy/src/password_fuzz.rs`, `policy/src/endpoint_fuzz.rs` |
 

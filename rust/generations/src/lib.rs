@@ -7,6 +7,7 @@
 //!
 //! Nothing here knows how a document is compiled, or opens a connection.
 
+mod block;
 mod bundle;
 mod disk;
 mod error;
@@ -20,6 +21,7 @@ mod starts;
 mod store;
 mod target;
 
+pub use block::{Block, BlockError, Blocks, MAX_BLOCKS};
 pub use bundle::{BUNDLE_VERSION, Bundle, MAX_BUNDLE_BYTES, is_bundle};
 pub use disk::{Disk, RealDisk, write_whole};
 pub use error::StoreError;

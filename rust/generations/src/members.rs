@@ -1,4 +1,4 @@
-//! The directory apart from revisions, and what was revoked: neither follows a revision back.
+//! The directory apart from revisions, what was revoked, and what is blocked for a time: none of it follows a revision back.
 
 use std::path::{Path, PathBuf};
 
@@ -7,6 +7,7 @@ use lockgate_config::{DirectoryChange, DirectoryDocument, Problem};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::block::{Block, BlockError, Blocks, MAX_BLOCKS};
 use crate::disk::{Disk, RealDisk, write_whole};
 use crate::error::StoreError;
 use crate::sealed::{seal, unseal};
@@ -15,7 +16,9 @@ use crate::store::Store;
 /// Two copies of the whole, written one after the other: what was revoked must not hang on one bit.
 const COPIES: [&str; 2] = ["directory.a", "directory.b"];
 const MAX_BYTES: u64 = 2 * lockgate_config::MAX_DOCUMENT_BYTES as u64;
-const VERSION: u32 = 1;
+/// The version that this build reads. Without blocks the first one is written, which older builds read too.
+const VERSION: u32 = 2;
+const WITHOUT_BLOCKS: u32 = 1;
 
 /// What is revoked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +48,8 @@ struct Held {
     /// All applications, once a directory was published; those of the document otherwise.
     applications: Option<Map<String, Value>>,
     revoked: Vec<Revocation>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    blocked: Vec<Block>,
 }
 
 /// Who may call, as it was published apart from revisions, and what was revoked.
@@ -70,12 +75,7 @@ impl Members {
         disk: Box<dyn Disk>,
         floor: u64,
     ) -> Result<Self, StoreError> {
-        let mut held = Held {
-            v: VERSION,
-            sequence: 0,
-            applications: None,
-            revoked: Vec::new(),
-        };
+        let mut newest: Option<Held> = None;
         for name in COPIES {
             let Ok(sealed) = disk.read(&folder.join(name), MAX_BYTES) else {
                 continue;
@@ -88,11 +88,20 @@ impl Members {
                 return Err(StoreError::Newer(version));
             }
             if let Ok(read) = serde_json::from_value::<Held>(value)
-                && (read.revoked.len(), read.sequence) > (held.revoked.len(), held.sequence)
+                && newest.as_ref().is_none_or(|held| {
+                    (read.revoked.len(), read.sequence) > (held.revoked.len(), held.sequence)
+                })
             {
-                held = read;
+                newest = Some(read);
             }
         }
+        let held = newest.unwrap_or(Held {
+            v: WITHOUT_BLOCKS,
+            sequence: 0,
+            applications: None,
+            revoked: Vec::new(),
+            blocked: Vec::new(),
+        });
         let found = held.revoked.len() as u64;
         if found < floor {
             return Err(StoreError::BelowFloor { found, floor });
@@ -198,7 +207,55 @@ impl Members {
         store.raise_revocations(self.held.revoked.len() as u64)
     }
 
-    fn save(&mut self, next: Held) -> std::io::Result<()> {
+    /// What is blocked, oldest first; some of it may have ended.
+    pub fn blocked(&self) -> &[Block] {
+        &self.held.blocked
+    }
+
+    /// Blocks for a time, in place of what blocked the same before. What has ended is not kept any longer.
+    ///
+    /// # Errors
+    /// There are too many, or the disk does not take it.
+    pub fn block(&mut self, block: Block, now: Timestamp) -> Result<(), BlockError> {
+        let mut next = self.without_ended(now);
+        next.blocked.retain(|known| known.blocks != block.blocks);
+        if next.blocked.len() >= MAX_BLOCKS {
+            return Err(BlockError::TooMany);
+        }
+        next.blocked.push(block);
+        Ok(self.save(next)?)
+    }
+
+    /// Ends a block before its time. Gives it, when there was one.
+    ///
+    /// # Errors
+    /// The disk does not take it.
+    pub fn unblock(&mut self, blocks: &Blocks, now: Timestamp) -> std::io::Result<Option<Block>> {
+        let mut next = self.without_ended(now);
+        let Some(at) = next
+            .blocked
+            .iter()
+            .position(|known| known.blocks == *blocks)
+        else {
+            return Ok(None);
+        };
+        let ended = next.blocked.remove(at);
+        self.save(next)?;
+        Ok(Some(ended))
+    }
+
+    fn without_ended(&self, now: Timestamp) -> Held {
+        let mut next = self.held.clone();
+        next.blocked.retain(|block| block.is_live(now));
+        next
+    }
+
+    fn save(&mut self, mut next: Held) -> std::io::Result<()> {
+        next.v = if next.blocked.is_empty() {
+            WITHOUT_BLOCKS
+        } else {
+            VERSION
+        };
         let sealed = seal(&serde_json::to_vec(&next)?);
         for name in COPIES {
             write_whole(&*self.disk, &self.folder, name, &sealed)?;

@@ -120,3 +120,69 @@ fn a_revocation_stays_whatever_is_published_and_whichever_copy_is_damaged() {
         }
     }
 }
+
+fn block(blocks: Blocks, until: i64) -> Block {
+    Block {
+        blocks,
+        since: at(0),
+        until: at(until),
+        why: "a burst".to_owned(),
+        who: "ada".to_owned(),
+        per_minute: None,
+    }
+}
+
+fn source(number: usize) -> Blocks {
+    Blocks::Source(format!("192.0.2.{number}/32"))
+}
+
+#[test]
+fn a_block_survives_a_restart_stays_beside_what_is_published_and_is_forgotten_once_it_has_ended() {
+    let folder = Folder::new();
+    let mut members = folder.members().unwrap();
+    members.block(block(source(1), 100), at(0)).unwrap();
+    members.block(block(source(1), 200), at(1)).unwrap();
+    members.block(block(source(2), 300), at(2)).unwrap();
+    publish(&mut members, "sequence: 7\napplications: { a: {} }").unwrap();
+    folder.damage("directory.a");
+    let mut again = folder.members().unwrap();
+    let kept: Vec<_> = again
+        .blocked()
+        .iter()
+        .map(|block| (block.blocks.clone(), block.until))
+        .collect();
+    assert_eq!(kept, [(source(1), at(200)), (source(2), at(300))]);
+    again.block(block(source(3), 400), at(200)).unwrap();
+    assert_eq!(again.blocked().len(), 2, "the first has ended");
+    assert_eq!(
+        again.unblock(&source(2), at(201)).unwrap(),
+        Some(block(source(2), 300))
+    );
+    assert_eq!(again.unblock(&source(1), at(201)).unwrap(), None);
+    assert_eq!(folder.members().unwrap().blocked().len(), 1);
+}
+
+#[test]
+fn there_are_only_so_many_blocks() {
+    let folder = Folder::new();
+    let mut members = folder.members().unwrap();
+    members.held.blocked = (0..MAX_BLOCKS)
+        .map(|number| block(Blocks::Application(number.to_string()), 100))
+        .collect();
+    let refused = members.block(block(source(1), 100), at(0)).unwrap_err();
+    assert!(refused.to_string().contains("lockgate block remove"));
+    members.block(block(source(1), 200), at(100)).unwrap();
+    assert_eq!(members.blocked().len(), 1);
+}
+
+#[test]
+fn an_older_build_reads_the_directory_as_long_as_nothing_is_blocked() {
+    let folder = Folder::new();
+    let mut members = folder.members().unwrap();
+    members.block(block(source(1), 100), at(0)).unwrap();
+    assert_eq!(members.held.v, VERSION);
+    members.unblock(&source(1), at(1)).unwrap();
+    let text = serde_json::to_value(&members.held).unwrap();
+    assert_eq!(text["v"], 1);
+    assert_eq!(text.get("blocked"), None);
+}

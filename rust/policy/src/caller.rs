@@ -35,6 +35,14 @@ impl By {
     /// # Errors
     /// What is wrong with it, at its place.
     pub fn read(text: Option<&Spanned<String>>) -> Result<Self, Problem> {
+        Self::read_beside(text, &[])
+    }
+
+    /// The same for a policy that knows further keys, which a misspelt one may have meant.
+    ///
+    /// # Errors
+    /// What is wrong with it, at its place.
+    pub fn read_beside(text: Option<&Spanned<String>>, further: &[&str]) -> Result<Self, Problem> {
         let Some(text) = text else {
             return Ok(Self::Application);
         };
@@ -52,18 +60,17 @@ impl By {
                     Condition::compile(&expression)
                         .map(|condition| Self::Expression(Box::new(condition)))
                 }
-                _ => Err(Problem::unknown(
-                    &text.span,
-                    "caller key",
-                    other,
-                    &[
+                _ => {
+                    let own = [
                         "application",
                         "address",
                         "route",
                         "claim:NAME",
                         "cel:EXPRESSION",
-                    ],
-                )),
+                    ];
+                    let known = [&own, further].concat();
+                    Err(Problem::unknown(&text.span, "caller key", other, &known))
+                }
             },
         }
     }

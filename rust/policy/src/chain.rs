@@ -7,12 +7,16 @@ use lockgate_config::{Mode, OnError};
 use serde::Serialize;
 use smallvec::SmallVec;
 
+use crate::answer_rules::{AnswerRules, AnswerWatch};
 use crate::env::Env;
 use crate::identity::Identity;
 use crate::policy::{BoundPolicy, Phase};
+use crate::prompt::Prompt;
 use crate::reason;
 use crate::request::{Body, RequestView, ResponseView};
-use crate::verdict::{Effect, Need, Refusal, Reply, ResponseEdit, ResponseVerdict, Verdict};
+use crate::verdict::{
+    Effect, Effects, Need, Refusal, Reply, ResponseEdit, ResponseVerdict, Verdict,
+};
 
 /// The effective policies of a route: those that open it, then by phase, then by declaration from the outer scope to the inner.
 #[derive(Debug, Default)]
@@ -29,11 +33,15 @@ pub struct Progress {
     awaiting: SmallVec<[(usize, usize); 2]>,
     /// Who calls.
     pub identity: Option<Identity>,
+    /// What is asked of a model.
+    pub prompt: Option<Box<Prompt>>,
     unidentified: Option<Box<Refusal>>,
     /// What happens to the forwarded request.
     pub effects: SmallVec<[Effect; 4]>,
     /// What happens to the answer.
     pub edits: SmallVec<[ResponseEdit; 4]>,
+    /// What happens to the answer of a model.
+    pub answers: AnswerRules,
     /// What each policy said, in order.
     pub verdicts: SmallVec<[VerdictRecord; 12]>,
 }
@@ -101,6 +109,14 @@ pub enum Outcome {
     Refuse(Box<Refusal>),
 }
 
+/// Where a chain stops.
+pub(crate) enum Halt {
+    /// The driver goes on.
+    Step(Step),
+    /// The next policy judges what is asked of a model, and that has not been read.
+    Prompt,
+}
+
 /// Turns to the next policy, or ends.
 enum Turn {
     Next,
@@ -140,28 +156,32 @@ impl Chain {
     }
 
     /// Evaluates policies until one decides, one needs something, or all have allowed.
-    pub fn advance(
+    pub(crate) fn advance(
         &self,
         request: &RequestView<'_>,
         route: &str,
         progress: &mut Progress,
         env: &mut Env<'_>,
-    ) -> Step {
+    ) -> Halt {
         while let Some(bound) = self.policies.get(progress.next) {
             if bound.kind.phase > Phase::Identify
                 && let Some(refusal) = progress.unidentified.take()
             {
-                return Step::Decided(Outcome::Refuse(refusal));
+                return Halt::Step(Step::Decided(Outcome::Refuse(refusal)));
+            }
+            if progress.prompt.is_none() && bound.needs_prompt() {
+                return Halt::Prompt;
             }
             match evaluate(bound, request, route, progress, env) {
                 Turn::Next => progress.next += 1,
-                Turn::Stop(step) => return step,
+                Turn::Stop(step) => return Halt::Step(step),
             }
         }
-        match progress.unidentified.take() {
-            Some(refusal) => Step::Decided(Outcome::Refuse(refusal)),
-            None => Step::Decided(Outcome::Forward),
-        }
+        let outcome = match progress.unidentified.take() {
+            Some(refusal) => Outcome::Refuse(refusal),
+            None => Outcome::Forward,
+        };
+        Halt::Step(Step::Decided(outcome))
     }
 
     /// The policy that is asked next, or has asked for something.
@@ -290,6 +310,7 @@ fn judge(
 ) -> ResponseVerdict {
     let view = RequestView {
         identity: progress.identity.as_ref(),
+        prompt: progress.prompt.as_deref(),
         ..*request
     };
     bound.policy.judge_response(&view, response, env)
@@ -357,6 +378,11 @@ fn applies(
     if bound.mode == Mode::Off || bound.expires.is_some_and(|end| env.now >= end) {
         return Ok(false);
     }
+    if let Some(prompt) = &progress.prompt
+        && !bound.is_for(prompt.model.as_ref())
+    {
+        return Ok(false);
+    }
     if bound.share < 10_000 && !bound.concerns(&caller(request, progress)) {
         return Ok(false);
     }
@@ -365,6 +391,7 @@ fn applies(
         Some(condition) => condition.holds(
             &RequestView {
                 identity: progress.identity.as_ref(),
+                prompt: progress.prompt.as_deref(),
                 ..*request
             },
             route,
@@ -389,6 +416,7 @@ fn evaluate(
         Ok(true) => {
             let view = RequestView {
                 identity: progress.identity.as_ref(),
+                prompt: progress.prompt.as_deref(),
                 ..*request
             };
             bound.policy.evaluate(&view, env)
@@ -403,11 +431,11 @@ fn evaluate(
         Verdict::Pass => note(progress, at, Word::Pass, None),
         Verdict::Allow(effects) => {
             note(progress, at, Word::Allow, None);
-            take_effects(progress, effects, acts);
+            take_effects(progress, effects, bound);
         }
         Verdict::Identified(identity, effects) => {
             note(progress, at, Word::Allow, None);
-            take_effects(progress, effects, acts);
+            take_effects(progress, effects, bound);
             if acts {
                 progress.unidentified = None;
                 progress.identity = Some(*identity);
@@ -465,13 +493,32 @@ fn missing(progress: &mut Progress, refusal: Box<Refusal>) {
     }
 }
 
-/// A shadow policy only holds what it counts.
-fn take_effects(progress: &mut Progress, effects: crate::verdict::Effects, acts: bool) {
+/// A shadow policy only holds what it counts, and looks at answers.
+fn take_effects(progress: &mut Progress, effects: Effects, bound: &BoundPolicy) {
+    let acts = bound.mode == Mode::Enforce;
     for effect in effects {
         match effect {
-            Effect::Response(edit) if acts => progress.edits.push(edit),
-            effect if acts || matches!(effect, Effect::Hold(_)) => progress.effects.push(effect),
-            _ => {}
+            Effect::WatchAnswer(banned) => progress.answers.watch(AnswerWatch {
+                banned,
+                acts,
+                policy: u16::try_from(progress.next).unwrap_or(u16::MAX),
+                id: bound.id.clone(),
+                scope: bound.scope.clone(),
+            }),
+            Effect::Reserve(mut held) => {
+                held.binds &= acts;
+                progress.effects.push(Effect::Reserve(held));
+            }
+            Effect::Hold(_) => progress.effects.push(effect),
+            _ if !acts => {}
+            Effect::Response(edit) => progress.edits.push(edit),
+            Effect::Ask(rewritten) => {
+                if let Some(prompt) = &mut progress.prompt {
+                    prompt.asked = rewritten.asked;
+                }
+                progress.answers.put_back(rewritten.taken_out);
+            }
+            effect => progress.effects.push(effect),
         }
     }
 }

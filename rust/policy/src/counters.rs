@@ -5,6 +5,7 @@
 mod notes;
 mod quota;
 mod sliding;
+mod spending;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -19,6 +20,7 @@ pub use notes::Noted;
 use notes::{Sort, View};
 pub use quota::{CalendarWindow, SavedQuota, SavedUse, Spent};
 pub use sliding::{Log, Run, Window};
+pub use spending::{Reservation, Wanted};
 
 const SHARDS: usize = 64;
 /// Keys that one shard holds before it looks for those that have ended.

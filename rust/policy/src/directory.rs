@@ -21,6 +21,8 @@ pub struct Directory {
     names: HashMap<String, Arc<Application>>,
     clients: HashMap<String, Arc<Application>>,
     revoked_certificates: HashSet<[u8; 32]>,
+    /// SHA-256 of keys and certificates that are refused until a time.
+    blocked: HashMap<[u8; 32], Timestamp>,
 }
 
 /// What was revoked. It stays revoked whatever revision or directory comes or comes back (H17).
@@ -65,6 +67,8 @@ pub enum KeyLookup {
     Expired,
     /// The application is suspended.
     Suspended,
+    /// The key is blocked until this time.
+    Blocked(Timestamp),
     /// No such key.
     Unknown,
 }
@@ -85,6 +89,7 @@ impl Directory {
             let settings = &entry.value;
             let application = Arc::new(Application {
                 id: Arc::from(entry.id.as_str()),
+                team: settings.team.as_deref().map(Arc::from),
                 plan: settings.plan.as_deref().map(Arc::from),
                 scopes: shared(&settings.scopes),
                 roles: shared(&settings.roles),
@@ -171,6 +176,18 @@ impl Directory {
         // A revoked certificate must not pass by a name that it bears either.
         next.revoked_certificates.clone_from(&revoked.hashes);
         next
+    }
+
+    /// The same with keys and certificates, by their SHA-256, that are refused until a time.
+    #[must_use]
+    pub fn with_blocked(mut self, blocked: HashMap<[u8; 32], Timestamp>) -> Self {
+        self.blocked = blocked;
+        self
+    }
+
+    /// Until when a key or certificate is blocked, when it is.
+    pub fn blocked_until(&self, hash: &[u8; 32], now: Timestamp) -> Option<Timestamp> {
+        self.blocked.get(hash).copied().filter(|end| now < *end)
     }
 
     fn add_key(
@@ -269,7 +286,10 @@ impl Directory {
             Some(credential) if credential.expires.is_some_and(|end| now >= end) => {
                 KeyLookup::Expired
             }
-            Some(credential) => KeyLookup::Live(credential.application.clone()),
+            Some(credential) => match self.blocked_until(&hash, now) {
+                Some(end) => KeyLookup::Blocked(end),
+                None => KeyLookup::Live(credential.application.clone()),
+            },
         }
     }
 

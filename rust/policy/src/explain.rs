@@ -1,5 +1,6 @@
 //! One request, explained: its route, each policy with its origin and verdict, and what becomes of it.
 
+mod model_answer;
 mod request;
 
 use std::borrow::Cow;
@@ -24,6 +25,7 @@ use crate::revision::{Revision, Route, RouteTarget};
 use crate::time::Timestamp;
 use crate::verdict::{Effect, Need, Refusal};
 
+use model_answer::model_answer;
 use request::{Answer, Parsed};
 pub use request::{ExplainAnswer, ExplainCertificate, ExplainRequest};
 
@@ -166,6 +168,7 @@ fn judge(
         body: body.map_or(Body::Absent, |body| Body::Unread(Some(body.len() as u64))),
         variables: &[],
         identity: None,
+        prompt: None,
     };
     let mut facts = Facts::default();
     let refused = |view: &RequestView<'_>, refusal: &Refusal| {
@@ -223,6 +226,7 @@ fn judge(
                 facts.put(wanted, fact);
             }
             Step::Decided(outcome) => {
+                let route = (revision, route);
                 return Ok(decided(route, progress, &view, &mut env, outcome, parsed));
             }
         }
@@ -311,13 +315,17 @@ fn trace(route: &Route, progress: &Progress, view: &RequestView<'_>) -> Trace {
         }),
         policies: policies.collect(),
         application: application.map(|application| application.id.clone()),
-        forwarded: Some(forwarded(route, progress, view)),
+        forwarded: forwarded(route, progress, view),
         target,
         ..Trace::empty()
     }
 }
 
-fn forwarded(route: &Route, progress: &Progress, view: &RequestView<'_>) -> Forwarded {
+/// What a service gets; what a provider of models gets is written anew.
+fn forwarded(route: &Route, progress: &Progress, view: &RequestView<'_>) -> Option<Forwarded> {
+    if matches!(route.target, RouteTarget::Models(_)) {
+        return None;
+    }
     let mut path = route.forwarded_path(view.path).to_owned();
     let (mut headers, mut cache) = (view.headers.clone(), false);
     let mut changed: Vec<HeaderName> = Vec::new();
@@ -351,16 +359,16 @@ fn forwarded(route: &Route, progress: &Progress, view: &RequestView<'_>) -> Forw
             fields.push((name.to_string(), None));
         }
     }
-    Forwarded {
+    Some(Forwarded {
         path,
         query,
         headers: fields,
         cache,
-    }
+    })
 }
 
 fn decided(
-    route: &Route,
+    (revision, route): (&Revision, &Route),
     progress: &mut Progress,
     view: &RequestView<'_>,
     env: &mut Env<'_>,
@@ -379,8 +387,15 @@ fn decided(
         }
         Outcome::Forward => {
             let (mut status, mut headers, mut body) = (None, HeaderMap::new(), None);
-            if let Some(answer) = &parsed.answer {
-                match judge_answer(route, progress, view, env, answer) {
+            if let Some(mut answer) = parsed.answer.clone() {
+                if matches!(route.target, RouteTarget::Models(_)) && answer.status.is_success() {
+                    match model_answer(&revision.document, progress, &answer.body) {
+                        Ok(Some(said)) => answer.body = said,
+                        Ok(None) => {}
+                        Err(refusal) => return refuse(progress, &refusal),
+                    }
+                }
+                match judge_answer(route, progress, view, env, &answer) {
                     Ok(replaced) => body = Some(replaced),
                     Err(refusal) => return refuse(progress, &refusal),
                 }

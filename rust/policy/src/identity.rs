@@ -22,6 +22,8 @@ pub struct Identity {
 pub struct Application {
     /// Its id in the directory.
     pub id: Arc<str>,
+    /// The team that answers for it.
+    pub team: Option<Arc<str>>,
     /// The plan it is on.
     pub plan: Option<Arc<str>>,
     /// What it may do.

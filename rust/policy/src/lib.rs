@@ -6,7 +6,9 @@
 //! The way through it: a [`lockgate_config::Document`] is compiled into a [`Revision`]; its [`Router`] finds the [`Route`] of a
 //! request; the route's [`Chain`] is advanced with a [`RequestView`], an [`Env`] and a [`Progress`] until it is decided.
 
+mod answer_rules;
 mod bearer;
+mod block;
 mod cache_rule;
 mod caller;
 pub mod canonical;
@@ -23,6 +25,7 @@ mod explain;
 mod facts;
 mod finding;
 mod forwarding;
+mod held;
 mod hex;
 mod identity;
 mod jose;
@@ -39,7 +42,11 @@ mod period;
 mod place;
 mod policy;
 mod preflight;
+mod price;
 mod problem_details;
+mod prompt;
+mod prompt_data;
+mod prompt_reading;
 mod readable_answer;
 mod reason;
 mod request;
@@ -48,17 +55,21 @@ mod router;
 mod schedule;
 mod signature_key;
 mod signatures;
+mod spending;
 mod text_template;
 mod time;
 mod usage_fields;
 mod verdict;
 
+pub use answer_rules::{AnswerGuard, AnswerRules, AnswerWatch};
+pub use block::{blocked, is_block};
 pub use cache_rule::CacheRule;
 pub use catalogue::{KINDS, catalogue, document_schema, kind, reasons};
 pub use chain::{Chain, Outcome, Progress, Step, VerdictRecord, Word};
 pub use condition::Condition;
 pub use counters::{
-    CalendarWindow, CounterKey, Counters, Noted, Permit, Run, SavedQuota, SavedUse, Usage, Window,
+    CalendarWindow, CounterKey, Counters, Noted, Permit, Reservation, Run, SavedQuota, SavedUse,
+    Usage, Wanted, Window,
 };
 pub use diff::{Difference, diff};
 pub use directory::{Directory, KeyLookup, Revoked, User, read_time};
@@ -70,12 +81,15 @@ pub use explain::{
 };
 pub use facts::{Fact, FactRequest, Facts};
 pub use forwarding::{forwarded_query, query_without, remove_cookie};
+pub use held::{Held, Unit};
 pub use hex::read_hash;
 pub use identity::{Application, Identity};
 pub use outline::{OutlinedPolicy, OutlinedRoute, Place, descriptions, outline};
 pub use password::{PasswordError, hash_password};
 pub use policy::{BoundPolicy, Compiling, Kind, Origin, Phase, Policy, Secrets, stable_hash};
+pub use price::{dialect_of, price_of};
 pub use problem_details::{Form, problem_response};
+pub use prompt::{Asked, Prompt, Rewritten};
 pub use reason::{GATEWAY_REASONS, Reason};
 pub use request::{Body, ClientCertificate, RequestView, ResponseView};
 pub use revision::{Part, Revision, Route, RouteTarget};
@@ -85,9 +99,10 @@ pub use verdict::{Effect, Effects, Need, Refusal, Reply, ResponseEdit, ResponseV
 
 /// The reasons that belong to the gateway itself, by name.
 pub mod gateway_reasons {
+    pub use crate::kinds::completion_guard::WITHHELD as ANSWER_WITHHELD;
     pub use crate::reason::{
-        BAD_PATH, BODY_TIMEOUT, BODY_TOO_LARGE, DRAINING, LOOP, MALFORMED, NO_ROUTE, PART_FAILED,
-        UNDECIDED, UPSTREAM_BUSY, UPSTREAM_FAILED, UPSTREAM_TIMEOUT, UPSTREAM_UNAVAILABLE,
-        WRONG_METHOD,
+        APPLICATION_BLOCKED, BAD_PATH, BODY_TIMEOUT, BODY_TOO_LARGE, CREDENTIAL_BLOCKED, DRAINING,
+        LOOP, MALFORMED, NO_ROUTE, PART_FAILED, SOURCE_BLOCKED, THROTTLED, UNDECIDED,
+        UPSTREAM_BUSY, UPSTREAM_FAILED, UPSTREAM_TIMEOUT, UPSTREAM_UNAVAILABLE, WRONG_METHOD,
     };
 }

@@ -121,6 +121,7 @@ fn outlined(revision: &Revision, route: &Route) -> OutlinedRoute {
         }),
         upstreams: match &route.target {
             RouteTarget::Nobody => Vec::new(),
+            RouteTarget::Models(names) => names.to_vec(),
             RouteTarget::Upstream(name) => vec![name.clone()],
             RouteTarget::Split(several) => several.iter().map(|(_, name)| name.clone()).collect(),
             RouteTarget::Aggregate(parts) => {

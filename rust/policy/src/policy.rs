@@ -55,6 +55,11 @@ pub trait Policy: Send + Sync + fmt::Debug {
         &[]
     }
 
+    /// Those of them that publish key sets of issuers.
+    fn key_sets(&self) -> &[Arc<Endpoint>] {
+        &[]
+    }
+
     /// From when on its counts are complete, when counting began at `start`: a limit that sees only the end of its window refuses too
     /// little.
     fn complete_from(&self, start: Timestamp) -> Timestamp {
@@ -92,6 +97,8 @@ pub struct Kind {
     pub on_error: OnError,
     /// Whether it makes sense only after someone was identified.
     pub needs_identity: bool,
+    /// Whether it judges calls to models, and nothing else.
+    pub needs_prompt: bool,
     /// Why it may refuse.
     pub reasons: &'static [&'static Reason],
     /// The JSON Schema of its settings.
@@ -220,6 +227,11 @@ pub enum Origin {
         /// The route.
         route: Arc<str>,
     },
+    /// A model, whichever API its calls come by.
+    Model {
+        /// The model.
+        model: Arc<str>,
+    },
 }
 
 impl fmt::Display for Origin {
@@ -233,6 +245,7 @@ impl fmt::Display for Origin {
                 version,
                 route,
             } => write!(f, "route {api}/{version} {route}"),
+            Self::Model { model } => write!(f, "model {model}"),
         }
     }
 }
@@ -269,6 +282,19 @@ pub struct BoundPolicy {
 }
 
 impl BoundPolicy {
+    /// Whether it judges calls to models alone: what is asked must be read before it.
+    pub fn needs_prompt(&self) -> bool {
+        self.kind.needs_prompt || matches!(self.origin, Origin::Model { .. })
+    }
+
+    /// Whether it is there for calls to this model; `None` asks none.
+    pub(crate) fn is_for(&self, asked: Option<&Arc<str>>) -> bool {
+        match &self.origin {
+            Origin::Model { model } => asked == Some(model),
+            _ => true,
+        }
+    }
+
     /// Whether `caller` is in the share this policy applies to. The same caller always gets the same answer.
     pub fn concerns(&self, caller: &str) -> bool {
         self.share >= 10_000 || stable_hash(&[&self.id, caller]) % 10_000 < u64::from(self.share)

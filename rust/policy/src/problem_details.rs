@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
+use lockgate_llm::{Failure, FailureKind, Surface, write_error};
 use serde_json::{Map, json};
 
 use crate::verdict::Refusal;
@@ -16,6 +17,8 @@ pub enum Form {
     Html,
     /// gRPC trailers-only (gRPC over HTTP/2, "Responses").
     Grpc,
+    /// An error as the API of a provider of models has it.
+    Model(Surface),
 }
 
 impl Form {
@@ -52,6 +55,11 @@ pub fn problem_response(refusal: &Refusal, instance: &str, form: Form) -> Respon
             html_body(refusal, instance),
         ),
         Form::Grpc => (200, "application/grpc", Bytes::new()),
+        Form::Model(surface) => (
+            reason.status,
+            "application/json",
+            Bytes::from(write_error(surface, &failure(refusal))),
+        ),
     };
     let mut response = Response::new(body);
     *response.status_mut() =
@@ -75,6 +83,15 @@ pub fn problem_response(refusal: &Refusal, instance: &str, form: Form) -> Respon
         }
     }
     response
+}
+
+/// A refusal as client libraries of models know failures. Those have no place for a remedy, so it goes with the message.
+pub(crate) fn failure(refusal: &Refusal) -> Failure {
+    let kind = FailureKind::of_status(refusal.reason.status);
+    let mut failure = Failure::new(kind, format!("{}; {}", refusal.detail, refusal.remedy()));
+    failure.status = refusal.reason.status;
+    failure.code = Some(refusal.reason.code.to_owned());
+    failure
 }
 
 fn json_body(refusal: &Refusal, instance: &str) -> Bytes {

@@ -85,6 +85,18 @@ reasons! {
     UPSTREAM_BUSY = "upstream.busy", 503, "Service is busy", "slow down and try again in a moment";
     /// A required part of an aggregated answer failed.
     PART_FAILED = "aggregate.part_failed", 502, "Part of the answer is missing", "try again in a moment";
+    /// The caller's address is blocked for a time.
+    SOURCE_BLOCKED = "source.blocked", 403, "Address blocked for a time", "wait until the time of `Retry-After` is over; tell the API's owner when you do not know why";
+    /// The application is blocked for a time.
+    APPLICATION_BLOCKED = "application.blocked", 403, "Application blocked for a time", "wait until the time of `Retry-After` is over; ask the API's owner why";
+    /// The credential is blocked for a time.
+    CREDENTIAL_BLOCKED = "credential.blocked", 403, "Credential blocked for a time", "use another credential of the application, or ask the API's owner why";
+    /// The caller is slowed down for a time.
+    THROTTLED = "caller.throttled", 429, "Slowed down for a time", "call less often, and again once the time of `Retry-After` is over";
+    /// What is asked of a model cannot be read.
+    MODEL_REQUEST = "model.bad_request", 400, "Request to a model not understood", "change the request as `detail` says and send it again";
+    /// There is no such model.
+    MODEL_UNKNOWN = "model.unknown", 404, "No such model", "ask for one of the models that `detail` names";
     /// The gateway is stopping.
     DRAINING = "gateway.draining", 503, "Gateway is stopping", "connect again";
 }

@@ -3,6 +3,7 @@ use std::net::IpAddr;
 use http::{HeaderMap, Method, Version};
 
 use crate::identity::Identity;
+use crate::prompt::Prompt;
 use crate::verdict::{Need, Verdict};
 
 /// One request as policies see it: after canonicalisation, before anything is forwarded.
@@ -34,6 +35,8 @@ pub struct RequestView<'a> {
     pub variables: &'a [(&'a str, &'a str)],
     /// Who calls, once an `identify` policy has proved it.
     pub identity: Option<&'a Identity>,
+    /// What it asks of a model, once that was read.
+    pub prompt: Option<&'a Prompt>,
 }
 
 /// What is known of a request body.

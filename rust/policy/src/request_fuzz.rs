@@ -19,6 +19,7 @@ pub fn view<'a>(headers: &'a HeaderMap, query: Option<&'a str>) -> RequestView<'
         body: Body::Absent,
         variables: &[],
         identity: None,
+        prompt: None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! A document compiled into what serves requests.
 
+mod models;
 mod route;
 mod scopes;
 mod targets;
@@ -18,6 +19,7 @@ use smallvec::SmallVec;
 use crate::chain::{Chain, Progress};
 use crate::condition::Condition;
 use crate::directory::{Directory, read_time};
+use crate::endpoint::Endpoint;
 use crate::env::Env;
 use crate::policy::{BoundPolicy, Compiling, Origin, Secrets};
 use crate::preflight;
@@ -65,6 +67,8 @@ impl Revision {
             routes: Vec::new(),
             router: Router::default(),
             unrouted: Chain::default(),
+            upstreams: names(&loaded.document.upstreams),
+            outer_chain: None,
             chains: HashMap::new(),
         };
         build.all();
@@ -130,6 +134,19 @@ impl Revision {
         }
     }
 
+    /// Where issuers publish the key sets that policies ask for, each once.
+    #[must_use]
+    pub fn key_sets(&self) -> Vec<Arc<Endpoint>> {
+        let policies = self.routes.iter().flat_map(|route| route.chain.policies());
+        let mut found: Vec<Arc<Endpoint>> = Vec::new();
+        for endpoint in policies.flat_map(|policy| policy.policy.key_sets()) {
+            if !found.contains(endpoint) {
+                found.push(endpoint.clone());
+            }
+        }
+        found
+    }
+
     fn find(
         &self,
         host: &str,
@@ -173,6 +190,11 @@ impl Revision {
     }
 }
 
+fn names<T>(entries: &Entries<T>) -> HashMap<&str, Arc<str>> {
+    let ids = entries.iter().map(|entry| entry.id.as_str());
+    ids.map(|id| (id, Arc::from(id))).collect()
+}
+
 type Scope = Vec<Arc<BoundPolicy>>;
 
 struct Build<'a> {
@@ -184,6 +206,9 @@ struct Build<'a> {
     routes: Vec<Route>,
     router: Router,
     unrouted: Chain,
+    upstreams: HashMap<&'a str, Arc<str>>,
+    /// The chain of the running version's routes without own policies, once it is known to be in order.
+    outer_chain: Option<Arc<Chain>>,
     /// Chains by the addresses of their policies: routes without own policies share one.
     chains: HashMap<Vec<*const BoundPolicy>, Arc<Chain>>,
 }
@@ -242,12 +267,18 @@ impl<'a> Build<'a> {
                 version: version.clone(),
             };
             let inner = self.scope(&entry.value.policies, &origin, Some(&entry.value), None);
+            let mut outer = [gateway.as_slice(), &scope, &inner].concat();
+            if entry.value.models.is_none() {
+                self.check_no_prompts(&inner);
+                // Policies of the gateway and of the API judge the versions that serve models, and no others.
+                outer.retain(|policy| !policy.needs_prompt());
+            }
             let shared = VersionScope {
                 api: name.clone(),
                 version,
                 settings: &entry.value,
                 hosts: hosts.clone(),
-                outer: [gateway.as_slice(), &scope, &inner].concat(),
+                outer,
             };
             self.version(&shared, &entry.span);
         }
@@ -264,6 +295,10 @@ impl<'a> Build<'a> {
                     .help("write a path such as `/orders/v1`"),
             );
             return;
+        }
+        self.outer_chain = None;
+        if let Some(names) = &shared.settings.models {
+            return self.models(shared, names, span);
         }
         let mut ids = HashMap::new();
         for route in shared.settings.routes.iter() {
@@ -312,20 +347,16 @@ impl<'a> Build<'a> {
             );
         }
         let path = format!("{}/{{*rest}}", base.trim_end_matches('/'));
-        self.add(
-            shared,
-            "*",
-            &path,
-            Conditions::default(),
-            target.clone(),
-            chain.clone(),
-            None,
-        );
-        if base.as_str() != "/" {
+        let rest = Template::parse(&path)
+            .ok()
+            .map(|template| (path.as_str(), template));
+        let plain = base_template(base).map(|template| (base.as_str(), template));
+        for path in rest.into_iter().chain(plain) {
+            let (target, chain) = (target.clone(), chain.clone());
             self.add(
                 shared,
                 "*",
-                base,
+                path,
                 Conditions::default(),
                 target,
                 chain,
@@ -365,29 +396,58 @@ impl<'a> Build<'a> {
             Some(shared.settings),
             Some(&template),
         );
-        let chain = self.chain(&shared.outer, &inner, &route.matches.span);
+        self.check_no_prompts(&inner);
+        let chain = self.route_chain(shared, &inner, &route.matches.span);
         let target = self.target(shared, route, &chain, &template);
         let conditions = self.conditions(route);
-        self.add(
-            shared,
-            id,
-            &path,
-            conditions.clone(),
-            target.clone(),
-            chain.clone(),
-            route.record_body.clone(),
-        );
-        if route.matches.path.is_none() && !base.is_empty() {
+        if route.matches.path.is_none()
+            && let Some(plain) = base_template(base)
+        {
             self.add(
                 shared,
                 id,
-                base,
+                (&path, template),
+                conditions.clone(),
+                target.clone(),
+                chain.clone(),
+                route.record_body.clone(),
+            );
+            return self.add(
+                shared,
+                id,
+                (base, plain),
                 conditions,
                 target,
                 chain,
                 route.record_body.clone(),
             );
         }
+        self.add(
+            shared,
+            id,
+            (&path, template),
+            conditions,
+            target,
+            chain,
+            route.record_body.clone(),
+        );
+    }
+
+    /// The chain of a route. Most have no policies of their own, and share one without anybody putting it together again.
+    fn route_chain(&mut self, shared: &VersionScope<'_>, inner: &Scope, span: &Span) -> Arc<Chain> {
+        if !inner.is_empty() {
+            return self.chain(&shared.outer, inner, span);
+        }
+        if let Some(chain) = &self.outer_chain {
+            return chain.clone();
+        }
+        let problems = self.problems.len();
+        let chain = self.chain(&shared.outer, inner, span);
+        // Problems name the route, so each has its own.
+        if self.problems.len() == problems {
+            self.outer_chain = Some(chain.clone());
+        }
+        chain
     }
 
     #[expect(
@@ -398,15 +458,12 @@ impl<'a> Build<'a> {
         &mut self,
         shared: &VersionScope<'_>,
         id: &str,
-        path: &str,
+        (path, template): (&str, Template),
         conditions: Conditions,
         target: RouteTarget,
         chain: Arc<Chain>,
         record_body: Option<RecordBody>,
     ) {
-        let Ok(template) = Template::parse(path) else {
-            return;
-        };
         let at = self.routes.len();
         for host in &shared.hosts {
             self.router.add(*host, &template, conditions.clone(), at);
@@ -426,6 +483,12 @@ impl<'a> Build<'a> {
             record_body,
         });
     }
+}
+
+/// The template of a version's base, which its routes for any path take as well; nothing when it is `/`.
+fn base_template(base: &str) -> Option<Template> {
+    let is_root = base.trim_end_matches('/').is_empty();
+    (!is_root).then(|| Template::parse(base).ok()).flatten()
 }
 
 fn answers_itself(chain: &Chain) -> bool {

@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use lockgate_llm::guard::Banned;
 use smallvec::SmallVec;
 
 use crate::cache_rule::CacheRule;
 use crate::counters::Permit;
 use crate::facts::FactRequest;
+use crate::held::Held;
 use crate::identity::Identity;
+use crate::prompt::Rewritten;
 use crate::reason::Reason;
 
 /// What a policy says about a request.
@@ -81,6 +84,14 @@ pub enum Effect {
     Hold(Permit),
     /// The answer may come from, or go to, the cache.
     Cache(Arc<CacheRule>),
+    /// An amount that is held until it is known what the call to a model took.
+    Reserve(Held),
+    /// The list of models holds these alone.
+    ListModels(Box<[String]>),
+    /// A model is asked this in place of what the caller asked.
+    Ask(Box<Rewritten>),
+    /// The answer of a model is watched for these.
+    WatchAnswer(Arc<Banned>),
 }
 
 /// A change of an answer's fields or body.

@@ -79,6 +79,7 @@ fn judged<T>(
         body: Body::Absent,
         variables: &[],
         identity: None,
+        prompt: None,
     };
     let mut env = Env {
         now,

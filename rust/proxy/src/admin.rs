@@ -158,7 +158,7 @@ async fn answer(
             );
             response
         }
-        (&Method::GET, "/stats.json") => json(StatusCode::OK, &metrics::stats(&shared)),
+        (&Method::GET, "/stats.json") => json(StatusCode::OK, &reloader.stats(&shared)),
         (&Method::POST, "/reload") => {
             let Some(how) = reloading(request.uri().query()) else {
                 return text(

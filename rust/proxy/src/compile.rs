@@ -12,6 +12,7 @@ use crate::access_log::AccessLog;
 use crate::candidate::Candidate;
 use crate::core::Generation;
 use crate::listen::tls::{check_certificates, server_config};
+use crate::models::{Models, models};
 use crate::recording::Recording;
 use crate::upstream::{Building, Upstreams, upstreams};
 
@@ -51,7 +52,7 @@ fn check_all(source: &Source) -> Result<(Revision, Vec<Problem>, String), Vec<Pr
         secrets: Secrets::Skip,
         previous: None,
     };
-    problems.extend(upstreams(&building).err().into_iter().flatten());
+    problems.extend(services(&building).err().into_iter().flatten());
     for listener in &revision.document.listeners {
         problems.extend(check_certificates(listener, &revision.base).err());
     }
@@ -59,6 +60,18 @@ fn check_all(source: &Source) -> Result<(Revision, Vec<Problem>, String), Vec<Pr
         Ok((revision, warnings, canonical))
     } else {
         Err(problems)
+    }
+}
+
+/// All that requests are sent to.
+fn services(building: &Building<'_>) -> Result<(Upstreams, Models), Vec<Problem>> {
+    let mut problems = Vec::new();
+    let mut note = |mut found| problems.append(&mut found);
+    let mut services = upstreams(building).map_err(&mut note).unwrap_or_default();
+    let models = models(building, &mut services).map_err(&mut note);
+    match models {
+        Ok(models) if problems.is_empty() => Ok((services, models)),
+        _ => Err(problems),
     }
 }
 
@@ -88,6 +101,7 @@ pub struct Parts {
     pub warnings: Vec<Problem>,
     pub canonical: String,
     upstreams: Upstreams,
+    models: Models,
     tls: HashMap<Arc<str>, Arc<rustls::ServerConfig>>,
 }
 
@@ -107,9 +121,10 @@ pub fn parts(
         secrets: Secrets::Read,
         previous: previous.map(|generation| &generation.upstreams),
     };
-    let services = upstreams(&building)
-        .map_err(|mut found| problems.append(&mut found))
-        .ok();
+    let (upstreams, models) = services(&building).unwrap_or_else(|mut found| {
+        problems.append(&mut found);
+        Default::default()
+    });
     let mut tls = HashMap::new();
     for entry in &document.listeners {
         match server_config(entry, &revision.base) {
@@ -122,7 +137,8 @@ pub fn parts(
         return Err(problems);
     }
     Ok(Parts {
-        upstreams: services.unwrap_or_default(),
+        upstreams,
+        models,
         revision,
         warnings,
         canonical,
@@ -149,6 +165,7 @@ pub fn compile(
         warnings,
         canonical,
         upstreams,
+        models,
         tls,
     } = parts(loaded, candidate, previous)?;
     let cores = cores.unwrap_or_else(|| count_cores(&revision.document));
@@ -162,6 +179,7 @@ pub fn compile(
         cores,
         directory: revision.directory.clone(),
         upstreams,
+        models,
         tls,
         recording,
         access_log,

@@ -37,6 +37,10 @@ enum Order {
     Revoke { what: String },
     /// Serve with another directory.
     Publish { path: std::path::PathBuf },
+    /// Refuse a source, an application or a credential for a time.
+    Block(members::Wanted),
+    /// End that before its time.
+    Unblock { what: String },
 }
 
 /// Takes the socket. Only the owner of this process and root are heard.
@@ -128,6 +132,24 @@ fn obey(line: &str, shared: &Shared, reloader: &Reloader) -> Value {
                 Ok(json!({ "done": true, "sequence": sequence }))
             });
             published.unwrap_or_else(|why| refused(&why))
+        }
+        Ok(Order::Block(wanted)) => {
+            let blocked = reloader.change_members(shared, |history, current, now| {
+                let block = wanted.block(Some(&current.directory), now)?;
+                history
+                    .ask_members(|members, _| members.block(block.clone(), now))
+                    .map_err(|error| error.to_string())?;
+                Ok(json!({ "done": true, "block": block }))
+            });
+            blocked.unwrap_or_else(|why| refused(&why))
+        }
+        Ok(Order::Unblock { what }) => {
+            let ended = reloader.change_members(shared, |history, _, now| {
+                let block =
+                    history.ask_members(|members, _| members::unblock(members, &what, now))?;
+                Ok(json!({ "done": true, "block": block }))
+            });
+            ended.unwrap_or_else(|why| refused(&why))
         }
         Err(error) => refused(&format!("this order is not understood: {error}")),
     }

@@ -12,9 +12,11 @@ use lockgate_recording::{Event, Tally, TallySnapshot};
 use parking_lot::Mutex;
 
 use crate::access_log::AccessLog;
+use crate::blocks::Blocks;
 use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::facts::Facts;
+use crate::models::Models;
 use crate::recording::Recording;
 use crate::request_id::RequestId;
 use crate::rollout::Rollouts;
@@ -34,6 +36,8 @@ pub struct Generation {
     pub cores: usize,
     /// Its services.
     pub upstreams: Upstreams,
+    /// Its models.
+    pub models: Models,
     /// The TLS of listeners, by name.
     pub tls: HashMap<Arc<str>, Arc<rustls::ServerConfig>>,
     /// Where events are kept.
@@ -60,6 +64,8 @@ pub struct Shared {
     pub name: Arc<str>,
     /// What the node adds to `Via` (RFC 9110 §7.6.3).
     pub via: HeaderValue,
+    /// What is refused for a time; it outlives generations.
+    pub blocks: ArcSwap<Blocks>,
     /// Usage of limits; it outlives generations.
     pub counters: Arc<Counters>,
     /// Connections of callers.
@@ -93,6 +99,7 @@ impl Shared {
             via: HeaderValue::try_from(format!("1.1 {name}"))
                 .unwrap_or(const { HeaderValue::from_static("1.1 lockgate") }),
             current: ArcSwap::from_pointee(generation),
+            blocks: ArcSwap::default(),
             counters: Arc::default(),
             connections: AtomicUsize::new(0),
             draining: AtomicBool::new(false),

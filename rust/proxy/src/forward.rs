@@ -161,7 +161,10 @@ pub fn prepare(allowed: Allowed<'_>, service: Option<&Service>) -> Result<Prepar
             // The query was made above; edits of the answer travel apart.
             Effect::RemoveQueryParameter(_)
             | Effect::AddQueryParameter(..)
-            | Effect::Response(_) => {}
+            | Effect::Response(_)
+            // They are of calls to models, which are not forwarded.
+            | Effect::Reserve(_)
+            | Effect::ListModels(_) | Effect::Ask(_) | Effect::WatchAnswer(_) => {}
         }
     }
     let path = path.map_or_else(

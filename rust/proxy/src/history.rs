@@ -9,6 +9,7 @@ use lockgate_generations::{Bundle, Kept, Members, Nack, Revocation, Revokes, Sta
 use lockgate_policy::{Directory, Revision, Revoked, read_hash};
 use parking_lot::Mutex;
 
+use crate::blocks::{Blocks, credentials};
 use crate::faults;
 
 /// What a generation must have lived through to be the last good one. It is asked of the process: a revision must not shorten its
@@ -106,7 +107,8 @@ impl History {
     ) -> Result<(Arc<Directory>, Option<Problem>), Vec<Problem>> {
         let members = self.members.lock();
         let apart = members.applications().map(published).transpose()?;
-        if apart.is_none() && members.revoked().is_empty() {
+        let blocked = credentials(members.blocked());
+        if apart.is_none() && members.revoked().is_empty() && blocked.is_empty() {
             return Ok((revision.directory.clone(), None));
         }
         let warning = apart.as_ref().filter(|_| !revision.directory.is_empty()).map(|_| {
@@ -119,8 +121,15 @@ impl History {
                 .warning()
         });
         let own = apart.as_ref().unwrap_or(&revision.directory);
-        let directory = own.without(&revoked(members.revoked()));
+        let directory = own
+            .without(&revoked(members.revoked()))
+            .with_blocked(blocked);
         Ok((Arc::new(directory), warning))
+    }
+
+    /// What is blocked for a time, apart from credentials, in place of `previous`.
+    pub fn blocks(&self, previous: &Blocks) -> Blocks {
+        Blocks::of(self.members.lock().blocked(), previous)
     }
 
     /// What is served, as the disk knows it.

@@ -5,6 +5,7 @@
 mod access_log;
 mod admin;
 mod aggregate;
+mod blocks;
 mod body;
 mod cache;
 mod candidate;
@@ -20,9 +21,11 @@ mod finish;
 mod forward;
 mod history;
 mod hygiene;
+mod key_sets;
 mod listen;
 mod members;
 mod metrics;
+mod models;
 mod node;
 mod record;
 mod recording;
@@ -43,7 +46,11 @@ pub use clock::Clock;
 pub use compile::{check, pack};
 pub use error::StartError;
 pub use history::Bake;
-pub use members::{publish_on_disk, revoke_on_disk};
+pub use key_sets::fetch_key_sets;
+pub use members::{
+    Wanted as WantedBlock, block_on_disk, blocks_on_disk, publish_on_disk, revoke_on_disk,
+    unblock_on_disk,
+};
 pub use node::{Listening, Node};
 pub use reload::{Applied, Options};
 pub use rollout::{Asked, NotBegun, Unfollowed};

@@ -1,5 +1,7 @@
 //! What a node has done, for Prometheus and for people.
 
+mod models;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::atomic::Ordering;
@@ -40,6 +42,7 @@ pub fn stats(shared: &Shared) -> Value {
         "answers": answers,
         "refusals": tally.refusals,
         "shadow_denials": tally.shadow_denials,
+        "models": tally.models,
         "latency_ms": {
             "p50": quantile(&latency, 0.5),
             "p90": quantile(&latency, 0.9),
@@ -204,6 +207,20 @@ pub fn prometheus(shared: &Shared) -> String {
     }
     family(
         &mut out,
+        "lockgate_blocks",
+        "gauge",
+        "What is refused or slowed down for a time, by order.",
+    );
+    let blocks = shared.blocks.load().counted(shared.clock.now());
+    for (sort, count) in [
+        ("source", blocks.sources),
+        ("application", blocks.applications),
+        ("credential", blocks.credentials),
+    ] {
+        sample(&mut out, "lockgate_blocks", &[("sort", sort)], count as f64);
+    }
+    family(
+        &mut out,
         "lockgate_shadow_denials_total",
         "counter",
         "Requests that a policy in shadow would have refused.",
@@ -216,6 +233,7 @@ pub fn prometheus(shared: &Shared) -> String {
             *count as f64,
         );
     }
+    models::write(&mut out, &tally.models);
     family(
         &mut out,
         "lockgate_upstream_healthy",

@@ -79,6 +79,7 @@ impl Node {
             admin: Some(admin_address),
         };
         let shared = Arc::new(Shared::new(generation, cores, forbidden, clock));
+        reloader.block(&shared);
         let now = shared.clock.now();
         let named = |problem| reloader.named(problem);
         let (state, said) = State::open(
@@ -183,7 +184,7 @@ impl Node {
 
     /// Counts since the start, with the id of the revision that is served.
     pub fn stats(&self) -> Value {
-        crate::metrics::stats(&self.shared)
+        self.reloader.stats(&self.shared)
     }
 
     #[cfg(test)]

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use http::{Method, Version, request::Parts};
 use lockgate_policy::{
-    Chain, ClientCertificate, Facts, Identity, Route, Timestamp, VerdictRecord, evidence,
+    Chain, ClientCertificate, Facts, Identity, Route, Timestamp, VerdictRecord, Word, evidence,
+    gateway_reasons as reasons,
 };
 use lockgate_recording::{Event, Headers, Text, Verdict};
 use tokio::time::Instant;
 
 use crate::body::Arrival;
 use crate::core::{Core, Generation};
+use crate::models::CallRecord;
 use crate::request_id::RequestId;
 use crate::rollout::Watch;
 
@@ -20,8 +22,12 @@ pub struct Observation {
     pub event: Box<Event>,
     /// How far the request's body has come.
     pub arrival: Option<Arc<Arrival>>,
+    /// Whether all of the request's body was read before it was decided.
+    pub has_read: bool,
     /// Who wants to know how it fared, while a rollout runs.
     pub watch: Option<Watch>,
+    /// What its call to a model took, once that has ended.
+    pub model_call: Option<CallRecord>,
     since: Instant,
     core: Arc<Core>,
     generation: Arc<Generation>,
@@ -68,7 +74,9 @@ impl Observation {
         Box::new(Self {
             event,
             arrival: None,
+            has_read: false,
             watch: None,
+            model_call: None,
             since,
             core: core.clone(),
             generation: generation.clone(),
@@ -78,6 +86,13 @@ impl Observation {
     /// Whether the event is kept, and not only counted.
     pub fn keeps_text(&self) -> bool {
         self.generation.keeps_text()
+    }
+
+    /// Whether the gateway answers by itself, and has left a part of the body unread.
+    pub fn leaves_body(&self) -> bool {
+        let has_ended = |arrival: &Arc<Arrival>| arrival.ended_ago().is_some();
+        let is_whole = self.has_read || self.arrival.as_ref().is_some_and(has_ended);
+        self.event.has_body && self.event.code.is_some() && !is_whole
     }
 
     /// The route was found.
@@ -137,6 +152,17 @@ impl Drop for Observation {
         event.latency_us = u64::try_from(self.since.elapsed().as_micros()).unwrap_or(u64::MAX);
         if let Some(arrival) = &self.arrival {
             event.bytes_in = event.bytes_in.max(arrival.bytes());
+        }
+        if let Some(call) = self.model_call.take() {
+            let told = std::mem::take(&mut *call.lock());
+            event.model_call = Some(Box::new(told.call));
+            for (id, scope) in told.found {
+                let mut verdicts = event.verdicts.iter_mut();
+                if let Some(verdict) = verdicts.find(|said| said.id == id && said.scope == scope) {
+                    verdict.word = Word::Deny.as_str().into();
+                    verdict.code = Some(reasons::ANSWER_WITHHELD.code.into());
+                }
+            }
         }
         self.core.count(event);
         if let Some(log) = &self.generation.access_log {

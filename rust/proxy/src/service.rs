@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, HeaderValue};
-use http::{Request, Response, StatusCode, request::Parts};
+use http::header::{CONNECTION, EXPECT, HeaderValue};
+use http::{Request, Response, StatusCode, Version, request::Parts};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
@@ -33,6 +33,9 @@ use crate::rollout::{Head, Trial};
 use crate::trace::Trace;
 use crate::upgrade;
 use crate::upstream::Service;
+
+/// A body of at most so many bytes has mostly arrived with its head; hyper then reads past it, and the connection goes on.
+const SHORT_BODY: u64 = 16 * 1024;
 
 /// Answers a request. It always does.
 ///
@@ -61,6 +64,11 @@ pub async fn serve(
     seen.event.listener = connection.listener.clone();
     seen.event.scheme = connection.scheme.into();
     seen.event.has_body = !body.is_end_stream();
+    let is_short = body
+        .size_hint()
+        .exact()
+        .is_some_and(|size| size <= SHORT_BODY)
+        && !head.headers.contains_key(EXPECT);
     let trace = Trace::of(&head.headers, &id);
     let exchange = Exchange {
         core: &core,
@@ -83,8 +91,9 @@ pub async fn serve(
         }
         None => exchange.answer(body, upgrade, &mut seen).await,
     };
-    if malformed.is_some() {
-        // Nobody can say where the next request begins.
+    let ends = seen.leaves_body() && !is_short && head.version < Version::HTTP_2;
+    if malformed.is_some() || ends {
+        // Nobody can say where the next request begins, or nobody will read as far.
         answer
             .headers_mut()
             .insert(CONNECTION, HeaderValue::from_static("close"));
@@ -164,6 +173,9 @@ impl<'a> Exchange<'a> {
             &self.connection.trusted,
         );
         seen.event.client = Some(client);
+        if let Some(refusal) = self.core.shared.blocks.load().source(client, self.at) {
+            return self.refuse_unrouted(&refusal, None, client, seen);
+        }
         let arrived = match request::read(self.head) {
             Ok(arrived) => arrived,
             Err(refusal) => return self.refuse_unrouted(&refusal, None, client, seen),
@@ -235,7 +247,13 @@ impl<'a> Exchange<'a> {
         }
         let mut answer = match decided {
             Ok(answer) => answer,
-            Err(refusal) => self.refuse(&refusal, seen),
+            Err(refusal) => {
+                let view = RequestView {
+                    path: &judged.arrived.path,
+                    ..self.unread_view(judged.client)
+                };
+                self.refuse(&refusal, judged.route.form(&view), seen)
+            }
         };
         for edit in &judged.progress.edits {
             edit.apply(answer.headers_mut());
@@ -243,12 +261,12 @@ impl<'a> Exchange<'a> {
         answer
     }
 
-    fn refuse(&self, refusal: &Refusal, seen: &mut Observation) -> Response<AnyBody> {
+    fn refuse(&self, refusal: &Refusal, form: Form, seen: &mut Observation) -> Response<AnyBody> {
         if seen.event.tries == 0 {
             seen.event.decision = Decision::Refuse;
         }
         seen.event.code = Some(refusal.reason.code.into());
-        problem_response(refusal, self.id.as_str(), Form::of(&self.head.headers)).map(full)
+        problem_response(refusal, self.id.as_str(), form).map(full)
     }
 
     /// Refuses what no route takes, with what the gateway's own policies say of every answer.
@@ -259,7 +277,7 @@ impl<'a> Exchange<'a> {
         client: IpAddr,
         seen: &mut Observation,
     ) -> Response<AnyBody> {
-        let mut answer = self.refuse(refusal, seen);
+        let mut answer = self.refuse(refusal, Form::of(&self.head.headers), seen);
         let view = RequestView {
             host: arrived.map_or("", Arrived::host),
             path: arrived.map_or("", |arrived| &arrived.path),
@@ -280,11 +298,13 @@ impl<'a> Exchange<'a> {
         upgrade: Option<OnUpgrade>,
         seen: &mut Observation,
     ) -> Result<Response<AnyBody>, Box<Refusal>> {
+        self.admit(judged, &mut body).await?;
         self.judge(judged, &mut body, Until::Decided).await?;
         let outcome = judged.outcome.take().unwrap_or(Outcome::Forward);
         self.ask_beside(judged, &body, &outcome);
         if let RequestBody::Read(bytes) = &body {
             seen.event.bytes_in = bytes.len() as u64;
+            seen.has_read = true;
             if let Some(record) = &judged.route.record_body {
                 seen.event.keep_body(bytes, record.up_to.as_usize());
             }
@@ -298,6 +318,23 @@ impl<'a> Exchange<'a> {
             }
             Outcome::Refuse(refusal) => Err(refusal),
         }
+    }
+
+    /// Refuses an application that is blocked for a time, before the policies that follow its identification.
+    async fn admit(
+        &self,
+        judged: &mut Judged<'_>,
+        body: &mut RequestBody,
+    ) -> Result<(), Box<Refusal>> {
+        let blocks = self.core.shared.blocks.load_full();
+        if !blocks.concern_applications() {
+            return Ok(());
+        }
+        self.judge(judged, body, Until::Identified).await?;
+        let refusal = judged
+            .application()
+            .and_then(|id| blocks.application(&id, self.at));
+        refusal.map_or(Ok(()), Err)
     }
 
     /// Advances through the policies, and gets what they need on the way.
@@ -428,6 +465,7 @@ impl<'a> Exchange<'a> {
             body: Body::Absent,
             variables: &[],
             identity: None,
+            prompt: None,
         }
     }
 
@@ -444,7 +482,7 @@ impl<'a> Exchange<'a> {
         let name = match &route.target {
             RouteTarget::Upstream(name) => Some(name),
             RouteTarget::Split(weights) => self.core.pick(weights),
-            RouteTarget::Nobody | RouteTarget::Aggregate(_) => None,
+            RouteTarget::Nobody | RouteTarget::Aggregate(_) | RouteTarget::Models(_) => None,
         };
         let service = name.and_then(|name| self.generation.upstreams.get(name));
         service.ok_or_else(|| {
@@ -464,6 +502,9 @@ impl<'a> Exchange<'a> {
     ) -> Result<Response<AnyBody>, Box<Refusal>> {
         let mut tried = Tried::default();
         let answered = match &judged.route.target {
+            RouteTarget::Models(names) => {
+                self.ask_model(names, judged, body, seen, &mut tried).await
+            }
             RouteTarget::Aggregate(parts) => {
                 let prepared = self.prepare(judged, None)?;
                 let variables = judged.route.template.variables(&judged.arrived.path);

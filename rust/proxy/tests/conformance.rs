@@ -6,6 +6,7 @@
 //! | `at`, `after` | sets the clock of the node |
 //! | `facts` | serves them on loopback, in order; the document's endpoints are led there |
 //! | `client` | calls from that loopback address; any other is named in `X-Forwarded-For` to a listener that trusts loopback |
+//! | `models` | are asked of the service behind the node, which answers as their provider |
 //! | `certificate` | calls over TLS with a certificate of these names; the directory gets its fingerprint |
 //! | `answer` | is what the service behind the node answers |
 //! | `in_flight` | lets the service wait with its answer |

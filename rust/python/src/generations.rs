@@ -13,7 +13,7 @@ use pyo3::prelude::*;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::{error, now as timestamp};
+use crate::{error, memory, now as timestamp};
 
 /// What is asked of the process and not of the document.
 #[derive(Deserialize, Default)]
@@ -54,6 +54,7 @@ pub fn options(text: Option<&str>) -> PyResult<Options> {
             requests: asked.bake_requests.unwrap_or(usual.requests),
         },
         rollouts_only: asked.rollouts_only,
+        give_back: Some(memory::give_back),
         ..Options::default()
     })
 }
@@ -116,6 +117,36 @@ fn revoke(py: Python<'_>, state: PathBuf, what: &str) -> PyResult<String> {
         .detach(|| lockgate_proxy::revoke_on_disk(&state, what, now()))
         .map_err(PyValueError::new_err)?;
     Ok(json!({ "revoked": revoked, "known": null }).to_string())
+}
+
+/// Blocks for a time in the state folder of a node that does not run: JSON with `what`, `seconds`, `why`, `who` and `per_minute` in,
+/// JSON with `block` out. Raises `ValueError`.
+#[pyfunction]
+fn block(py: Python<'_>, state: PathBuf, wanted: &str) -> PyResult<String> {
+    let wanted: lockgate_proxy::WantedBlock =
+        serde_json::from_str(wanted).map_err(|error| PyValueError::new_err(error.to_string()))?;
+    let block = py
+        .detach(|| lockgate_proxy::block_on_disk(&state, &wanted, now()))
+        .map_err(PyValueError::new_err)?;
+    Ok(json!({ "block": block }).to_string())
+}
+
+/// Ends a block in the state folder of a node that does not run; JSON with `block`. Raises `ValueError`.
+#[pyfunction]
+fn unblock(py: Python<'_>, state: PathBuf, what: &str) -> PyResult<String> {
+    let block = py
+        .detach(|| lockgate_proxy::unblock_on_disk(&state, what, now()))
+        .map_err(PyValueError::new_err)?;
+    Ok(json!({ "block": block }).to_string())
+}
+
+/// What is blocked, as a state folder knows it, as JSON. Raises `ValueError`.
+#[pyfunction]
+fn blocks(py: Python<'_>, state: PathBuf) -> PyResult<String> {
+    let blocks = py
+        .detach(|| lockgate_proxy::blocks_on_disk(&state, now()))
+        .map_err(PyValueError::new_err)?;
+    serde_json::to_string(&blocks).map_err(|error| PyRuntimeError::new_err(error.to_string()))
 }
 
 /// Publishes a directory in the state folder of a node that does not run; its sequence. Raises `ValueError`.
@@ -204,6 +235,9 @@ pub fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(generations, module)?)?;
     module.add_function(wrap_pyfunction!(roll_back, module)?)?;
     module.add_function(wrap_pyfunction!(revoke, module)?)?;
+    module.add_function(wrap_pyfunction!(block, module)?)?;
+    module.add_function(wrap_pyfunction!(unblock, module)?)?;
+    module.add_function(wrap_pyfunction!(blocks, module)?)?;
     module.add_function(wrap_pyfunction!(publish_directory, module)?)?;
     module.add_function(wrap_pyfunction!(new_signing_key, module)?)?;
     module.add_function(wrap_pyfunction!(build_bundle, module)?)?;

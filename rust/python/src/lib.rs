@@ -181,11 +181,7 @@ impl Node {
 
     /// Reads the document again; JSON with `applied`, `id`, `generation`, `reason` and `problems`.
     fn apply(&self, py: Python<'_>) -> PyResult<String> {
-        let applied = py.detach(|| {
-            let applied = self.with(lockgate_proxy::Node::apply);
-            memory::give_back();
-            applied
-        })?;
+        let applied = py.detach(|| self.with(lockgate_proxy::Node::apply))?;
         Ok(json!({
             "applied": applied.applied,
             "id": applied.id,

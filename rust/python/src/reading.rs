@@ -46,7 +46,7 @@ fn place(
             }
         }
         Value::Map(entries) => {
-            for (key, item) in entries {
+            for (key, item) in entries.iter() {
                 let name = key.name.replace('~', "~0").replace('/', "~1");
                 let below = format!("{pointer}/{name}");
                 names.insert(below.clone(), line_and_column(&key.span));

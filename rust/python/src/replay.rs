@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use lockgate_config::{MAX_DOCUMENT_BYTES, Problem};
+use lockgate_proxy::fetch_key_sets;
 use lockgate_replay::{Expectation, Known, Progress, ReplayError};
 use pyo3::exceptions::{PyOSError, PyRuntimeError};
 use pyo3::prelude::*;
@@ -14,9 +15,9 @@ use crate::{error, load};
 const EVERY: Duration = Duration::from_millis(100);
 
 /// Replays a recording through two documents; the report as JSON. `watch` is called with the bytes read, the bytes there are and
-/// the requests judged. Raises `ProblemsError` for a document or an expectation, `OSError` for the recording.
+/// the requests judged. With `fetch_keys` the candidate is judged with the key sets that issuers publish now. Raises `ProblemsError` for a document or an expectation, `OSError` for the recording.
 #[pyfunction]
-#[pyo3(signature = (base, candidate, recording, expect=None, watch=None))]
+#[pyo3(signature = (base, candidate, recording, expect=None, watch=None, fetch_keys=false))]
 pub fn replay(
     py: Python<'_>,
     base: PathBuf,
@@ -24,6 +25,7 @@ pub fn replay(
     recording: PathBuf,
     expect: Option<PathBuf>,
     watch: Option<Py<PyAny>>,
+    fetch_keys: bool,
 ) -> PyResult<String> {
     py.detach(|| {
         let (base, candidate) = (load(base)?.0, load(candidate)?.0);
@@ -37,6 +39,11 @@ pub fn replay(
                     .map_err(|found| error::problems(&found))?
             }
         };
+        let key_sets = if fetch_keys {
+            fetch_key_sets(&candidate).map_err(|error| PyOSError::new_err(error.to_string()))?
+        } else {
+            Vec::new()
+        };
         let mut raised = None;
         let mut last = Instant::now();
         let mut on_progress = |progress: Progress| {
@@ -47,8 +54,14 @@ pub fn replay(
             raised = Python::attach(|py| tell(py, watch.as_ref(), progress)).err();
             raised.is_none()
         };
-        let report =
-            lockgate_replay::replay(base, candidate, &recording, &expectation, &mut on_progress);
+        let report = lockgate_replay::replay(
+            base,
+            candidate,
+            &recording,
+            &expectation,
+            key_sets,
+            &mut on_progress,
+        );
         match (report, raised) {
             (_, Some(raised)) => Err(raised),
             (Err(error @ ReplayError::Stopped), None) => {

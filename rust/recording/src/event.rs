@@ -117,6 +117,47 @@ pub struct Event {
     /// Whether there was more body than is kept here. With no `body` at all: there was one, and it was not kept.
     #[serde(skip_serializing_if = "is_false")]
     pub body_truncated: bool,
+    /// What it asked of a model, and what that took.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model_call: Option<Box<ModelCall>>,
+}
+
+/// A call to a model. Neither what was asked nor what was answered is in it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ModelCall {
+    /// The model, as the gateway names it.
+    pub model: Text,
+    /// Who answered, such as `anthropic`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider: Option<Word>,
+    /// The model that answered, as its provider names it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider_model: Option<Text>,
+    /// Whether a stream was asked for.
+    #[serde(skip_serializing_if = "is_false")]
+    pub stream: bool,
+    /// Tokens of the question, those from a cache included; absent when the provider did not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input_tokens: Option<u64>,
+    /// Those of `input_tokens` that the provider had in its cache.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cached_tokens: Option<u64>,
+    /// Tokens of the answer, those of reasoning included; absent when the provider did not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output_tokens: Option<u64>,
+    /// What it cost, in millionths of a US dollar; absent when tokens or price are not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost: Option<u64>,
+    /// Whether the answer broke off: tokens are those that were known until then.
+    #[serde(skip_serializing_if = "is_false")]
+    pub partial: bool,
+    /// Why it failed, such as `upstream_stream_truncated`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Word>,
+    /// What a translation could not carry over, as the answer's field says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lost: Option<Text>,
 }
 
 /// What became of a request.
@@ -201,6 +242,7 @@ impl Default for Event {
             has_body: false,
             body: None,
             body_truncated: false,
+            model_call: None,
         }
     }
 }

@@ -47,6 +47,19 @@ fn full() -> Event {
         trace_id: Some("4bf92f3577b34da6a3ce929d0e0e4736".into()),
         body: Some("{}".into()),
         body_truncated: true,
+        model_call: Some(Box::new(ModelCall {
+            model: "fast".into(),
+            provider: Some("moonshot".into()),
+            provider_model: Some("kimi-k2".into()),
+            stream: true,
+            input_tokens: Some(12),
+            cached_tokens: Some(0),
+            output_tokens: Some(7),
+            cost: Some(40),
+            partial: true,
+            failure: Some("upstream_stream_truncated".into()),
+            lost: Some("dropped=top_k".into()),
+        })),
         ..Event::default()
     }
 }

@@ -50,7 +50,7 @@ mod shapes;
 mod tally;
 
 pub use beginning::{Beginning, read_beginning, write_beginning};
-pub use event::{Decision, Event, SCHEMA_VERSION, Text, Verdict, Word};
+pub use event::{Decision, Event, ModelCall, SCHEMA_VERSION, Text, Verdict, Word};
 pub use filter::Filter;
 pub use headers::Headers;
 pub use key::{KEY_FILE, read_key};
@@ -58,4 +58,6 @@ pub use read::{MAX_LINE_BYTES, ReadError, ReadWarnings, Reader};
 pub use recorder::{Lane, Recorder, RecorderOptions, Stats};
 pub use redact::Redactor;
 pub use segment::{SegmentError, SegmentOptions, SegmentStats, SegmentWriter};
-pub use tally::{LATENCY_BUCKETS_US, OTHER, RouteSeries, Series, Tally, TallySnapshot};
+pub use tally::{
+    LATENCY_BUCKETS_US, ModelCounts, ModelSeries, OTHER, RouteSeries, Series, Tally, TallySnapshot,
+};

@@ -54,6 +54,7 @@ pub(crate) fn write(out: &mut Vec<u8>, event: &Event) -> serde_json::Result<()> 
         has_body,
         body,
         body_truncated,
+        model_call,
     } = event;
     let mut line = Line { out };
     line.raw(b"{\"v\":");
@@ -110,6 +111,9 @@ pub(crate) fn write(out: &mut Vec<u8>, event: &Event) -> serde_json::Result<()> 
     line.optional(b",\"body\":", body.as_deref())?;
     if *body_truncated {
         line.raw(b",\"body_truncated\":true");
+    }
+    if let Some(call) = model_call {
+        line.any(b",\"model_call\":", call)?;
     }
     line.raw(b"}");
     Ok(())

@@ -6,7 +6,7 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::*;
-use crate::event::{Decision, Text};
+use crate::event::{Decision, ModelCall, Text};
 
 fn line(event: &Event) -> String {
     let mut out = Vec::new();
@@ -40,7 +40,7 @@ fn verdict() -> impl Strategy<Value = Verdict> {
 prop_compose! {
     fn event()(
         texts in vec(text(), 8),
-        maybe in vec(option::of(text()), 12),
+        maybe in vec(option::of(text()), 13),
         headers in vec((text(), text()), 0..4),
         verdicts in vec(verdict(), 0..4),
         numbers in any::<[u64; 5]>(),
@@ -90,6 +90,12 @@ prop_compose! {
             has_body: flags[0],
             body: maybe(),
             body_truncated: flags[1],
+            model_call: maybe().map(|text| Box::new(ModelCall {
+                model: text.clone(),
+                lost: Some(text),
+                input_tokens: Some(at),
+                ..ModelCall::default()
+            })),
         }
     }
 }

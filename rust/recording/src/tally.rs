@@ -1,11 +1,16 @@
 //! Counts events for metrics, with a bounded number of series.
 
+mod models;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use serde::Serialize;
 
 use crate::event::{DENY, Decision, Event, Text};
+
+use models::Models;
+pub use models::{ModelCounts, ModelSeries};
 
 /// The name under which everything is counted once there are too many series.
 pub const OTHER: &str = "other";
@@ -82,6 +87,8 @@ pub struct TallySnapshot {
     pub refusals: BTreeMap<Text, u64>,
     /// Calls that a policy in shadow would have refused, by policy.
     pub shadow_denials: BTreeMap<Text, u64>,
+    /// Calls to models, by model and provider.
+    pub models: Vec<ModelCounts>,
 }
 
 /// Counts events. Each core keeps its own and merges them when someone asks. A series is a route, a reason code or a policy in
@@ -92,6 +99,7 @@ pub struct Tally {
     routes: HashMap<Text, HashMap<Text, Series>>,
     refusals: HashMap<Text, u64>,
     shadow_denials: HashMap<Text, u64>,
+    models: Models,
     series: usize,
 }
 
@@ -121,6 +129,9 @@ impl Tally {
         {
             count(&mut self.shadow_denials, &verdict.id, 1, &mut self.series);
         }
+        if let Some(call) = &event.model_call {
+            self.models.add(call, &mut self.series);
+        }
     }
 
     /// Adds the counts of another.
@@ -136,6 +147,7 @@ impl Tally {
         for (policy, calls) in &other.shadow_denials {
             count(&mut self.shadow_denials, policy, *calls, &mut self.series);
         }
+        self.models.absorb(&other.models, &mut self.series);
     }
 
     /// The counts now.
@@ -157,6 +169,7 @@ impl Tally {
             routes,
             refusals: ordered(&self.refusals),
             shadow_denials: ordered(&self.shadow_denials),
+            models: self.models.snapshot(),
         }
     }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::event::{Decision, Verdict};
+use crate::event::{Decision, ModelCall, Verdict};
 
 fn event(route: &str, status: u16, latency_us: u64) -> Event {
     Event {
@@ -119,4 +119,44 @@ fn merged_tallies_count_as_one() {
             .unwrap()
             .contains("\"api\":\"a\",\"route\":\"r\",\"by_class\"")
     );
+}
+
+#[test]
+fn calls_to_models_are_counted_by_model_and_provider() {
+    let call = |provider: Option<&'static str>, failed: bool| Event {
+        model_call: Some(Box::new(ModelCall {
+            model: "fast".into(),
+            provider: provider.map(Into::into),
+            input_tokens: (!failed).then_some(12),
+            output_tokens: (!failed).then_some(7),
+            cost: (!failed).then_some(82),
+            failure: failed.then(|| "unavailable".into()),
+            ..ModelCall::default()
+        })),
+        ..event("chat", 200, 1)
+    };
+    let (mut one, mut other) = (Tally::default(), Tally::default());
+    one.add(&call(Some("openai"), false));
+    one.add(&call(None, true));
+    other.add(&call(Some("openai"), false));
+    other.add(&event("models", 200, 1));
+    one.absorb(&other);
+    let counts = one.snapshot().models;
+    let told: Vec<_> = counts
+        .iter()
+        .map(|one| (&*one.model, &*one.provider, one.series))
+        .collect();
+    let failed = ModelSeries {
+        calls: 1,
+        failed: 1,
+        ..ModelSeries::default()
+    };
+    let answered = ModelSeries {
+        calls: 2,
+        failed: 0,
+        input_tokens: 24,
+        output_tokens: 14,
+        cost: 164,
+    };
+    assert_eq!(told, [("fast", "", failed), ("fast", "openai", answered)]);
 }

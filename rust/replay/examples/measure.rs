@@ -216,6 +216,7 @@ fn main() {
         candidate,
         &recording,
         &Expectation::default(),
+        Vec::new(),
         &mut |_| true,
     )
     .unwrap();

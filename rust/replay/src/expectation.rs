@@ -13,6 +13,9 @@ const USUAL_UNJUDGED: u32 = 100;
 /// The same for decisions of the base that are not those that were recorded.
 const USUAL_DISAGREEMENT: u32 = 100;
 
+/// The most differences that a clause may expect which names nothing: what is never reached expects anything (F16).
+const MOST_OF_ANYTHING: u64 = 10_000;
+
 /// A stated expectation. Without one, no difference is expected.
 #[derive(Debug)]
 pub struct Expectation {
@@ -250,6 +253,14 @@ impl Says {
                     "name `applications`, `routes`, `policies` or `reasons`, or write `at_most`",
                 ),
             );
+        }
+        if names.iter().all(|names| names.is_empty())
+            && let Some(most) = self.at_most.filter(|most| *most > MOST_OF_ANYTHING)
+        {
+            let message = format!("`at_most: {most}` of anything is anything");
+            problems.push(Problem::new(span, message).help(format!(
+                "write at most {MOST_OF_ANYTHING}, or name `applications`, `routes`, `policies` or `reasons`"
+            )));
         }
         let reasons: BTreeSet<String> = reasons().map(|reason| reason.code.to_owned()).collect();
         for (names, what, valid) in [

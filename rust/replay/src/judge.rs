@@ -19,6 +19,8 @@ use crate::request::{KnownBody, Request};
 #[derive(Debug)]
 pub struct Side {
     pub revision: Revision,
+    /// What issuers publish now, where that was fetched; it goes before what was recorded.
+    pub published: HashMap<Arc<str>, Fact>,
     counters: Arc<Counters>,
     held: BinaryHeap<Reverse<Held>>,
     number: u64,
@@ -106,6 +108,7 @@ impl Side {
         revision.directory = Arc::new(Arc::unwrap_or_clone(revision.directory).with_marks(mark));
         Self {
             revision,
+            published: HashMap::new(),
             counters: Arc::default(),
             held: BinaryHeap::new(),
             number: 0,
@@ -120,11 +123,11 @@ impl Side {
     }
 
     /// Judges a request; `keys` are the issuers' keys that were recorded last.
-    pub fn judge(
-        &mut self,
+    pub fn judge<'r>(
+        &'r mut self,
         request: &Request<'_>,
         keys: &HashMap<Arc<str>, Fact>,
-    ) -> Judgement<'_> {
+    ) -> Judgement<'r> {
         while let Some(Reverse(first)) = self.held.peek() {
             if first.ended > request.at.0 {
                 break;
@@ -133,6 +136,7 @@ impl Side {
         }
         let Self {
             revision,
+            published,
             counters,
             held,
             number,
@@ -151,7 +155,7 @@ impl Side {
             request,
             path,
             route,
-            keys,
+            keys: [published, keys],
             facts: Facts::recorded(request.evidence.clone()),
             progress: Progress::default(),
             longer_than: None,
@@ -251,7 +255,8 @@ struct Judging<'r, 'q> {
     request: &'q Request<'q>,
     path: &'q str,
     route: &'r Route,
-    keys: &'q HashMap<Arc<str>, Fact>,
+    /// Key sets: what is published goes before what was recorded.
+    keys: [&'q HashMap<Arc<str>, Fact>; 2],
     facts: Facts,
     progress: Progress,
     /// The limit that the body was found to be longer than.
@@ -302,6 +307,7 @@ impl<'r> Judging<'r, '_> {
             },
             variables: &variables,
             identity: None,
+            prompt: None,
         };
         let mut env = Env {
             now: request.at,
@@ -343,7 +349,8 @@ impl<'r> Judging<'r, '_> {
                         .ok_or_else(|| format!("what {} says of the token", endpoint.url)),
                     FactRequest::Keys { endpoint } => self
                         .keys
-                        .get(&endpoint.url)
+                        .iter()
+                        .find_map(|known| known.get(&endpoint.url))
                         .cloned()
                         .ok_or_else(|| format!("the key set of {}", endpoint.url)),
                 };

@@ -38,10 +38,23 @@ pub struct Report {
     pub callers: Vec<Caller>,
     /// Counts over time.
     pub timeline: Timeline,
+    /// What issuers published when the replay began, where that was asked for: the candidate was judged with it.
+    pub key_sets: Vec<KeySetNow>,
     /// The stated expectation, clause by clause.
     pub expectation: Vec<Clause>,
     /// Differences beyond the expectation; without one, all.
     pub unexpected: Vec<Unexpected>,
+}
+
+/// The key set of an issuer as it is now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KeySetNow {
+    /// Where it is published.
+    pub url: Arc<str>,
+    /// How many keys are in it; absent when it could not be had, and what was recorded was used.
+    pub keys: Option<u64>,
+    /// Why it could not be had.
+    pub problem: Option<Arc<str>>,
 }
 
 /// What to make of a report.
@@ -88,7 +101,8 @@ pub struct Recording {
 pub struct Totals {
     /// All of the recording.
     pub requests: u64,
-    /// Refused for what no policy decides: malformed, too slow, or the gateway was stopping. No revision changes that.
+    /// Refused for what no policy decides: malformed, too slow, blocked for a time, or the gateway was stopping. No revision
+    /// changes that.
     pub outside_policies: u64,
     /// Judged by both revisions.
     pub judged: u64,

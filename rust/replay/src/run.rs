@@ -15,7 +15,7 @@ use lockgate_recording::{Event, KEY_FILE, ReadError, Reader, Redactor, read_begi
 use crate::expectation::Expectation;
 use crate::judge::{Judgement, Lack, Side};
 use crate::order::InOrder;
-use crate::report::{PolicyName, Recording, Report, RouteName, Warming};
+use crate::report::{KeySetNow, PolicyName, Recording, Report, RouteName, Warming};
 use crate::request::Request;
 use crate::tally::{Tally, is_outside_policies, policy_name, route_name};
 
@@ -64,8 +64,8 @@ pub struct Progress {
 
 type Batch = Vec<Result<Box<Event>, String>>;
 
-/// Replays a recording, a segment or a folder of them, through two revisions. `watch` hears how far it has come and says whether
-/// to go on.
+/// Replays a recording, a segment or a folder of them, through two revisions. The candidate is judged with the key sets that issuers
+/// publish now, where they were fetched: `key_sets`, by their URLs. `watch` hears how far it has come and says whether to go on.
 ///
 /// # Errors
 /// [`ReplayError`].
@@ -74,6 +74,7 @@ pub fn replay(
     candidate: Revision,
     recording: &Path,
     expectation: &Expectation,
+    key_sets: Vec<(Arc<str>, Fact)>,
     watch: &mut dyn FnMut(Progress) -> bool,
 ) -> Result<Report, ReplayError> {
     let reader = Reader::open(recording)?;
@@ -90,6 +91,7 @@ pub fn replay(
         .spawn(move || read(reader, &sender))
         .map_err(ReplayError::Thread)?;
     let mut run = Run::new(Side::new(base, mark), Side::new(candidate, mark));
+    run.know(key_sets);
     run.count_on(recording);
     let watched = run.all(batches, &bytes, of, watch);
     let warnings = reading.join().unwrap_or_default();
@@ -127,6 +129,7 @@ struct Run {
     keys: HashMap<Arc<str>, Fact>,
     revisions: HashMap<Arc<str>, u64>,
     recording: Recording,
+    key_sets: Vec<KeySetNow>,
     tally: Tally,
 }
 
@@ -139,7 +142,23 @@ impl Run {
             keys: HashMap::new(),
             revisions: HashMap::new(),
             recording: Recording::default(),
+            key_sets: Vec::new(),
             tally: Tally::default(),
+        }
+    }
+
+    /// What issuers publish now is what the candidate will meet. Of one that does not answer, what was recorded is the best there is.
+    fn know(&mut self, key_sets: Vec<(Arc<str>, Fact)>) {
+        for (url, fact) in key_sets {
+            let (keys, problem) = match &fact {
+                Fact::Keys(keys) => (Some(keys.iter().count() as u64), None),
+                Fact::Unavailable(why) => (None, Some(why.clone())),
+                Fact::Introspection(_) => (None, None),
+            };
+            if keys.is_some() {
+                self.candidate.published.insert(url.clone(), fact);
+            }
+            self.key_sets.push(KeySetNow { url, keys, problem });
         }
     }
 
@@ -272,6 +291,7 @@ impl Run {
             disagreement,
             callers: self.tally.callers(),
             timeline: std::mem::take(&mut self.tally.timeline),
+            key_sets: std::mem::take(&mut self.key_sets),
             expectation: clauses,
             unexpected,
         }

@@ -5,6 +5,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use lockgate_policy::gateway_reasons::BODY_TOO_LARGE;
+use lockgate_policy::is_block;
 use lockgate_policy::{BoundPolicy, Route, RouteTarget};
 use lockgate_recording::{Decision, Event};
 
@@ -396,8 +397,11 @@ fn is_of_services(code: &str) -> bool {
 
 /// Whether a request was refused for what no policy decides and no recording keeps.
 pub fn is_outside_policies(event: &Event) -> bool {
-    matches!(
-        event.code.as_deref(),
-        Some("request.malformed" | "request.timeout" | "gateway.draining")
-    )
+    event.code.as_deref().is_some_and(|code| {
+        // What was blocked for a time was never the policies' to decide: nothing says what they would have counted.
+        matches!(
+            code,
+            "request.malformed" | "request.timeout" | "gateway.draining"
+        ) || is_block(code)
+    })
 }

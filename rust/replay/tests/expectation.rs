@@ -125,6 +125,10 @@ fn messages_say_what_to_type() {
             "expect.yaml:1:16: this expects anything, so it expects nothing; name `applications`, `routes`, `policies` or `reasons`, or write `at_most`",
         ),
         (
+            "newly_refused: { at_most: 10001 }",
+            "expect.yaml:1:16: `at_most: 10001` of anything is anything; write at most 10000, or name `applications`, `routes`, `policies` or `reasons`",
+        ),
+        (
             "newly_refused: []",
             "expect.yaml:1:16: the list is empty; write at least one entry, or leave the field out: then nothing is expected",
         ),

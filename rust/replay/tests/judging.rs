@@ -513,11 +513,18 @@ fn requests_that_no_policy_decides_about_are_counted_apart() {
         status: 400,
         ..Event::default()
     };
-    let report = Recorded::of(vec![event("request.malformed"), event("gateway.draining")])
-        .replay(&base, &base);
+    let codes = [
+        "request.malformed",
+        "gateway.draining",
+        "source.blocked",
+        "application.blocked",
+        "credential.blocked",
+        "caller.throttled",
+    ];
+    let report = Recorded::of(codes.map(event).to_vec()).replay(&base, &base);
     assert_eq!(
         (report.totals.outside_policies, report.totals.judged),
-        (2, 0)
+        (6, 0)
     );
 }
 
@@ -542,6 +549,7 @@ fn without_its_key_a_recording_cannot_be_replayed() {
         compile(&base),
         &recorded.path(),
         &Expectation::default(),
+        Vec::new(),
         &mut |_| true,
     );
     let message = error.unwrap_err().to_string();
@@ -561,6 +569,7 @@ fn whoever_watches_can_stop_it() {
         compile(&base),
         &recorded.path(),
         &Expectation::default(),
+        Vec::new(),
         &mut |progress| {
             heard.push(progress);
             false

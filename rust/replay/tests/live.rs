@@ -225,6 +225,7 @@ fn run(base: &str, candidate: &str, recording: &Path) -> Report {
         candidate,
         recording,
         &Expectation::default(),
+        Vec::new(),
         &mut |_| true,
     )
     .unwrap()

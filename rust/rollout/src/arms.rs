@@ -2,7 +2,8 @@
 //!
 //! A caller's place on the scale from 0 % to 100 % is a hash over the rollout's salt, so that it is the same on every node, after
 //! every restart and in every release, and another one in the next rollout. A step takes all places below its share: who is in
-//! at 1 % stays in at 5 %.
+//! at 1 % stays in at 5 %. Where the scale begins may be [turned](Arms::turned) before the first step, so that few callers do
+//! not make a share of 5 % one of 2 %.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -13,6 +14,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use siphasher::sip::SipHasher24;
 use thiserror::Error;
+
+use crate::scale::Scale;
 
 /// Which revision serves a caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -111,6 +114,13 @@ impl Caller {
         Self(hasher.finish())
     }
 
+    /// The place on the scale from 0 to all, in hundredths of a percent.
+    fn place(self) -> u16 {
+        // The upper half of the product is the hash on the scale of shares.
+        let place = (u128::from(self.0) * u128::from(Share::ALL.0)) >> 64;
+        u16::try_from(place).unwrap_or_default()
+    }
+
     /// A caller known by a name alone, outside a rollout: for notebooks and tests.
     #[must_use]
     pub fn named(name: &str) -> Self {
@@ -127,6 +137,9 @@ pub struct ChosenAndExcluded(pub String);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Arms {
     key: [u8; 16],
+    /// Where the scale begins, in hundredths of a percent.
+    #[serde(default)]
+    turn: u16,
     chosen: BTreeSet<String>,
     excluded: BTreeSet<String>,
 }
@@ -156,9 +169,33 @@ impl Arms {
         }
         Ok(Self {
             key,
+            turn: 0,
             chosen,
             excluded,
         })
+    }
+
+    /// The same arms with the scale begun elsewhere: where the steps' shares, of what these callers sent and of the callers
+    /// themselves, come closest to what was asked for. Who fails plays no part, so neither arm has the better callers.
+    #[must_use]
+    pub fn turned(
+        &self,
+        traffic: impl IntoIterator<Item = (Caller, u64)>,
+        steps: &[Share],
+    ) -> Self {
+        let named: BTreeSet<Caller> = self
+            .chosen
+            .union(&self.excluded)
+            .map(|name| Caller::hashed(&self.key, b'a', name.as_bytes()))
+            .collect();
+        let divided = traffic
+            .into_iter()
+            .filter(|(caller, _)| !named.contains(caller))
+            .map(|(caller, requests)| (caller.place(), requests));
+        Self {
+            turn: Scale::new(divided).best_turn(steps),
+            ..self.clone()
+        }
     }
 
     /// Whether an application gets the candidate only once it is live.
@@ -203,10 +240,8 @@ impl Arms {
                 return Arm::Canary;
             }
         }
-        let Caller(hash) = self.caller(application, client);
-        // The upper half of the product is the hash on the scale of shares.
-        let place = (u128::from(hash) * u128::from(Share::ALL.0)) >> 64;
-        if place < u128::from(share.0) {
+        let place = self.caller(application, client).place();
+        if (place + Share::ALL.0 - self.turn) % Share::ALL.0 < share.0 {
             Arm::Canary
         } else {
             Arm::Control

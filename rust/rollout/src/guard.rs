@@ -59,6 +59,11 @@ struct Window {
 }
 
 impl Window {
+    /// Lets the callers of a metric count again.
+    fn forget(&mut self, metric: Metric) {
+        self.seen.retain(|(seen, _)| *seen != metric);
+    }
+
     /// Whether a caller's bad event counts: the first of a metric in a window does.
     fn admits(&mut self, index: u64, metric: Metric, caller: Caller) -> bool {
         if index != self.index {
@@ -231,9 +236,13 @@ impl Guard {
         else {
             return;
         };
-        series.note(event.arm);
+        series.note(event.arm, event.caller);
         // By arrival, which never goes back: one set is enough.
-        let window = self.now.0 / 1_000_000 / self.settings.window_seconds;
+        let second = self.now.0 / 1_000_000;
+        let window = second / self.settings.window_seconds;
+        if series.counts_again(second) {
+            self.window.forget(metric);
+        }
         match self.stage.phase {
             Phase::Canary { share, .. } => {
                 if self.window.admits(window, metric, event.caller) {
@@ -301,7 +310,12 @@ impl Guard {
         match self.stage.phase {
             Phase::Shadow => {}
             Phase::Canary { cap, .. } => {
-                self.control_requests += self.flows.requests(Arm::Control) - control;
+                let canary = self.flows.requests(Arm::Canary) - canary;
+                let control = self.flows.requests(Arm::Control) - control;
+                self.control_requests += control;
+                for series in &mut self.series {
+                    series.report(canary, control);
+                }
                 if let Some(share) = self.flows.over_cap(cap) {
                     let evidence = self.evidence(share, cap.fraction(), None);
                     self.roll_back(Why::OverCap, evidence);

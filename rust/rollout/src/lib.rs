@@ -32,6 +32,7 @@ mod moment;
 mod observation;
 mod plan;
 mod rollout;
+mod scale;
 mod series;
 mod settings;
 mod traffic;

@@ -22,16 +22,19 @@ pub enum Metric {
     Slow,
     /// No answer in time.
     Timeout,
+    /// The service refused with 4xx a caller whom it had answered before, and never refused. Each caller counts once in a rollout.
+    ClientError,
 }
 
 impl Metric {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::ServerError,
         Self::GatewayError,
         Self::Refusal,
         Self::Slow,
         Self::Timeout,
+        Self::ClientError,
     ];
 }
 

@@ -199,6 +199,12 @@ impl Rollout {
         }
     }
 
+    /// The shares of all steps.
+    #[must_use]
+    pub fn steps(&self) -> Vec<Share> {
+        self.plan.steps.iter().map(|step| step.share).collect()
+    }
+
     /// The most that nodes may give the candidate, by time; absent before the canary and after a roll-back.
     #[must_use]
     pub const fn ceiling(&self) -> Option<&Ceiling> {

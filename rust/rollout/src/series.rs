@@ -15,9 +15,14 @@ use crate::verdict::{ArmCounts, EventRef};
 /// Bad events that are kept to show them, and to leave one caller out.
 const RECENT: usize = 256;
 /// What the detector must reach over recent events without the caller that weighs most.
-const WITHOUT_ONE: f64 = 2_000.0;
+const WITHOUT_ONE: f64 = 1_000.0;
 /// That many bad events of the canary are spread when no caller has more than a quarter of them.
 const SPREAD_EVENTS: u64 = 8;
+/// A canary has collapsed when of at least so many requests at least this share had bad answers, to more than one caller, and of
+/// the control arm's at the same time at most that one.
+const COLLAPSE_REQUESTS: f64 = 3.0;
+const COLLAPSE_CANARY: f64 = 0.9;
+const COLLAPSE_CONTROL: f64 = 0.2;
 /// How far above its threshold the detector is kept once there is no control arm, so that it falls again after an outage.
 const HEADROOM: f64 = 5.0;
 
@@ -41,6 +46,49 @@ pub(crate) struct Series {
     /// Bad answers of the canary in this stage, whether they counted or not.
     pub stage_bad: f64,
     alone: Option<Alone>,
+    lately: Lately,
+}
+
+/// What was bad since the canary was last looked at.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+struct Lately {
+    requests: [f64; 2],
+    bad: [f64; 2],
+    caller: Option<Caller>,
+    has_several: bool,
+    /// Whether nearly all that the canary had answered then was bad.
+    collapsed: bool,
+    /// The second in which callers began to count again.
+    second: u64,
+}
+
+impl Lately {
+    fn note(&mut self, arm: Arm, caller: Caller) {
+        let [canary, control] = &mut self.bad;
+        match arm {
+            Arm::Canary => {
+                *canary += 1.0;
+                let first = *self.caller.get_or_insert(caller);
+                self.has_several |= first != caller;
+            }
+            Arm::Control => *control += 1.0,
+        }
+    }
+
+    fn report(&mut self, requests: [f64; 2]) {
+        for (sum, more) in self.requests.iter_mut().zip(requests) {
+            *sum += more;
+        }
+        let ([canary, control], [bad, bad_control]) = (self.requests, self.bad);
+        if canary >= COLLAPSE_REQUESTS {
+            let is_bad = bad >= COLLAPSE_CANARY * canary;
+            *self = Self {
+                collapsed: is_bad && self.has_several && bad_control <= COLLAPSE_CONTROL * control,
+                second: self.second,
+                ..Self::default()
+            };
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -68,6 +116,7 @@ impl Series {
             recent: VecDeque::new(),
             stage_bad: 0.0,
             alone: None,
+            lately: Lately::default(),
         }
     }
 
@@ -79,16 +128,33 @@ impl Series {
     }
 
     /// Notes a bad event that may not count.
-    pub fn note(&mut self, arm: Arm) {
+    pub fn note(&mut self, arm: Arm, caller: Caller) {
         self.of(arm).bad += 1;
+        self.lately.note(arm, caller);
         if arm == Arm::Canary {
             self.stage_bad += 1.0;
         }
     }
 
     /// Begins to count a stage's bad events anew.
-    pub const fn enter(&mut self) {
+    pub fn enter(&mut self) {
         self.stage_bad = 0.0;
+        self.lately = Lately::default();
+    }
+
+    /// Takes a report of requests of both arms.
+    pub fn report(&mut self, canary: f64, control: f64) {
+        self.lately.report([canary, control]);
+    }
+
+    /// Whether callers that have counted in this window count again, in both arms: each second, while a canary of a few callers has
+    /// nothing but bad answers. That a single caller stands behind it is asked all the same.
+    pub const fn counts_again(&mut self, second: u64) -> bool {
+        let again = self.lately.collapsed && second > self.lately.second;
+        if again {
+            self.lately.second = second;
+        }
+        again
     }
 
     /// Counts a bad event of a canary stage.

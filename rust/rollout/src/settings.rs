@@ -132,7 +132,7 @@ impl Settings {
     }
 
     fn metrics_count(&self) -> f64 {
-        // There are five at most.
+        // There are six at most.
         self.metrics.iter().map(|_| 1.0).sum()
     }
 

@@ -1,7 +1,8 @@
 //! Who is in the canary, and how much it gets at most.
 
 // The lint exempts test functions only, not what they call.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(clippy::cast_precision_loss, reason = "counts of a test")]
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -36,6 +37,35 @@ proptest! {
         prop_assert!(arm(less) == Arm::Control || arm(more) == Arm::Canary);
         prop_assert_eq!(arm(Share::NONE), Arm::Control);
         prop_assert_eq!(arm(Share::ALL), Arm::Canary);
+    }
+
+    #[test]
+    fn a_turn_brings_the_steps_closer_to_what_was_asked_for_and_lets_nobody_out_again(
+        salt in ".{0,20}", sent in proptest::collection::vec(1_u64..1_000, 1..300)
+    ) {
+        let steps = [Share::percent(5), Share::percent(25)];
+        let plain = arms(&salt);
+        let names: Vec<String> = (0..sent.len()).map(|number| format!("app-{number}")).collect();
+        let callers = names.iter().map(|name| plain.caller(Some(name), NOWHERE));
+        let turned = plain.turned(callers.zip(sent.iter().copied()), &steps);
+        let is_in = |arms: &Arms, share, name: &str| arms.arm(share, Some(name), NOWHERE) == Arm::Canary;
+        let miss = |arms: &Arms| -> f64 {
+            let parts = steps.iter().flat_map(|step| {
+                let part = |weight: fn(u64) -> u64| {
+                    let all: u64 = sent.iter().map(|sent| weight(*sent)).sum();
+                    let is_in = |(name, _): &(&String, _)| is_in(arms, *step, name);
+                    let canary: u64 = names.iter().zip(&sent).filter(is_in).map(|(_, sent)| weight(*sent)).sum();
+                    canary as f64 / all as f64 / step.fraction() - 1.0
+                };
+                [part(|sent| sent), part(|_| 1)]
+            });
+            parts.map(|part| part * part).sum()
+        };
+        prop_assert!(miss(&turned) <= miss(&plain) + 1e-9);
+        for name in &names {
+            prop_assert!(!is_in(&turned, steps[0], name) || is_in(&turned, steps[1], name));
+            prop_assert_eq!(plain.caller(Some(name), NOWHERE), turned.caller(Some(name), NOWHERE));
+        }
     }
 
     #[test]
@@ -139,4 +169,31 @@ fn a_share_is_at_most_everything_and_reads_as_percent() {
     assert_eq!(Share::try_from(105).unwrap().to_string(), "1.05 %");
     assert_eq!(Share::percent(60).doubled(), Share::ALL);
     assert!(serde_json::from_str::<Share>("10001").is_err());
+}
+
+#[test]
+fn chosen_and_excluded_applications_stay_what_they_are_and_weigh_nothing_in_a_turn() {
+    let named = |name: &str| [name.to_owned()];
+    let arms = Arms::new("salt", named("first"), named("last")).unwrap();
+    let sent = |loud: u64| {
+        let names = ["first", "last", "one", "two", "three"];
+        let callers = names.map(|name| arms.caller(Some(name), NOWHERE));
+        callers
+            .into_iter()
+            .zip([loud, loud, 1, 1, 1])
+            .collect::<Vec<_>>()
+    };
+    let step = Share::percent(30);
+    let turned = arms.turned(sent(1_000_000), &[step]);
+    assert_eq!(turned, arms.turned(sent(1), &[step]));
+    assert_eq!(turned.arm(step, Some("first"), NOWHERE), Arm::Canary);
+    assert_eq!(turned.arm(step, Some("last"), NOWHERE), Arm::Control);
+    let is_in = |name: &&str| turned.arm(step, Some(name), NOWHERE) == Arm::Canary;
+    assert_eq!(
+        ["one", "two", "three"]
+            .iter()
+            .filter(|name| is_in(name))
+            .count(),
+        1
+    );
 }

@@ -96,6 +96,63 @@ fn a_budget_of_differences_is_used_up_before_it_rolls_back() {
     assert_eq!(rolled_back(guard.verdict(second(3))).1.events.len(), 3);
 }
 
+/// A canary of so many callers whose every answer is bad, five requests a second; when it is rolled back.
+fn collapsing(callers: u64) -> u64 {
+    let mut guard = guard();
+    for at in 1..=120 {
+        for number in 0..5 {
+            let caller = format!("app-{}", (5 * at + number) % callers);
+            guard.observe(
+                second(at),
+                bad(at, Metric::ServerError, Arm::Canary, &caller),
+            );
+        }
+        guard.observe(second(at), traffic(at, 5.0, 95.0));
+        if guard.verdict(second(at)).is_roll_back() {
+            return at;
+        }
+    }
+    panic!("not rolled back");
+}
+
+#[test]
+fn callers_count_each_second_while_a_canary_of_few_has_nothing_but_bad_answers() {
+    assert!(
+        collapsing(2) <= 4 && collapsing(3) <= 3,
+        "{} {}",
+        collapsing(2),
+        collapsing(3)
+    );
+    // One caller alone may have a trouble of its own.
+    assert!(collapsing(1) >= 30);
+}
+
+#[test]
+fn callers_count_once_in_a_window_while_others_of_the_canary_are_served_well_or_the_control_arm_fails_too()
+ {
+    for (good, control) in [(10.0, 0), (0.0, 40)] {
+        let mut guard = guard();
+        for at in 1..=8 {
+            for number in 0..5 {
+                let caller = format!("app-{}", number % 3);
+                guard.observe(
+                    second(at),
+                    bad(at, Metric::ServerError, Arm::Canary, &caller),
+                );
+            }
+            for number in 0..control {
+                let caller = format!("control-{number}");
+                guard.observe(
+                    second(at),
+                    bad(at, Metric::ServerError, Arm::Control, &caller),
+                );
+            }
+            guard.observe(second(at), traffic(at, 5.0 + good, 95.0));
+            assert!(!guard.verdict(second(at)).is_roll_back());
+        }
+    }
+}
+
 #[test]
 fn bad_answers_of_several_callers_roll_back_with_the_events_that_show_it() {
     let mut guard = guard();
@@ -116,8 +173,8 @@ fn bad_answers_of_several_callers_roll_back_with_the_events_that_show_it() {
         }
     );
     assert!(evidence.value >= evidence.threshold);
-    // Five metrics at a thousandth each.
-    assert!((evidence.threshold - 5_000.0).abs() < 1e-6);
+    // Six metrics at a thousandth each.
+    assert!((evidence.threshold - 6_000.0).abs() < 1e-6);
     assert_eq!(evidence.canary.counted, needed);
     assert_eq!(evidence.events.len() as u64, needed);
     assert_eq!(evidence.events[0].id.as_str(), "app-1@1");
@@ -337,7 +394,7 @@ fn promotion_needs_time_exposure_and_certainty() {
         })
         .collect();
     assert_eq!(words[..2], ["seconds", "requests"]);
-    assert_eq!(words[2..], ["certainty"; 5]);
+    assert_eq!(words[2..], ["certainty"; 6]);
     // 500 requests are there after 100 s; certainty that fewer than 0.5 % are bad takes some more.
     healthy(&mut guard, 60..121);
     let Verdict::Continue { waiting_for } = guard.verdict(second(120)) else {
@@ -352,7 +409,7 @@ fn promotion_needs_time_exposure_and_certainty() {
     let Verdict::Promote { bounds } = guard.verdict(second(400)) else {
         panic!("not promoted");
     };
-    assert_eq!(bounds.len(), 5);
+    assert_eq!(bounds.len(), 6);
     assert!(
         bounds
             .iter()

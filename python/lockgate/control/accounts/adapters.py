@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core import context
@@ -10,6 +10,7 @@ from allauth.mfa.adapter import DefaultMFAAdapter
 from django.conf import settings
 from django.db import transaction
 
+from lockgate.control.accounts.notices import warn
 from lockgate.control.accounts.signals import address_of
 from lockgate.control.audit.services import Actor, record
 from lockgate.control.secret import cipher
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from cryptography.fernet import Fernet
     from django.contrib.auth.base_user import AbstractBaseUser
     from django.http import HttpRequest
+
+    from lockgate.control.accounts.models import User
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -36,7 +39,9 @@ class AccountAdapter(DefaultAccountAdapter):
         """Set the password that somebody chose for their own account, who had to type the one before."""
         super().set_password(user, password)
         who = user.get_username()
-        record(Actor(who, address_of(context.request)), "account.password_changed", f"account {who}")
+        address = address_of(context.request)
+        record(Actor(who, address), "account.password_changed", f"account {who}")
+        warn(cast("User", user), "password_changed", "Your password was changed", address)
 
 
 class MfaAdapter(DefaultMFAAdapter):

@@ -16,16 +16,24 @@ LASTS = {
     Link.Kind.SET_UP: timedelta(hours=1),
     Link.Kind.INVITATION: timedelta(days=7),
     Link.Kind.RESET: timedelta(hours=1),
+    Link.Kind.SIGN_UP: timedelta(hours=1),
 }
 GONE = "this link was used, has expired or was replaced; ask for another one"
 
 
-def make(kind: Link.Kind, user: User | None = None) -> str:
-    """Make a link's token; those before it of the same kind and person work no more."""
+def make(kind: Link.Kind, user: User | None = None, *, email: str = "") -> str:
+    """Make a link's token; those before it of the same kind and person, or address, work no more.
+
+    Args:
+        kind: What for.
+        user: Whose, when there is an account.
+        email: The address that it is sent to; nothing when somebody hands it over.
+    """
     token = secrets.token_urlsafe(32)
     now = timezone.now()
-    Link.objects.filter(kind=kind, user=user, used_at=None).update(used_at=now)
-    Link.objects.create(kind=kind, user=user, sha256=_hash(token), expires_at=now + LASTS[kind])
+    before = Link.objects.filter(kind=kind, user=user, used_at=None)
+    (before if user else before.filter(email=email)).update(used_at=now)
+    Link.objects.create(kind=kind, user=user, email=email, sha256=_hash(token), expires_at=now + LASTS[kind])
     return token
 
 

@@ -29,6 +29,8 @@ class User(AbstractBaseUser):
     role = models.CharField(max_length=32, choices=_ROLE_CHOICES)
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(default=timezone.now)
+    email_verified_at = models.DateTimeField(null=True)
+    """When it was last proven that mail to the address reaches its owner."""
 
     objects: ClassVar[UserManager] = UserManager()
     USERNAME_FIELD = "email"
@@ -44,7 +46,7 @@ class User(AbstractBaseUser):
 
 
 class Link(models.Model):
-    """A link that works once: to the first account, an invitation, or another password."""
+    """A link that works once: to the first account, another password, or an account of an own."""
 
     class Kind(models.TextChoices):
         """What a link is for."""
@@ -52,15 +54,56 @@ class Link(models.Model):
         SET_UP = "set_up"
         INVITATION = "invitation"
         RESET = "reset"
+        SIGN_UP = "sign_up"
 
     kind = models.CharField(max_length=16, choices=Kind.choices)
     user = models.ForeignKey(User, null=True, on_delete=models.CASCADE, related_name="links")
+    email = models.EmailField(blank=True)
+    """Where it was sent to; nothing when somebody handed it over."""
     sha256 = models.CharField(max_length=64, unique=True)
     expires_at = models.DateTimeField()
     used_at = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
-        return f"{self.kind} for {self.user or 'the first account'}"
+        return f"{self.kind} for {self.user or self.email or 'the first account'}"
+
+
+class Letter(models.Model):
+    """A letter that was asked for and is not sent yet. It holds no link: that is made when it is sent."""
+
+    class Kind(models.TextChoices):
+        """What for."""
+
+        SIGN_UP = "sign_up"
+        RESET = "reset"
+
+    kind = models.CharField(max_length=16, choices=Kind.choices)
+    email = models.EmailField()
+    base = models.CharField(max_length=300)
+    """What its link begins with."""
+    address = models.CharField(max_length=45, blank=True)
+    """From where it was asked for."""
+    attempts = models.PositiveSmallIntegerField(default=0)
+    next_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.kind} for {self.email}"
+
+
+class Cached(models.Model):
+    """The table of Django's cache: what is counted to throttle holds for every process and over a restart."""
+
+    cache_key = models.CharField(max_length=255, primary_key=True)
+    value = models.TextField()
+    expires = models.DateTimeField(db_index=True)
+
+    class Meta:
+        """As `django.core.cache.backends.db` wants it."""
+
+        db_table = "lockgate_cache"
+
+    def __str__(self) -> str:
+        return self.cache_key
 
 
 class ServiceAccount(models.Model):

@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 from django.urls import reverse
+from django.utils import timezone
 
 from lockgate.control.accounts import links
 from lockgate.control.accounts.errors import AccountError, ForbiddenError, UnknownError
 from lockgate.control.accounts.models import Link, User
+from lockgate.control.accounts.notices import warn
 from lockgate.control.accounts.roles import ROLES, permissions_of
 from lockgate.control.audit.services import Actor, here, record
 
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
 ADMIN = "platform_admin"
+DEVELOPER = "developer"
 
 
 @transaction.atomic
@@ -55,6 +59,22 @@ def invite(by: Actor, *, email: str, name: str, role: str) -> tuple[User, str]:
 
 
 @transaction.atomic
+def sign_up(token: str, *, name: str, password: str, address: str) -> User:
+    """Make the account of somebody who proved their address, a developer, with the link of a letter.
+
+    Raises:
+        AccountError: The link is used or expired, there is an account already, or the password is too weak.
+    """
+    link = links.use(token, Link.Kind.SIGN_UP)
+    user = _new(link.email, name, DEVELOPER)
+    user.email_verified_at = timezone.now()
+    user.save(update_fields=["email_verified_at"])
+    _set_password(user, password)
+    record(Actor(user.email, address), "account.signed_up", _about(user), after=f"role {DEVELOPER}")
+    return user
+
+
+@transaction.atomic
 def change(
     by: Actor, pk: int, *, role: str | None = None, is_active: bool | None = None, why: str = ""
 ) -> User:
@@ -76,12 +96,33 @@ def change(
     if is_active is not None:
         user.is_active = is_active
     user.save(update_fields=["role", "is_active"])
-    if not any(admin.has_usable_password() for admin in admins.all()):
+    if not any(_can_sign_in(admin) for admin in admins.all()):
         message = "this is the last platform admin; make another one first"
         raise AccountError(message)
     if _state(user) != before:
         record(by, "account.changed", _about(user), before=before, after=_state(user), why=why)
     return user
+
+
+@transaction.atomic
+def take_role(user: User, role: str, *, address: str, why: str) -> None:
+    """Give somebody who signs in the role of their groups; the last platform admin stays one."""
+    admins = User.objects.filter(role=ADMIN, is_active=True).order_by("pk")
+    list(admins.select_for_update())
+    user.refresh_from_db()
+    before = _state(user)
+    if user.role == role or (user.role == ADMIN and not admins.exclude(pk=user.pk).exists()):
+        return
+    user.role = role
+    user.save(update_fields=["role"])
+    record(
+        Actor(user.email, address),
+        "account.changed",
+        _about(user),
+        before=before,
+        after=_state(user),
+        why=why,
+    )
 
 
 @transaction.atomic
@@ -140,8 +181,33 @@ def choose_password(token: str, *, password: str, address: str) -> User:
     if user is None or not user.is_active:
         raise UnknownError(links.GONE)
     _set_password(user, password)
+    if link.email:
+        user.email_verified_at = timezone.now()
+        user.save(update_fields=["email_verified_at"])
     record(Actor(user.email, address), "account.password_set", _about(user), why=f"by a link of {link.kind}")
+    if link.kind == Link.Kind.RESET:
+        warn(user, "password_changed", "Your password was changed by a link", address)
     return user
+
+
+@transaction.atomic
+def leave_provider(request: HttpRequest, pk: int) -> None:
+    """Part the account of who is signed in from somebody at the provider.
+
+    Raises:
+        UnknownError: They are not joined.
+        AccountError: Nothing would be left to sign in with.
+    """
+    by = actor_of(request)
+    joined = SocialAccount.objects.select_related("user").filter(user__email=by.who, pk=pk).first()
+    if joined is None:
+        message = "your account is not joined to that"
+        raise UnknownError(message)
+    if not joined.user.has_usable_password():
+        message = "your account has no password, so that nobody could sign in to it any more"
+        raise AccountError(message)
+    joined.delete()
+    record(by, "account.provider_left", _about(joined.user), before=f"{joined.provider} {joined.uid}")
 
 
 def _new(email: str, name: str, role: str) -> User:
@@ -169,6 +235,10 @@ def _set_password(user: User, password: str) -> None:
         raise AccountError(" ".join(error.messages)) from None
     user.set_password(password)
     user.save(update_fields=["password"])
+
+
+def _can_sign_in(user: User) -> bool:
+    return user.has_usable_password() or SocialAccount.objects.filter(user=user).exists()
 
 
 def _may_grant(by: Actor, role: str) -> None:

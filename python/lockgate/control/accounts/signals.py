@@ -11,6 +11,7 @@ from django.contrib.auth.signals import user_logged_in, user_logged_out, user_lo
 from django.db import transaction
 from django.db.models.signals import post_delete, post_save
 
+from lockgate.control.accounts.notices import warn
 from lockgate.control.audit.services import Actor, here, record
 
 if TYPE_CHECKING:
@@ -70,8 +71,17 @@ def _factor(factor: Authenticator, action: str, **states: str) -> None:
     # Nobody changes the factors of somebody else but on the machine itself.
     who = here().who if context.request is None else factor.user.email
     _write(context.request, who, action, factor.user.email, **states)
+    # Recovery codes come and go with the others, and a passkey is written at each use.
+    if factor.type != Authenticator.Type.RECOVERY_CODES:
+        done = "added to" if action.endswith("added") else "removed from"
+        warn(
+            factor.user,
+            "factor_changed",
+            f"A second factor was {done} your account",
+            address_of(context.request),
+        )
 
 
-def _write(request: HttpRequest | None, who: str, action: str, account: str, **more: str) -> None:
+def _write(request: HttpRequest | None, who: str, action: str, account: str, **more: Any) -> None:  # noqa: ANN401
     with transaction.atomic():
         record(Actor(who, address_of(request)), action, f"account {account}", **more)

@@ -15,13 +15,26 @@ from lockgate.control import node
 from lockgate.control.accounts import people, tokens
 from lockgate.control.accounts.errors import AccountError, ForbiddenError, UnknownError
 from lockgate.control.accounts.models import AccessToken, User
-from lockgate.control.api import forms
-from lockgate.control.api.credentials import ForgedError, NotPermittedError, needs
+from lockgate.control.alerts.services import AlertError
+from lockgate.control.analytics import tail
+from lockgate.control.api import (
+    alerts,
+    analytics,
+    applications,
+    changes,
+    channels,
+    forms,
+    portal,
+    rollouts,
+)
+from lockgate.control.api.credentials import ForgedError, NotPermittedError, caller, needs
 from lockgate.control.api.problems import insufficient_scope, problem
 from lockgate.control.audit import checkpoints
 from lockgate.control.audit import services as audit
 from lockgate.control.events import exceptions, index
 from lockgate.control.events.times import text_of
+from lockgate.control.feedback import services as feedback
+from lockgate.control.notify import errors as notify
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -36,6 +49,14 @@ api = NinjaAPI(
     docs_url=None,
     openapi_url=None,
 )
+
+api.add_router("", alerts.router)
+changes.install(api)
+api.add_router("", rollouts.router)
+api.add_router("", channels.router)
+api.add_router("", portal.router)
+api.add_router("", applications.router)
+api.add_router("/analytics", analytics.router)
 
 Limit = Annotated[int, Query(ge=1, le=1_000)]
 
@@ -61,11 +82,16 @@ def _forbidden(_request: HttpRequest, error: ForbiddenError) -> HttpResponse:
 
 
 @api.exception_handler(UnknownError)
-def _unknown(_request: HttpRequest, error: UnknownError) -> HttpResponse:
+@api.exception_handler(notify.UnknownError)
+@api.exception_handler(feedback.ThreadError)
+def _unknown(_request: HttpRequest, error: Exception) -> HttpResponse:
     return problem(404, str(error))
 
 
 @api.exception_handler(AccountError)
+@api.exception_handler(notify.NotifyError)
+@api.exception_handler(feedback.FeedbackError)
+@api.exception_handler(AlertError)
 @api.exception_handler(exceptions.CursorError)
 def _refused(_request: HttpRequest, error: Exception) -> HttpResponse:
     return problem(422, str(error))
@@ -77,12 +103,6 @@ def _invalid(_request: HttpRequest, error: ValidationError) -> HttpResponse:
     return problem(422, "something of this request is not as the OpenAPI document says", errors=errors)
 
 
-def _caller(request: HttpRequest) -> audit.Actor:
-    # Ninja puts there what the credential gave.
-    actor: audit.Actor = vars(request)["auth"]
-    return actor
-
-
 @api.get("/openapi.json", auth=needs(None), include_in_schema=False)
 def openapi(request: HttpRequest) -> dict[str, Any]:  # noqa: ARG001
     """This API, as OpenAPI 3.1."""
@@ -92,8 +112,8 @@ def openapi(request: HttpRequest) -> dict[str, Any]:  # noqa: ARG001
 @api.get("/me", response=forms.Me, auth=needs(None), tags=["accounts"])
 def me(request: HttpRequest) -> dict[str, Any]:
     """Who calls, and what they may do."""
-    caller = _caller(request)
-    return {"who": caller.who, "permissions": sorted(caller.permissions)}
+    by = caller(request)
+    return {"who": by.who, "permissions": sorted(by.permissions)}
 
 
 @api.get("/users", response=list[forms.UserOut], auth=needs("users:read"), tags=["accounts"])
@@ -105,14 +125,14 @@ def users(request: HttpRequest) -> list[User]:  # noqa: ARG001
 @api.post("/users", response={201: forms.Invited}, auth=needs("users:write"), tags=["accounts"])
 def invite(request: HttpRequest, body: forms.Invitation) -> dict[str, Any]:
     """Invite a person. Hand the link over yourself: no e-mail is sent."""
-    user, token = people.invite(_caller(request), email=body.email, name=body.name, role=body.role)
+    user, token = people.invite(caller(request), email=body.email, name=body.name, role=body.role)
     return {"user": user, "link": _link(request, token)}
 
 
 @api.patch("/users/{user_id}", response=forms.UserOut, auth=needs("users:write"), tags=["accounts"])
 def change_user(request: HttpRequest, user_id: int, body: forms.UserChange) -> User:
     """Change the role of an account, deactivate it or activate it again."""
-    return people.change(_caller(request), user_id, role=body.role, is_active=body.is_active, why=body.why)
+    return people.change(caller(request), user_id, role=body.role, is_active=body.is_active, why=body.why)
 
 
 @api.post(
@@ -120,7 +140,7 @@ def change_user(request: HttpRequest, user_id: int, body: forms.UserChange) -> U
 )
 def reset_link(request: HttpRequest, user_id: int, body: forms.Why) -> dict[str, str]:
     """Make a link by which the owner of an account chooses another password."""
-    return {"link": _link(request, people.reset(_caller(request), user_id, why=body.why))}
+    return {"link": _link(request, people.reset(caller(request), user_id, why=body.why))}
 
 
 @api.get("/tokens", response=list[forms.TokenOut], auth=needs("tokens:read"), tags=["tokens"])
@@ -133,7 +153,7 @@ def access_tokens(request: HttpRequest) -> list[AccessToken]:  # noqa: ARG001
 def issue_token(request: HttpRequest, body: forms.TokenRequest) -> dict[str, Any]:
     """Issue a token, and make its service account when there is none of that name."""
     token, plain = tokens.issue(
-        _caller(request), account=body.account, purpose=body.purpose, scopes=body.scopes, days=body.days
+        caller(request), account=body.account, purpose=body.purpose, scopes=body.scopes, days=body.days
     )
     return {"token": plain, "about": token}
 
@@ -141,7 +161,7 @@ def issue_token(request: HttpRequest, body: forms.TokenRequest) -> dict[str, Any
 @api.post("/tokens/{token_id}/revoke", response=forms.TokenOut, auth=needs("tokens:write"), tags=["tokens"])
 def revoke_token(request: HttpRequest, token_id: int, body: forms.Why) -> AccessToken:
     """Revoke a token, at once."""
-    return tokens.revoke(_caller(request), token_id, why=body.why)
+    return tokens.revoke(caller(request), token_id, why=body.why)
 
 
 @api.get("/audit", response=forms.Entries, auth=needs("audit:read"), tags=["audit"])
@@ -160,7 +180,7 @@ def audit_entries(
 @api.get("/audit/export", auth=needs("audit:read"), tags=["audit"])
 def export_audit(request: HttpRequest) -> StreamingHttpResponse:
     """The whole log as `lockgate audit verify` reads it, one entry a line."""
-    audit.note_export(_caller(request))
+    audit.note_export(caller(request))
     answer = StreamingHttpResponse(_in_pieces(audit.export()), content_type="application/x-ndjson")
     answer.headers["Content-Disposition"] = 'attachment; filename="audit.jsonl"'
     return answer
@@ -195,7 +215,7 @@ def call_exceptions(  # noqa: PLR0917 - each is a parameter of the address
     index.index_new()
     wanted = exceptions.Wanted(alert=alert, code=code, api=api, application=application, source=source)
     before = exceptions.read_cursor(cursor) if cursor else None
-    found, following = exceptions.page(wanted, before, limit, index.open_segments().exceptions)
+    found, following = exceptions.page(wanted, before, limit, tail.exceptions())
     return {"exceptions": [_told(one) for one in found], "next": following}
 
 

@@ -76,6 +76,13 @@ def needs(permission: str | None) -> list[AuthBase]:
     return [Token(permission), Session(permission)]
 
 
+def caller(request: HttpRequest) -> Actor:
+    """Who calls; within a route alone, whose credential was checked."""
+    # Ninja puts there what the credential gave.
+    actor: Actor = vars(request)["auth"]
+    return actor
+
+
 def _permitted(actor: Actor | None, permission: str | None) -> Actor | None:
     if actor is not None and permission is not None and permission not in actor.permissions:
         raise NotPermittedError(permission)

@@ -13,6 +13,8 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from lockgate.control import node
+from lockgate.control.analytics import tail
+from lockgate.control.analytics.taking import take_new
 from lockgate.control.api.credentials import bearer
 from lockgate.control.api.problems import insufficient_scope, invalid_token, problem
 from lockgate.control.api.query import Query, QueryError
@@ -75,18 +77,17 @@ def _said(request: HttpRequest) -> dict[str, Any]:
 
 
 def _answer(caller: Actor, query: Query) -> dict[str, Any]:
-    waiting = index.index_new()
+    waiting = index.index_new() + take_new()
     stats = node.stats()
     with transaction.atomic():
         # While this is held, no segment goes from one side of the sum to the other.
         Progress.objects.select_for_update().get(pk=1)
         # First of all: what is answered covers the entry that says that it was asked.
         record(caller, "audit.queried", "audit log", after=query.text)
-        fresh = index.open_segments()
-        report = Report(query.span, fresh)
+        report = Report(query.span, query.metrics)
         found = report.exceptions(query.metrics, query.before, query.limit + 1)
         start, end = query.span.texts
-        missing = gaps(query.span, fresh, waiting, stats)
+        missing = gaps(query.span, tail.seen(), waiting, stats)
         return {
             "timeRange": {"asked": query.asked, "from": start, "to": end},
             "metrics": [metric.name for metric in query.metrics],
@@ -110,10 +111,12 @@ def _answer(caller: Actor, query: Query) -> dict[str, Any]:
 
 
 def _actions(report: Report, query: Query) -> list[Any]:
-    """What people and automation did, newest first, for metrics that are about it."""
-    wanted = [metric for metric in query.metrics if metric.is_audit]
-    rows = [row for metric in wanted for row in report.entries(metric).order_by("-seq")[: query.limit]]
-    return sorted(rows, key=lambda row: row.seq, reverse=True)[: query.limit]
+    """What people and automation did, newest first: also what they did about refusals that are asked for."""
+    wanted = [report.entries(metric) for metric in query.metrics if metric.is_audit]
+    if any(metric.alerts for metric in query.metrics):
+        wanted.append(report.responses())
+    rows = {row.seq: row for entries in wanted for row in entries.order_by("-seq")[: query.limit]}
+    return sorted(rows.values(), key=lambda row: row.seq, reverse=True)[: query.limit]
 
 
 def _exception(one: CallException) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from lockgate.control.audit.models import Entry, Head
 from lockgate.signing import canonical, sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 MOST_CHARACTERS = 2_000
 """Of each text of an entry: what is longer is cut, and says so."""
@@ -46,6 +46,8 @@ def record(
     before: str | None = None,
     after: str | None = None,
     why: str | None = None,
+    evidence: Mapping[str, str] | None = None,
+    details: Mapping[str, str] | None = None,
 ) -> AuditEntry:
     """Append an entry, in the transaction of what it accounts for: both are kept or neither is.
 
@@ -69,8 +71,11 @@ def record(
         "before": _text(before),
         "after": _text(after),
         "why": _text(why),
-        "evidence": {},
-        "details": {"from": by.address} if by.address else {},
+        "evidence": dict(evidence or {}),
+        "details": {
+            **{name: _short(text, MOST_CHARACTERS) for name, text in (details or {}).items()},
+            **({"from": by.address} if by.address else {}),
+        },
         "previous": head.sha256,
     }
     entry = AuditEntry.model_validate({**unhashed, "sha256": sha256(canonical(unhashed))})

@@ -25,7 +25,7 @@ def set_up(request: HttpRequest, token: str) -> HttpResponse:
     try:
         links.find(token, Link.Kind.SET_UP)
     except UnknownError as error:
-        return _gone(
+        return gone(
             request, f"{error}: start `lockgate serve` again, which prints one while nobody has an account"
         )
     form = forms.FirstAccount(request.POST if request.method == "POST" else None)
@@ -54,7 +54,7 @@ def link(request: HttpRequest, token: str) -> HttpResponse:
     try:
         found = links.find(token, Link.Kind.INVITATION, Link.Kind.RESET)
     except UnknownError as error:
-        return _gone(request, str(error))
+        return gone(request, str(error))
     form = forms.NewPassword(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
@@ -75,7 +75,8 @@ def closed(request: HttpRequest) -> HttpResponse:
     return render(request, "console/error.html", context, status=404)
 
 
-def _gone(request: HttpRequest, what: str) -> HttpResponse:
+def gone(request: HttpRequest, what: str) -> HttpResponse:
+    """A link that works no more."""
     context = {"title": "This link does not work", "what": f"{what[0].upper()}{what[1:]}."}
     return render(request, "console/error.html", context, status=404)
 

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from django.db.models import Q, Sum
 from django.utils import timezone
 
 from lockgate.control import node
+from lockgate.control.alerts.listing import open_alerts
+from lockgate.control.analytics.drawn import traffic
 from lockgate.control.console.reasons import Reason, reason
 from lockgate.control.events import index
-from lockgate.control.events.models import BUCKET_SECONDS, Count
-from lockgate.control.events.times import moment
+from lockgate.control.events.models import BUCKET_SECONDS
+from lockgate.control.events.times import Span
 from lockgate.state import Generations
 
 if TYPE_CHECKING:
+    from lockgate.control.analytics.charts import Chart
     from lockgate.running import Running
     from lockgate.state import Kept
 
-_BARS: Final = 12
-_HEIGHT: Final = 100
+_HOUR: Final = 3_600
 
 
 @dataclass(frozen=True)
@@ -32,28 +32,6 @@ class Refusals:
     count: int
     share: float
     """Of all calls, in percent."""
-
-
-@dataclass(frozen=True)
-class Bar:
-    """Five minutes of the last hour, as parts of a picture 100 high."""
-
-    begins: datetime
-    answered: int
-    refused: int
-    x: int
-    answered_height: float
-    refused_height: float
-
-    @property
-    def refused_y(self) -> float:
-        """Where the refused part begins, from above: it stands on the ground."""
-        return _HEIGHT - self.refused_height
-
-    @property
-    def answered_y(self) -> float:
-        """Where the answered part begins."""
-        return self.refused_y - self.answered_height
 
 
 @dataclass(frozen=True)
@@ -68,10 +46,10 @@ class Overview:
     services: list[dict[str, Any]]
     rollout: dict[str, Any] | None
     generations: list[Kept]
-    bars: list[Bar]
-    hour: int
-    """Calls of the last hour, as far as they are in the database."""
+    hour: Chart
     records: bool
+    alerts: int
+    """Alerts that nobody has looked at."""
 
 
 def overview() -> Overview:
@@ -81,7 +59,6 @@ def overview() -> Overview:
     requests = (stats or {}).get("requests", 0)
     refused = sum(counted.values())
     ranked = sorted(counted.items(), key=lambda pair: -pair[1])
-    bars = _bars()
     return Overview(
         node=node.running(),
         stats=stats,
@@ -91,9 +68,9 @@ def overview() -> Overview:
         services=[_service(name, one) for name, one in (stats or {}).get("upstreams", {}).items()],
         rollout=node.rollout(),
         generations=Generations.model_validate(kept).kept if kept else [],
-        bars=bars,
-        hour=sum(bar.answered + bar.refused for bar in bars),
+        hour=_last_hour(),
         records=index.folder() is not None,
+        alerts=open_alerts(),
     )
 
 
@@ -110,29 +87,10 @@ def _service(name: str, said: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _bars() -> list[Bar]:
+def _last_hour() -> Chart:
     now = int(timezone.now().timestamp())
-    last = now - now % BUCKET_SECONDS
-    first = last - (_BARS - 1) * BUCKET_SECONDS
-    sums = (
-        Count.objects.filter(bucket__gte=first)
-        .values("bucket")
-        .annotate(all=Sum("count"), refused=Sum("count", filter=~Q(code="")))
-    )
-    found = {row["bucket"]: (row["all"], row["refused"] or 0) for row in sums}
-    counts = [found.get(first + place * BUCKET_SECONDS, (0, 0)) for place in range(_BARS)]
-    scale = _HEIGHT / max(1, *(every for every, _ in counts))
-    return [
-        Bar(
-            begins=moment(first) + timedelta(seconds=place * BUCKET_SECONDS),
-            answered=every - refused,
-            refused=refused,
-            x=place * 10,
-            answered_height=round((every - refused) * scale, 2),
-            refused_height=round(refused * scale, 2),
-        )
-        for place, (every, refused) in enumerate(counts)
-    ]
+    end = now - now % BUCKET_SECONDS + BUCKET_SECONDS
+    return traffic(Span(end - _HOUR, end), step=BUCKET_SECONDS, name="hour", title="The last hour")
 
 
 def _share(part: int, whole: int) -> float:

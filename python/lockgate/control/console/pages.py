@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from django.shortcuts import redirect, render
 
 from lockgate.control.accounts.people import actor_of
+from lockgate.control.analytics import tail
 from lockgate.control.audit import services as audit
 from lockgate.control.console import forms
 from lockgate.control.console.overview import overview as look
@@ -26,9 +27,9 @@ _TITLES = {alert.name: alert.title for alert in ALERTS}
 
 
 def overview(request: HttpRequest) -> HttpResponse:
-    """What happens now; for those whom it does not concern, their own account."""
+    """What happens now; those whom it does not concern are led to the portal."""
     if "traffic:read" not in actor_of(request).permissions:
-        return redirect("mfa_index")
+        return redirect("portal_home")
     return render(request, "console/overview.html", {"overview": look()})
 
 
@@ -49,7 +50,7 @@ def exceptions(request: HttpRequest) -> HttpResponse:
     except calls.CursorError:
         before = None
     index.index_new()
-    found, following = calls.page(wanted, before, PAGE, index.open_segments().exceptions)
+    found, following = calls.page(wanted, before, PAGE, tail.exceptions())
     rows = [
         {
             "call": one,

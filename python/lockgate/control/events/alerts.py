@@ -29,20 +29,23 @@ UNAUTHORIZED: Final = Alert(
             "http_signature",
             "ip_filter",
             "jwt",
+            "model_access",
             "mtls",
             "oauth2_introspection",
             "require",
         }
     ),
-    frozenset({"quota.no_plan"}),
+    frozenset({"quota.no_plan", "token_limit.no_plan", "budget.no_plan"}),
 )
 RATE_LIMIT: Final = Alert(
-    "rate_limit_exceeded", "Rate limit exceeded", frozenset({"rate_limit", "concurrency", "quota"})
+    "rate_limit_exceeded",
+    "Rate limit exceeded",
+    frozenset({"rate_limit", "concurrency", "quota", "token_limit", "budget"}),
 )
 MALICIOUS: Final = Alert(
     "malicious_payload",
     "Malicious payload",
-    frozenset({"graphql_limits", "json_limits", "payload", "payload_guard", "xml_limits"}),
+    frozenset({"graphql_limits", "json_limits", "payload", "payload_guard", "prompt_guard", "xml_limits"}),
 )
 ALERTS: Final = (UNAUTHORIZED, RATE_LIMIT, MALICIOUS)
 

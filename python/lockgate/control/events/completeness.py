@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from lockgate.control.analytics.models import Taken
 from lockgate.control.events.index import RETENTION_DAYS, folder
 from lockgate.control.events.models import Progress, Segment
 from lockgate.control.events.times import text_of
@@ -35,6 +36,7 @@ def gaps(
     if open_segments.is_cut or waiting:
         why = "not everything that was recorded was read yet; ask again in a while"
         found.append(_gap(max(start, open_segments.last_at), end, why))
+    found += _not_taken(start, end)
     found += _of_node(start, end, stats)
     return found
 
@@ -57,6 +59,13 @@ def _within(start: int, end: int) -> list[dict[str, str]]:
             found.append(_gap(segment.missing_since, segment.first_at, why))
         found += [_gap(segment.first_at, segment.last_at, damage) for damage in segment.damages]
     return found
+
+
+def _not_taken(start: int, end: int) -> list[dict[str, str]]:
+    lost = Taken.objects.filter(last_at__gte=start, first_at__lt=end).exclude(problem="")
+    return [
+        _gap(one.first_at, one.last_at, f"{one.segment}: {one.problem}") for one in lost.order_by("first_at")
+    ]
 
 
 def _of_node(start: int, end: int, stats: dict[str, Any] | None) -> list[dict[str, str]]:

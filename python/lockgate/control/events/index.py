@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings
-from django.db import transaction
-from django.db.models import F
+from django.db import connection, transaction
 from django.utils import timezone
 
 from lockgate import _engine
 from lockgate.control.audit.services import Actor, record
+from lockgate.control.events import segments
 from lockgate.control.events.alerts import alert_of
 from lockgate.control.events.models import BUCKET_SECONDS, CallException, Count, Progress, Segment
 
@@ -28,7 +28,9 @@ MOST_EXCEPTIONS: Final = 500_000
 MOST_OF_SEGMENT: Final = 50_000
 """How many of one segment."""
 RETENTION_DAYS: Final = 90
-"""How long counts are kept."""
+"""How long it is known which segments there were, and their events are kept in Parquet."""
+COUNT_DAYS: Final = 8
+"""How long counts are in the database, for what looks at the last week; Parquet has those of months."""
 MOST_OPEN_EVENTS: Final = 200_000
 """How many events of the segment that is being written are looked at."""
 _SEALED = re.compile(r"events-(\d{16})-(\d{6,})\.ndjson\.zst")
@@ -115,16 +117,23 @@ def open_segments() -> Rolled:
     where = folder()
     if where is None or not where.is_dir():
         return rolled
-    known = {name.removesuffix(".part") for name in _names(where, _PART)}
-    # One that was sealed after the last reading is not in the database either.
-    known |= {path.name for path in _waiting()}
-    for name in sorted(known):
+    for name in unread():
         for path in (where / name, where / f"{name}.part"):
             if path.exists():
                 _roll(path, rolled, MOST_OPEN_EVENTS)
                 break
     rolled.is_cut |= bool(rolled.unkept)
     return rolled
+
+
+def unread() -> list[str]:
+    """The segments that are not in the database, in their order: being written, or sealed just now."""
+    where = folder()
+    if where is None or not where.is_dir():
+        return []
+    known = {name.removesuffix(".part") for name in _names(where, _PART)}
+    # One that was sealed after the last reading is not in the database either.
+    return sorted(known | {path.name for path in _waiting()})
 
 
 def _waiting() -> list[Path]:
@@ -161,9 +170,31 @@ def _roll(path: Path, rolled: Rolled, most: int | None = None) -> list[str]:
     return events.damages()
 
 
+def _whole(path: Path) -> Rolled | None:
+    found = segments.whole(path, MOST_OF_SEGMENT)
+    if found is None:
+        return None
+    exceptions = [
+        CallException(**dict(zip(segments.EXCEPTION, row, strict=True))) for row in found.exceptions
+    ]
+    return Rolled(
+        counts=found.counts,
+        exceptions=exceptions,
+        revisions=found.revisions,
+        events=found.events,
+        first_at=found.first_at,
+        last_at=found.last_at,
+        unkept=found.refused - len(exceptions),
+    )
+
+
 def _index(path: Path) -> None:
-    rolled = Rolled()
-    damages = _roll(path, rolled)
+    damages: list[str] = []
+    rolled = _whole(path)
+    if rolled is None:
+        # The engine reads on behind a damage, and says where it is.
+        rolled = Rolled()
+        damages = _roll(path, rolled)
     if not rolled.events and not damages:
         # Nothing is sealed that has no event: its end was cut off.
         damages = [f"no event of segment `{path.name}` can be read"]
@@ -196,16 +227,26 @@ def _index(path: Path) -> None:
 
 
 def _add(counts: Counter[Key]) -> None:
-    for (bucket, api, application, code), number in counts.items():
-        where = {"bucket": bucket, "api": api, "application": application, "code": code}
-        # Only whoever holds the lock of `Progress` comes here, so nobody makes the row in between.
-        if not Count.objects.filter(**where).update(count=F("count") + number):
-            Count.objects.create(**where, count=number)
+    recent = {key: number for key, number in counts.items() if key[0] >= _oldest_count()}
+    if not recent:
+        return
+    # Both databases know this, and it asks nothing back.
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO events_count (bucket, api, application, code, count) VALUES (%s, %s, %s, %s, %s)"
+            " ON CONFLICT (bucket, api, application, code)"
+            " DO UPDATE SET count = events_count.count + excluded.count",
+            [(*key, number) for key, number in sorted(recent.items())],
+        )
+
+
+def _oldest_count() -> int:
+    return int(timezone.now().timestamp()) - COUNT_DAYS * 86_400
 
 
 def _note_revisions(progress: Progress, rolled: Rolled) -> None:
     """A revision that callers meet is a change of policy, whoever made it."""
-    for at, revision in rolled.revisions:
+    for at, revision in _served(rolled.revisions):
         if revision and revision != progress.revision:
             why = f"first seen at {_time(at)} in the recording"
             by, before = Actor("node", ""), progress.revision or None
@@ -213,9 +254,20 @@ def _note_revisions(progress: Progress, rolled: Rolled) -> None:
             progress.revision = revision
 
 
+def _served(changes: list[tuple[int, str]]) -> list[tuple[int, str]]:
+    """Each revision once, and the one that was served in the end: a canary takes turns with the other."""
+    first: dict[str, int] = {}
+    for at, revision in changes:
+        first.setdefault(revision, at)
+    found = [(at, revision) for revision, at in first.items()]
+    if found and found[-1][1] != changes[-1][1]:
+        found.append(changes[-1])
+    return found
+
+
 def _prune(progress: Progress) -> None:
     oldest = int(timezone.now().timestamp()) - RETENTION_DAYS * 86_400
-    Count.objects.filter(bucket__lt=oldest).delete()
+    Count.objects.filter(bucket__lt=_oldest_count()).delete()
     Segment.objects.filter(last_at__lt=oldest * 1_000_000).delete()
     kept = CallException.objects.order_by("-at", "-request").values_list("at", flat=True)
     beyond = kept[MOST_EXCEPTIONS : MOST_EXCEPTIONS + 1].first()

@@ -131,6 +131,12 @@ impl<T> Default for Each<T> {
     }
 }
 
+impl<T> From<Vec<T>> for Each<T> {
+    fn from(items: Vec<T>) -> Self {
+        Self(items)
+    }
+}
+
 impl<T> std::ops::Deref for Each<T> {
     type Target = [T];
     fn deref(&self) -> &[T] {
@@ -155,7 +161,7 @@ impl<'de, T: for<'a> Deserialize<'a>> Deserialize<'de> for Each<T> {
         };
         check_not_empty(&node).map_err(hand)?;
         let mut decoded = Vec::with_capacity(items.len());
-        for item in items {
+        for item in items.iter() {
             match T::deserialize(Decoder { node: item }) {
                 Ok(value) => decoded.push(value),
                 Err(error) => collect(error.at(&item.span)),

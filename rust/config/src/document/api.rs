@@ -41,6 +41,9 @@ pub struct Version {
     pub strip_base: bool,
     /// The service that answers.
     pub upstream: Option<Spanned<String>>,
+    /// Models that callers may name, by the APIs of OpenAI, Anthropic and Gemini under `base`; in place of `upstream` and `routes`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub models: Option<Spanned<Each<Spanned<String>>>>,
     /// Policies of all its routes.
     #[serde(default)]
     pub policies: Each<PolicyEntry>,

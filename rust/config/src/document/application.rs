@@ -11,6 +11,9 @@ pub struct Application {
     /// Its name for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
+    /// The team that answers for it; budgets may be counted by it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub team: Option<String>,
     /// The plan it is on; quotas and `require` may ask for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,

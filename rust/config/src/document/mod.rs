@@ -3,6 +3,7 @@
 mod api;
 mod application;
 mod listener;
+mod model;
 mod policy;
 mod records;
 mod upstream;
@@ -15,6 +16,7 @@ pub use application::{ApiKey, Application, Certificate, Password, SignatureKey};
 pub use listener::{
     Admin, CertifiedName, Http2, Listener, ListenerTimeouts, ListenerTls, Node as NodeSettings,
 };
+pub use model::{Model, ModelFailure, ModelPrice, ModelTarget, ModelTimeouts, Provider};
 pub use policy::{Mode, OnError, PolicyEntry, Purpose};
 pub use records::{AccessLog, AccessLogTarget, Recording, TruncateAddress};
 pub use upstream::{
@@ -54,6 +56,9 @@ pub struct Document {
     /// The APIs.
     #[serde(default)]
     pub apis: Entries<Api>,
+    /// Models by the names that callers use, and the providers that answer for them.
+    #[serde(default, skip_serializing_if = "Entries::is_empty")]
+    pub models: Entries<Model>,
     /// What is recorded of each request, and where.
     pub recording: Option<Recording>,
     /// One line of JSON for each request.

@@ -127,12 +127,13 @@ impl PolicyEntry {
             let message = "expected a policy: a mapping with `id` and `kind`";
             return Err(Problem::new(&span, message));
         };
-        let (shared, settings) = entries
-            .into_iter()
+        let (shared, settings): (Vec<_>, Vec<_>) = entries
+            .iter()
+            .cloned()
             .partition(|(key, _)| Self::SHARED_FIELDS.contains(&key.name.as_str()));
         let shared = Node {
             span: span.clone(),
-            value: Value::Map(shared),
+            value: Value::Map(shared.into()),
         };
         let fields: Shared =
             nested::<_, crate::decode::DecodeError>(&shared).map_err(|error| error.at(&span))?;
@@ -172,7 +173,7 @@ impl PolicyEntry {
             is_final: fields.is_final,
             settings: Node {
                 span: span.clone(),
-                value: Value::Map(settings),
+                value: Value::Map(settings.into()),
             },
             span,
         })

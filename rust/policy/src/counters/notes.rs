@@ -20,6 +20,8 @@ pub(super) enum Sort {
     Rolling,
     /// Requests in flight.
     InFlight,
+    /// An amount; its `window` is the begin.
+    Amount,
 }
 
 /// How much was used before the request.
@@ -143,6 +145,12 @@ impl View {
         limit: u64,
     ) -> Option<Usage> {
         noted.find(sort, key).map(|note| usage(note, limit))
+    }
+
+    /// What was used of an amount before, and when there is more, when that was noted.
+    pub(super) fn amount_aside(noted: &Noted, key: CounterKey) -> Option<(u64, u64)> {
+        let note = noted.find(Sort::Amount, key)?;
+        Some((note.used, note.reset_after))
     }
 
     /// Holds a place that was noted; `None` when it was not noted.

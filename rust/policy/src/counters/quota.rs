@@ -73,7 +73,7 @@ impl Spent {
 }
 
 /// The `window` of keys whose windows the calendar gives. A rolling window is never without length.
-const CALENDAR: u64 = 0;
+pub(super) const CALENDAR: u64 = 0;
 
 impl Counters {
     /// Takes one call of a calendar window's `limit`. A changed limit keeps what was counted. `None` when too many callers are

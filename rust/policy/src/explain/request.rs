@@ -87,6 +87,7 @@ pub struct Parsed {
 }
 
 /// An answer that was read.
+#[derive(Clone)]
 pub struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,

@@ -37,6 +37,7 @@ pub static KIND: Kind = Kind {
     about: "Identifies callers in one of several ways; the first whose credential is there decides.",
     on_error: OnError::Deny,
     needs_identity: false,
+    needs_prompt: false,
     reasons: &[&MISSING],
     schema: Settings::json_schema,
     compile,

@@ -7,10 +7,13 @@
 //! # Example
 //! ```yaml
 //! - { id: key, kind: api_key, in: { header: X-Api-Key } }
+//! - { id: bearer, kind: api_key, in: { header: Authorization } }
 //! ```
 //!
 //! # On failure
 //! 401: keys are looked up by their SHA-256 in the directory, so an answer does not tell how much of a key was right (H13).
+//!
+//! In `Authorization` the key stands after `Bearer`, as client libraries of models send it.
 //!
 //! A request that brings several keys is refused: nobody can say which one the service would see.
 
@@ -19,12 +22,13 @@ use lockgate_config::{OnError, PolicyEntry, Problem, Spanned, decode};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::block::blocked;
 use crate::directory::{self, KeyLookup};
 use crate::env::Env;
 use crate::identity::Identity;
 use crate::place::{Lookup, Place, Several};
 use crate::policy::{Compiled, Compiling, Kind, Phase, Policy};
-use crate::reason::Reason;
+use crate::reason::{CREDENTIAL_BLOCKED, Reason};
 use crate::request::RequestView;
 use crate::verdict::{Effects, Refusal, Verdict};
 
@@ -35,6 +39,7 @@ pub static KIND: Kind = Kind {
     about: "Identifies the application by an API key in a header, query parameter or cookie.",
     on_error: OnError::Deny,
     needs_identity: false,
+    needs_prompt: false,
     reasons: &[&MISSING, &INVALID, &EXPIRED],
     schema: Settings::json_schema,
     compile,
@@ -70,6 +75,10 @@ struct Settings {
     forward: bool,
 }
 
+const BEARER_SCHEME: &[u8] = b"bearer ";
+/// Where a key stands after the name of a scheme.
+const BEARER: Lookup = Lookup::Header(header::AUTHORIZATION);
+
 #[derive(Debug)]
 struct ApiKey {
     lookup: Lookup,
@@ -89,11 +98,15 @@ fn compile(entry: &PolicyEntry, _: &Compiling<'_>) -> Compiled {
     );
     let lookup = place.compile(span).map_err(|problem| vec![problem])?;
     let (sort, name) = (place.sort(), place.name());
-    let challenge = HeaderValue::from_str(&format!("ApiKey in=\"{sort}\", name=\"{name}\""))
-        .map_err(|_| {
-            let message = format!("`{name}` cannot be the name of a {sort} field");
-            vec![Problem::new(span, message)]
-        })?;
+    let challenge = if lookup == BEARER {
+        "Bearer".to_owned()
+    } else {
+        format!("ApiKey in=\"{sort}\", name=\"{name}\"")
+    };
+    let challenge = HeaderValue::from_str(&challenge).map_err(|_| {
+        let message = format!("`{name}` cannot be the name of a {sort} field");
+        vec![Problem::new(span, message)]
+    })?;
     Ok(Box::new(ApiKey {
         lookup,
         forward: settings.forward,
@@ -102,6 +115,16 @@ fn compile(entry: &PolicyEntry, _: &Compiling<'_>) -> Compiled {
 }
 
 impl ApiKey {
+    /// The key without the name of its scheme; `None` when it is of another scheme.
+    fn bare<'a>(&self, value: &'a [u8]) -> Option<&'a [u8]> {
+        if self.lookup != BEARER {
+            return Some(value);
+        }
+        let (scheme, key) = value.split_at_checked(BEARER_SCHEME.len())?;
+        let key = key.trim_ascii();
+        (scheme.eq_ignore_ascii_case(BEARER_SCHEME) && !key.is_empty()).then_some(key)
+    }
+
     fn refusal(&self, reason: &'static Reason, detail: &'static str) -> Box<Refusal> {
         let mut refusal = Refusal::new(reason, detail);
         refusal
@@ -132,10 +155,13 @@ impl Policy for ApiKey {
                 );
             }
         };
-        if env.facts.are_recorded() && directory::holds_mark_among_others(&key) {
+        let Some(key) = self.bare(&key) else {
+            return Verdict::NoCredential(self.refusal(&MISSING, "the request has no API key"));
+        };
+        if env.facts.are_recorded() && directory::holds_mark_among_others(key) {
             return env.not_recorded("the whole key");
         }
-        match env.directory.key(&key, env.now) {
+        match env.directory.key(key, env.now) {
             KeyLookup::Live(application) => Verdict::Identified(
                 Box::new(Identity::of_application(application, KIND.name)),
                 removal(&self.lookup, self.forward),
@@ -143,6 +169,12 @@ impl Policy for ApiKey {
             KeyLookup::Expired => {
                 Verdict::Deny(self.refusal(&EXPIRED, "the API key is no longer valid"))
             }
+            KeyLookup::Blocked(until) => Verdict::Deny(blocked(
+                &CREDENTIAL_BLOCKED,
+                "the API key is not accepted for now",
+                until,
+                env.now,
+            )),
             KeyLookup::Suspended | KeyLookup::Unknown => {
                 Verdict::Deny(self.refusal(&INVALID, "the API key is not accepted"))
             }

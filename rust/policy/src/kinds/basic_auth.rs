@@ -40,6 +40,7 @@ pub static KIND: Kind = Kind {
     about: "Identifies the application by a user name and a password.",
     on_error: OnError::Deny,
     needs_identity: false,
+    needs_prompt: false,
     reasons: &[&MISSING, &INVALID],
     schema: Settings::json_schema,
     compile,

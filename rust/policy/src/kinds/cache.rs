@@ -32,6 +32,7 @@ pub static KIND: Kind = Kind {
     about: "Keeps answers as a shared cache (RFC 9111), apart for each application.",
     on_error: OnError::Allow,
     needs_identity: false,
+    needs_prompt: false,
     reasons: &[],
     schema: Settings::json_schema,
     compile,

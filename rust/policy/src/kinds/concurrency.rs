@@ -34,6 +34,7 @@ pub static KIND: Kind = Kind {
     about: "Lets each caller have only so many requests in flight.",
     on_error: OnError::Deny,
     needs_identity: false,
+    needs_prompt: false,
     reasons: &[&EXCEEDED],
     schema: Settings::json_schema,
     compile,

@@ -41,6 +41,7 @@ pub static KIND: Kind = Kind {
     about: "Lets pages of other origins call the API from a browser, and answers preflights.",
     on_error: OnError::Deny,
     needs_identity: false,
+    needs_prompt: false,
     reasons: &[&ORIGIN_REFUSED, &METHOD_REFUSED, &HEADER_REFUSED],
     schema: Settings::json_schema,
     compile,

@@ -38,6 +38,7 @@ pub static KIND: Kind = Kind {
     about: "Tells callers that a version is going away, and where to go; brown-outs on a schedule.",
     on_error: OnError::Allow,
     needs_identity: false,
+    needs_prompt: false,
     reasons: &[&BROWNOUT, &BROWNOUT_GONE, &SUNSET_PASSED],
     schema: Settings::json_schema,
     compile,

@@ -42,6 +42,7 @@ pub static KIND: Kind = Kind {
     about: "Refuses GraphQL requests that are too deep, too long or too costly.",
     on_error: OnError::Deny,
     needs_identity: false,
+    needs_prompt: false,
     reasons: &[&REFUSED, &UNREADABLE, &ENCODED, &BODY_TOO_LARGE],
     schema: Settings::json_schema,
     compile,

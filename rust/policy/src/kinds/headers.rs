@@ -30,6 +30,7 @@ pub static KIND: Kind = Kind {
     about: "Sets, adds and removes fields of the forwarded request and of the answer.",
     on_error: OnError::Deny,
     needs_identity: false,
+    needs_prompt: false,
     reasons: &[],
     schema: Settings::json_schema,
     compile,

@@ -44,6 +44,7 @@ pub static KIND: Kind = Kind {
     about: "Identifies callers by a signature over the request.",
     on_error: OnError::Deny,
     needs_identity: false,
+    needs_prompt: false,
     reasons: &[
         &MISSING,
         &MALFORMED,

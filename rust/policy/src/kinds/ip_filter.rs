@@ -32,6 +32,7 @@ pub static KIND: Kind = Kind {
     about: "Lets requests pass by the caller's address.",
     on_error: OnError::Deny,
     needs_identity: false,
+    needs_prompt: false,
     reasons: &[&REFUSED],
     schema: Settings::json_schema,
     compile,

@@ -32,6 +32,7 @@ pub static KIND: Kind = Kind {
     about: "Refuses JSON bodies that are too deep, too large or ambiguous.",
     on_error: OnError::Deny,
     needs_identity: false,
+    needs_prompt: false,
     reasons: &[&REFUSED, &ENCODED, &BODY_TOO_LARGE],
     schema: Settings::json_schema,
     compile,

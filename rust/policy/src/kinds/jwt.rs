@@ -45,6 +45,7 @@ pub static KIND: Kind = Kind {
     about: "Identifies callers by a signed token of an issuer you trust.",
     on_error: OnError::Deny,
     needs_identity: false,
+    needs_prompt: false,
     reasons: &[
         &MISSING,
         &MALFORMED,
@@ -494,5 +495,9 @@ impl Policy for Jwt {
             Keys::Known(_) => &[],
             Keys::Fetched(endpoint) => endpoint,
         }
+    }
+
+    fn key_sets(&self) -> &[Arc<Endpoint>] {
+        self.endpoints()
     }
 }

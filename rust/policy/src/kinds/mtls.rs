@@ -20,10 +20,11 @@ use lockgate_config::{Each, OnError, PolicyEntry, Problem, Spanned, decode};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::block::blocked;
 use crate::env::Env;
 use crate::identity::Identity;
 use crate::policy::{Compiled, Compiling, Kind, Phase, Policy};
-use crate::reason::Reason;
+use crate::reason::{CREDENTIAL_BLOCKED, Reason};
 use crate::request::RequestView;
 use crate::verdict::{Effects, Refusal, Verdict};
 
@@ -34,6 +35,7 @@ pub static KIND: Kind = Kind {
     about: "Identifies the application by its client certificate.",
     on_error: OnError::Deny,
     needs_identity: false,
+    needs_prompt: false,
     reasons: &[&MISSING, &UNKNOWN],
     schema: Settings::json_schema,
     compile,
@@ -146,7 +148,14 @@ impl Policy for Mtls {
         let mut names = certificate.names.iter();
         let accepted = self.0.is_empty()
             || names.any(|name| self.0.iter().any(|pattern| pattern.matches(name)));
-        match env.directory.certificate(certificate) {
+        let known = env.directory.certificate(certificate);
+        if known.is_some()
+            && let Some(until) = env.directory.blocked_until(&certificate.sha256, env.now)
+        {
+            let detail = "the client certificate is not accepted for now";
+            return Verdict::Deny(blocked(&CREDENTIAL_BLOCKED, detail, until, env.now));
+        }
+        match known {
             Some(application) if accepted && !application.suspended => {
                 let identity = Identity::of_application(application.clone(), KIND.name);
                 Verdict::Identified(Box::new(identity), Effects::new())

@@ -47,6 +47,7 @@ pub static KIND: Kind = Kind {
     about: "Identifies callers by a token that the authorization server says is active.",
     on_error: OnError::Deny,
     needs_identity: false,
+    needs_prompt: false,
     reasons: &[&MISSING, &MALFORMED, &INACTIVE, &WRONG_AUDIENCE],
     schema: Settings::json_schema,
     compile,

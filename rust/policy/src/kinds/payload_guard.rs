@@ -40,6 +40,7 @@ pub static KIND: Kind = Kind {
     about: "Refuses requests that carry attacks such as SQL injection, cross-site scripting and log4shell.",
     on_error: OnError::Deny,
     needs_identity: false,
+    needs_prompt: false,
     reasons: &[&ATTACK, &UNREADABLE, &ENCODED, &BODY_TOO_LARGE],
     schema: Settings::json_schema,
     compile,

@@ -38,6 +38,7 @@ pub static KIND: Kind = Kind {
     about: "Gives each caller so many requests for a time of the calendar, by plan.",
     on_error: OnError::Deny,
     needs_identity: false,
+    needs_prompt: false,
     reasons: &[&EXCEEDED, &NO_PLAN, &CLOSED],
     schema: Settings::json_schema,
     compile,

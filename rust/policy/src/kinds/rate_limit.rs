@@ -41,6 +41,7 @@ pub static KIND: Kind = Kind {
     about: "Lets each caller send only so many requests in a time.",
     on_error: OnError::Deny,
     needs_identity: false,
+    needs_prompt: false,
     reasons: &[&EXCEEDED, &CLOSED],
     schema: Settings::json_schema,
     compile,

@@ -38,6 +38,7 @@ pub static KIND: Kind = Kind {
     about: "Replaces named fields and what looks like a secret in answers.",
     on_error: OnError::Deny,
     needs_identity: false,
+    needs_prompt: false,
     reasons: &[],
     schema: Settings::json_schema,
     compile,

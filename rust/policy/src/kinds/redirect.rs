@@ -35,6 +35,7 @@ pub static KIND: Kind = Kind {
     about: "Sends callers to another path or host that the document names.",
     on_error: OnError::Deny,
     needs_identity: false,
+    needs_prompt: false,
     reasons: &[&NOT_CANONICAL],
     schema: Settings::json_schema,
     compile,

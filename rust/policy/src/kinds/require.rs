@@ -34,6 +34,7 @@ pub static KIND: Kind = Kind {
     about: "Lets only callers pass who have the scopes, roles, plan or claims that it names.",
     on_error: OnError::Deny,
     needs_identity: true,
+    needs_prompt: false,
     reasons: &[&UNIDENTIFIED, &SCOPE, &ROLE, &PLAN, &CLAIM],
     schema: Settings::json_schema,
     compile,

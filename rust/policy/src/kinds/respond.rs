@@ -35,6 +35,7 @@ pub static KIND: Kind = Kind {
     about: "Answers requests itself with what the document says.",
     on_error: OnError::Deny,
     needs_identity: false,
+    needs_prompt: false,
     reasons: &[],
     schema: Settings::json_schema,
     compile,

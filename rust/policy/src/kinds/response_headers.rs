@@ -33,6 +33,7 @@ pub static KIND: Kind = Kind {
     about: "Gives every answer security headers, and removes those that tell what the service is made of.",
     on_error: OnError::Allow,
     needs_identity: false,
+    needs_prompt: false,
     reasons: &[],
     schema: Settings::json_schema,
     compile,

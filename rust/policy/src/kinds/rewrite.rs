@@ -36,6 +36,7 @@ pub static KIND: Kind = Kind {
     about: "Forwards requests to another path, or with another query, than the caller sent.",
     on_error: OnError::Deny,
     needs_identity: false,
+    needs_prompt: false,
     reasons: &[&NOT_CANONICAL],
     schema: Settings::json_schema,
     compile,

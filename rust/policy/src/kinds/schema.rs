@@ -45,6 +45,7 @@ pub static KIND: Kind = Kind {
     about: "Judges requests, and answers when asked to, by the API's OpenAPI document.",
     on_error: OnError::Deny,
     needs_identity: false,
+    needs_prompt: false,
     reasons: &[
         &REFUSED,
         &UNLISTED,
@@ -183,7 +184,7 @@ fn document(entry: &PolicyEntry, compiling: &Compiling<'_>) -> Result<Spanned<St
             span,
             value: name.to_owned(),
         }),
-        (None, Origin::Gateway | Origin::Api { .. }) => Err(Problem::new(
+        (None, Origin::Gateway | Origin::Api { .. } | Origin::Model { .. }) => Err(Problem::new(
             &span,
             "the policy judges by the OpenAPI document of a version, and stands outside of one",
         )

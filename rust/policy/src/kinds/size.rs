@@ -36,6 +36,7 @@ pub static KIND: Kind = Kind {
     about: "Bounds the path, the head, the body and the time to receive it.",
     on_error: OnError::Deny,
     needs_identity: false,
+    needs_prompt: false,
     reasons: &[
         &URI_TOO_LONG,
         &HEAD_TOO_LARGE,

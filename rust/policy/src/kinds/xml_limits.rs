@@ -36,6 +36,7 @@ pub static KIND: Kind = Kind {
     about: "Refuses XML bodies that are too deep, too large, or declare document types and entities.",
     on_error: OnError::Deny,
     needs_identity: false,
+    needs_prompt: false,
     reasons: &[&REFUSED, &ENCODED, &BODY_TOO_LARGE],
     schema: Settings::json_schema,
     compile,

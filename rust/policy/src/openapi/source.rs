@@ -1,5 +1,7 @@
 //! The text of an OpenAPI document: values by JSON pointer, with their positions, and references within it.
 
+use std::sync::Arc;
+
 use lockgate_config::{Node, Problem, Span, Spanned, Value as NodeValue, nearest};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
@@ -208,9 +210,10 @@ fn node_of(file: &str, value: Value) -> Node {
         },
         Value::String(text) => NodeValue::Text(text),
         Value::Array(items) => {
-            NodeValue::List(items.into_iter().map(|item| node_of(file, item)).collect())
+            let items = items.into_iter().map(|item| node_of(file, item));
+            NodeValue::List(Arc::new(items.collect()))
         }
-        Value::Object(members) => NodeValue::Map(
+        Value::Object(members) => NodeValue::Map(Arc::new(
             members
                 .into_iter()
                 .map(|(name, value)| {
@@ -218,7 +221,7 @@ fn node_of(file: &str, value: Value) -> Node {
                     (lockgate_config::Key { name, span }, node_of(file, value))
                 })
                 .collect(),
-        ),
+        )),
     };
     Node { span, value }
 }

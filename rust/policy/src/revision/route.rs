@@ -5,13 +5,16 @@ use std::sync::Arc;
 use http::Method;
 use http::header::ALLOW;
 use lockgate_config::RecordBody;
+use lockgate_llm::{Call, Surface};
 
-use crate::chain::{Chain, Outcome, Progress, Step};
+use crate::chain::{Chain, Halt, Outcome, Progress, Step};
 use crate::env::Env;
+use crate::problem_details::Form;
+use crate::prompt_reading::{self, Unread};
 use crate::reason;
 use crate::request::RequestView;
 use crate::router::{Template, takes};
-use crate::verdict::Refusal;
+use crate::verdict::{Need, Refusal};
 
 /// Requests that are treated alike.
 #[derive(Debug)]
@@ -49,6 +52,8 @@ pub enum RouteTarget {
     Split(Vec<(u32, Arc<str>)>),
     /// Several together.
     Aggregate(Vec<Part>),
+    /// A model that the caller names.
+    Models(Arc<[Arc<str>]>),
 }
 
 /// One part of an aggregated answer.
@@ -76,7 +81,17 @@ impl Route {
         progress: &mut Progress,
         env: &mut Env<'_>,
     ) -> Step {
-        let step = self.chain.advance(request, &self.id, progress, env);
+        let step = match &self.target {
+            RouteTarget::Models(models) => self.ask(models, request, progress, env),
+            _ => match self.chain.advance(request, &self.id, progress, env) {
+                Halt::Step(step) => step,
+                // Its policies that judge prompts were left out when it was compiled: what is left is a fault, and no request passes it.
+                Halt::Prompt => Step::Decided(Outcome::Refuse(Box::new(Refusal::new(
+                    &reason::UNDECIDED,
+                    "a policy could not decide about this request",
+                )))),
+            },
+        };
         let takes = takes(&self.methods, request.method);
         match step {
             Step::Decided(Outcome::Forward) if !takes => {
@@ -86,12 +101,56 @@ impl Route {
         }
     }
 
+    /// The form in which a caller of this route wants errors.
+    pub fn form(&self, request: &RequestView<'_>) -> Form {
+        let surface = match &self.target {
+            RouteTarget::Models(_) => {
+                let path = self.forwarded_path(request.path);
+                Call::of(request.method.as_str(), path).map(|call| surface(&call))
+            }
+            _ => None,
+        };
+        surface.map_or_else(|| Form::of(request.headers), Form::Model)
+    }
+
+    /// Advances through what policies say of a call to a model, which is read where the first of them needs it.
+    fn ask(
+        &self,
+        models: &[Arc<str>],
+        request: &RequestView<'_>,
+        progress: &mut Progress,
+        env: &mut Env<'_>,
+    ) -> Step {
+        loop {
+            let halt = self.chain.advance(request, &self.id, progress, env);
+            match halt {
+                Halt::Step(Step::Decided(Outcome::Forward)) if progress.prompt.is_none() => {}
+                Halt::Step(step) => return step,
+                Halt::Prompt => {}
+            }
+            let asked = (request, self.forwarded_path(request.path));
+            match prompt_reading::read(asked, models) {
+                Ok(prompt) => progress.prompt = Some(Box::new(prompt)),
+                Err(Unread::Need(limit)) => return Step::Need(Need::Body(limit)),
+                Err(Unread::Refused(refusal)) => return Step::Decided(Outcome::Refuse(refusal)),
+            }
+        }
+    }
+
     /// The path as it is forwarded: the canonical path without the base, byte for byte.
     pub fn forwarded_path<'a>(&self, path: &'a str) -> &'a str {
         match path.get(self.strip..) {
             Some("") | None => "/",
             Some(rest) => rest,
         }
+    }
+}
+
+/// The language of a call, in which its errors are said.
+const fn surface(call: &Call) -> Surface {
+    match call {
+        Call::Chat { surface, .. } | Call::Models(surface) => *surface,
+        Call::Embeddings => Surface::OpenaiChat,
     }
 }
 
@@ -108,6 +167,7 @@ impl std::fmt::Display for RouteTarget {
                 let names: Vec<&str> = parts.iter().map(|part| &*part.upstream).collect();
                 f.write_str(&names.join(" + "))
             }
+            Self::Models(names) => write!(f, "models {}", names.join(", ")),
         }
     }
 }

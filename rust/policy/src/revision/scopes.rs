@@ -75,7 +75,10 @@ impl Build<'_> {
     ) -> Arc<Chain> {
         let mut effective: Vec<Arc<BoundPolicy>> = Vec::new();
         for policy in outer.iter().chain(inner) {
-            match effective.iter().position(|other| other.id == policy.id) {
+            // What a model asks for comes on top, and two models may use the same names.
+            let of_model = matches!(policy.origin, Origin::Model { .. });
+            let same = |other: &Arc<BoundPolicy>| !of_model && other.id == policy.id;
+            match effective.iter().position(same) {
                 None => effective.push(policy.clone()),
                 Some(at) => {
                     if let Some(overridden) = effective.get(at).filter(|other| other.is_final) {

@@ -12,8 +12,8 @@ use crate::router::{Conditions, Template};
 
 impl Build<'_> {
     pub(super) fn upstream(&mut self, name: &Spanned<String>) -> Option<Arc<str>> {
-        if self.document.upstreams.get(name).is_some() {
-            return Some(Arc::from(name.as_str()));
+        if let Some(known) = self.upstreams.get(name.as_str()) {
+            return Some(known.clone());
         }
         self.problems.push(Problem::unknown(
             &name.span,

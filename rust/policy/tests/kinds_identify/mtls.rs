@@ -83,6 +83,32 @@ fn a_certificate_of_a_suspended_application_is_refused() {
 }
 
 #[test]
+fn a_blocked_certificate_is_refused_until_the_end_and_by_no_name_either() {
+    let revision = compile(&gateway(""));
+    let blocked = |until| {
+        let mut revision = compile(&gateway(""));
+        let directory = (*revision.directory).clone();
+        revision.directory =
+            std::sync::Arc::new(directory.with_blocked([([0xab; 32], until)].into()));
+        revision
+    };
+    let ask = |revision: &lockgate_policy::Revision| {
+        let certificate = ClientCertificate {
+            sha256: [0xab; 32],
+            names: vec!["uri:spiffe://example.org/shop".to_owned()],
+        };
+        let request = call("GET", "/orders/7", &[]);
+        judged(revision, &request, Some(&certificate), |_| {
+            Fact::Unavailable("none".into())
+        })
+    };
+    assert_eq!(ask(&revision), "");
+    let later = lockgate_policy::Timestamp(NOW.0 + 1);
+    assert_eq!(ask(&blocked(later)), "credential.blocked");
+    assert_eq!(ask(&blocked(NOW)), "");
+}
+
+#[test]
 fn bad_settings_say_what_to_write() {
     for (settings, expected) in [
         (", names: []", "the list is empty"),

@@ -78,6 +78,7 @@ fn through(revision: &Revision, answer: &Answer<'_>, long: bool) -> (Told, Vec<W
         body: Body::Absent,
         variables: &[],
         identity: None,
+        prompt: None,
     };
     let counters = std::sync::Arc::<Counters>::default();
     let mut env = Env {
@@ -87,9 +88,7 @@ fn through(revision: &Revision, answer: &Answer<'_>, long: bool) -> (Told, Vec<W
         counters: &counters,
     };
     let mut progress = Progress::default();
-    let step = route
-        .chain
-        .advance(&view, &route.id, &mut progress, &mut env);
+    let step = route.advance(&view, &mut progress, &mut env);
     assert!(matches!(step, Step::Decided(Outcome::Forward)), "{step:?}");
     let before = progress.verdicts.len();
     let fields = answer

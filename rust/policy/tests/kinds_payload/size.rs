@@ -26,6 +26,7 @@ fn with_body(settings: &str, body: Body<'_>) -> (String, Vec<String>) {
         body,
         variables: &[],
         identity: None,
+        prompt: None,
     };
     let mut env = Env {
         now: NOW,
@@ -34,10 +35,7 @@ fn with_body(settings: &str, body: Body<'_>) -> (String, Vec<String>) {
         counters: &std::sync::Arc::<Counters>::default(),
     };
     let mut progress = Progress::default();
-    match route
-        .chain
-        .advance(&view, &route.id, &mut progress, &mut env)
-    {
+    match route.advance(&view, &mut progress, &mut env) {
         Step::Decided(Outcome::Forward) => {
             let bounds = progress.effects.iter().map(|effect| match effect {
                 Effect::LimitBody(bytes) => format!("{bytes} bytes"),

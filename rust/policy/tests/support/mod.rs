@@ -130,6 +130,7 @@ pub fn send(
                 body: Body::Absent,
                 variables: &[],
                 identity: None,
+                prompt: None,
             };
             let mut env = Env {
                 now: Timestamp(micros),
@@ -138,10 +139,7 @@ pub fn send(
                 counters,
             };
             let route = &revision.routes[at];
-            match route
-                .chain
-                .advance(&view, &route.id, &mut Progress::default(), &mut env)
-            {
+            match route.advance(&view, &mut Progress::default(), &mut env) {
                 Step::Decided(Outcome::Forward) => String::new(),
                 Step::Decided(Outcome::Refuse(refusal)) => {
                     let answer = problem_response(&refusal, "1", Form::Json);
@@ -204,6 +202,7 @@ pub fn judged(
             .map_or(Body::Absent, |body| Body::Read(body.as_bytes())),
         variables: &[],
         identity: None,
+        prompt: None,
     };
     let mut facts = Facts::default();
     let mut progress = Progress::default();
@@ -214,10 +213,7 @@ pub fn judged(
             directory: &revision.directory,
             counters: &Arc::default(),
         };
-        match route
-            .chain
-            .advance(&view, &route.id, &mut progress, &mut env)
-        {
+        match route.advance(&view, &mut progress, &mut env) {
             Step::Decided(Outcome::Forward) => return String::new(),
             Step::Decided(Outcome::Refuse(refusal)) => return refusal.reason.code.to_owned(),
             Step::Need(lockgate_policy::Need::Fact(wanted)) => {
@@ -258,6 +254,7 @@ pub fn answer(
         body: Body::Absent,
         variables: &[],
         identity: None,
+        prompt: None,
     };
     let mut progress = Progress::default();
     let mut env = Env {
@@ -267,10 +264,7 @@ pub fn answer(
         counters,
     };
     let text = |value: &http::HeaderValue| value.to_str().unwrap().to_owned();
-    match route
-        .chain
-        .advance(&view, &route.id, &mut progress, &mut env)
-    {
+    match route.advance(&view, &mut progress, &mut env) {
         Step::Decided(Outcome::Forward) => {
             let fields = progress.edits.iter().map(|edit| match edit {
                 lockgate_policy::ResponseEdit::Add(name, value) => (name.to_string(), text(value)),

@@ -129,7 +129,17 @@ impl Reloader {
         if !shared.rollouts.replace(shared, readmitted)? {
             shared.current.store(readmitted(&current)?.into());
         }
+        self.block(shared);
         Ok(changed)
+    }
+
+    /// Refuses what is blocked for a time from now on.
+    pub fn block(&self, shared: &Shared) {
+        if let Some(history) = &self.history {
+            shared
+                .blocks
+                .store(history.blocks(&shared.blocks.load()).into());
+        }
     }
 
     /// Looks after the generation that is on trial: proves it, or goes back by itself. What a rollout tries is looked after by its

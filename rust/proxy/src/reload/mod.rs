@@ -7,15 +7,17 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use lockgate_config::{Base, Problem, Source};
+use lockgate_config::{Base, Problem, Source, one_line};
 use lockgate_generations::{Kept, Nack, PublicKey, Store};
 use parking_lot::{Mutex, MutexGuard};
+use serde_json::{Value, json};
 
 use crate::candidate::Candidate;
 use crate::clock::Clock;
 use crate::compile::{Compiled, compile, fenced, needs_a_start};
 use crate::core::{Generation, Shared};
 use crate::history::{Bake, History};
+use crate::metrics;
 use crate::rollout::{self, Reload};
 use crate::taster::Taster;
 
@@ -37,6 +39,8 @@ pub struct Options {
     pub rollouts_only: bool,
     /// The time of day.
     pub clock: Clock,
+    /// What gives memory back to the system, on the thread that has read a document.
+    pub give_back: Option<fn()>,
 }
 
 /// What a reload may do that it does not do by itself.
@@ -71,6 +75,7 @@ pub struct Reloader {
     taster: Option<Taster>,
     rollouts_only: bool,
     clock: Clock,
+    give_back: Option<fn()>,
     cores: usize,
     history: Option<History>,
     /// The files of the last reading that came as far, whether or not it is served.
@@ -83,6 +88,8 @@ pub struct Reloader {
     /// What the rollout tries, for the disk to keep when it is the last good one.
     tried: Mutex<Option<Material>>,
     notices: Mutex<VecDeque<String>>,
+    /// Why the last candidate was not served; nothing once one was.
+    refused: Mutex<Option<Value>>,
 }
 
 /// What a bundle of a candidate is made of.
@@ -200,13 +207,50 @@ impl Reloader {
             let _turn = self.turn_since(went_back)?;
             self.serve(shared, passed, how.force)
         });
-        served.unwrap_or_else(|nack| Applied {
-            applied: false,
-            id: current.id.to_string(),
-            generation: self.current().map(|kept| kept.generation),
-            reason: Some(nack.code()),
-            problems: nack.problems(&self.source.name()),
-        })
+        self.tidy();
+        match served {
+            Ok(applied) => {
+                *self.refused.lock() = None;
+                applied
+            }
+            Err(nack) => {
+                self.note(&nack);
+                Applied {
+                    applied: false,
+                    id: current.id.to_string(),
+                    generation: self.current().map(|kept| kept.generation),
+                    reason: Some(nack.code()),
+                    problems: nack.problems(&self.source.name()),
+                }
+            }
+        }
+    }
+
+    /// Remembers why a candidate is not served, for whoever asks the node. One that waits for a rollout is not refused.
+    fn note(&self, nack: &Nack) {
+        if matches!(nack, Nack::Rollout(_)) {
+            return;
+        }
+        let message = one_line(&nack.problems(&self.source.name()));
+        let said =
+            json!({ "at": self.now().to_string(), "reason": nack.code(), "message": message });
+        *self.refused.lock() = Some(said);
+    }
+
+    /// Counts since the start, and why the last candidate was not served.
+    pub fn stats(&self, shared: &Shared) -> Value {
+        let mut stats = metrics::stats(shared);
+        if let Some(all) = stats.as_object_mut() {
+            all.insert("refused".to_owned(), json!(*self.refused.lock()));
+        }
+        stats
+    }
+
+    /// Reading and compiling took several times the memory that stays.
+    fn tidy(&self) {
+        if let Some(give_back) = self.give_back {
+            give_back();
+        }
     }
 
     fn serve(&self, shared: &Shared, passed: Passed, force: bool) -> Result<Applied, Nack> {
@@ -257,6 +301,7 @@ impl Reloader {
         let current = shared.generation();
         let taster = self.taster.as_ref();
         let passed = fenced(|| self.examine(source, taster, Some(&current), false));
+        self.tidy();
         let Passed {
             mut generation,
             mut warnings,

@@ -27,6 +27,7 @@ impl Reloader {
             taster: options.taster,
             rollouts_only: options.rollouts_only,
             clock: options.clock,
+            give_back: options.give_back,
             cores: 0,
             history: None,
             read: Mutex::new(Base::folder(".")),
@@ -34,6 +35,7 @@ impl Reloader {
             turn: Mutex::default(),
             tried: Mutex::default(),
             notices: Mutex::default(),
+            refused: Mutex::default(),
             source,
         };
         reloader.watch(&Base::folder("."));
@@ -83,6 +85,7 @@ impl Reloader {
             Ok(first) => return Ok(first),
             Err(nack) => nack,
         };
+        self.note(&nack);
         let mut problems = nack.problems(&self.source.name());
         let Some(history) = &self.history else {
             return Err(StartError::Document(problems));

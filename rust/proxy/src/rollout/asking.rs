@@ -15,6 +15,8 @@ use super::expected::Expected;
 use super::tracks::Tracks;
 use crate::core::Shared;
 
+/// After so long, whoever serves on the same core may go on: what waits there waits no longer than this.
+const TURN: Duration = Duration::from_micros(50);
 /// Facts that are asked for about one request.
 const MOST_FACTS: usize = 8;
 /// Differences that wait for the guard; more of them change nothing.
@@ -105,6 +107,7 @@ impl Asking {
             return;
         };
         let budget = self.jobs.budget();
+        let mut turn = Duration::ZERO;
         while let Some(jobs) = self.jobs.next() {
             let mut before = thread_time();
             for job in jobs {
@@ -119,6 +122,11 @@ impl Asking {
                 before = now;
                 budget.spend(spent);
                 self.found.lock().spent += spent;
+                turn += spent;
+                if turn >= TURN {
+                    turn = Duration::ZERO;
+                    std::thread::yield_now();
+                }
             }
         }
     }
@@ -202,6 +210,7 @@ impl Asking {
             body: job.body.view(),
             variables: &variables,
             identity: None,
+            prompt: None,
         };
         for _ in 0..=MOST_FACTS {
             let step = fenced(|| {

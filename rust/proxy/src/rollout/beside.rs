@@ -190,12 +190,20 @@ impl Beside {
         if !budget.is_left() || budget.bytes.load(Ordering::Relaxed) > MOST_BYTES {
             return budget.shed_one();
         }
-        if self.waiting.lock().len() >= MOST {
+        // Whoever asks gives way, with the lock in its hand if need be: nobody who serves waits for it.
+        let has_room = |waiting: &Waiting| waiting.try_lock().is_some_and(|all| all.len() < MOST);
+        if !has_room(&self.waiting) {
             return budget.shed_one();
         }
         let job = job();
         budget.bytes.fetch_add(job.body.bytes(), Ordering::Relaxed);
-        self.waiting.lock().push(job);
+        match self.waiting.try_lock() {
+            Some(mut waiting) => waiting.push(job),
+            None => {
+                budget.bytes.fetch_sub(job.body.bytes(), Ordering::Relaxed);
+                budget.shed_one();
+            }
+        }
     }
 }
 

@@ -3,6 +3,10 @@
 use lockgate_rollout::Change;
 use serde::{Deserialize, Serialize};
 
+/// The most decisions that may be expected of everybody, and of named applications: what is never reached approves everything (F16).
+const MOST_OF_EVERYBODY: u64 = 10_000;
+const MOST_OF_NAMED: u64 = 1_000_000;
+
 /// Callers and a number of decisions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -29,6 +33,10 @@ pub struct Expected {
 }
 
 impl Allowance {
+    fn is_of_everybody(&self) -> bool {
+        self.applications.iter().any(|name| name == "*")
+    }
+
     fn covers(&self, application: Option<&str>) -> bool {
         self.applications
             .iter()
@@ -59,6 +67,21 @@ impl Expected {
             if allowance.at_most == 0 {
                 return Err(format!(
                     "`expect.{name}.at_most` is 0; write the most decisions, or leave `{name}` out"
+                ));
+            }
+            let (whose, most, instead) = if allowance.is_of_everybody() {
+                (
+                    "everybody's",
+                    MOST_OF_EVERYBODY,
+                    ", or name the applications",
+                )
+            } else {
+                ("these applications'", MOST_OF_NAMED, "")
+            };
+            if allowance.at_most > most {
+                return Err(format!(
+                    "`expect.{name}.at_most` approves {} of {whose} decisions, which no rollout reaches; write at most {most}{instead}",
+                    allowance.at_most
                 ));
             }
         }
@@ -121,6 +144,20 @@ mod tests {
         assert_eq!(
             expected(&["batch"], 0).check().unwrap_err(),
             "`expect.newly_refused.at_most` is 0; write the most decisions, or leave `newly_refused` out"
+        );
+    }
+
+    #[test]
+    fn a_number_that_is_never_reached_approves_nothing() {
+        assert!(expected(&["*"], 10_000).check().is_ok());
+        assert!(expected(&["batch"], 1_000_000).check().is_ok());
+        assert_eq!(
+            expected(&["*", "batch"], 10_001).check().unwrap_err(),
+            "`expect.newly_refused.at_most` approves 10001 of everybody's decisions, which no rollout reaches; write at most 10000, or name the applications"
+        );
+        assert_eq!(
+            expected(&["batch"], 1_000_001).check().unwrap_err(),
+            "`expect.newly_refused.at_most` approves 1000001 of these applications' decisions, which no rollout reaches; write at most 1000000"
         );
     }
 }

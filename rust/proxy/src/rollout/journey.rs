@@ -16,6 +16,7 @@ use super::beside::{Beside, process_time};
 use super::expected::Expected;
 use super::tracks::{Tracks, Traffic};
 use super::trial::{Serving, Trial};
+use super::welcome::Welcome;
 use crate::core::{Generation, Shared};
 
 /// How often traffic is reported to the guard.
@@ -77,6 +78,7 @@ pub struct Journey {
     pub(super) cpu_share: f64,
     pub(super) slow_us: Option<u64>,
     pub(super) totals: [Totals; 2],
+    welcome: Welcome,
     settled: bool,
     running: Option<Running>,
     /// The stage that requests see; nothing at the begin.
@@ -162,6 +164,7 @@ impl Journey {
             cpu_share: begun.cpu_share,
             slow_us: None,
             totals: Default::default(),
+            welcome: Welcome::default(),
             settled: false,
             seen: None,
         })
@@ -221,7 +224,12 @@ impl Journey {
             if let Some(totals) = self.totals.get_mut(place(bad.arm)) {
                 *totals.bad.entry(bad.metric).or_default() += 1;
             }
-            self.rollout.observe(now, Observation::Bad(bad));
+            if bad.metric != Metric::ClientError || self.welcome.refused(bad.caller) {
+                self.rollout.observe(now, Observation::Bad(bad));
+            }
+        }
+        for traffic in [&report.canary, &report.control] {
+            self.welcome.sent(traffic.sent().map(|(caller, _)| caller));
         }
         let [canary, control] = &mut self.totals;
         canary.traffic.absorb(&report.canary);
@@ -310,6 +318,8 @@ impl Journey {
             let [_, control] = &self.totals;
             self.slow_us = control.traffic.latencies.quantile(0.99);
             running.trial.slow_us = self.slow_us;
+            let (sent, steps) = (control.traffic.sent(), self.rollout.steps());
+            running.trial.arms = Arc::new(running.trial.arms.turned(sent, &steps));
         }
         // Of a rollout that has ended, the last stage stays to be seen.
         if !stage.is_end() {

@@ -22,6 +22,7 @@ mod serve;
 mod status;
 mod tracks;
 mod trial;
+mod welcome;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! What the requests of each core report, until the rollout takes it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use lockgate_rollout::{
@@ -75,7 +75,7 @@ pub struct Traffic {
     pub requests: u64,
     /// Their latencies.
     pub latencies: Latencies,
-    callers: HashSet<Caller>,
+    callers: HashMap<Caller, u64>,
 }
 
 impl Traffic {
@@ -83,8 +83,23 @@ impl Traffic {
     pub fn absorb(&mut self, other: &Self) {
         self.requests += other.requests;
         self.latencies.absorb(&other.latencies);
-        let room = MOST_CALLERS.saturating_sub(self.callers.len());
-        self.callers.extend(other.callers.iter().take(room));
+        for (caller, requests) in &other.callers {
+            self.note(*caller, *requests);
+        }
+    }
+
+    fn note(&mut self, caller: Caller, requests: u64) {
+        let room = self.callers.len() < MOST_CALLERS;
+        match self.callers.get_mut(&caller) {
+            Some(sum) => *sum += requests,
+            None if room => drop(self.callers.insert(caller, requests)),
+            None => {}
+        }
+    }
+
+    /// What each caller sent.
+    pub fn sent(&self) -> impl Iterator<Item = (Caller, u64)> {
+        self.callers.iter().map(|(caller, sent)| (*caller, *sent))
     }
 
     /// As the guard takes it.
@@ -182,13 +197,15 @@ impl Tracks {
         };
         traffic.requests += 1;
         traffic.latencies.add(micros);
-        if traffic.callers.len() < MOST_CALLERS {
-            traffic.callers.insert(caller);
-        }
+        traffic.note(caller, 1);
         if let Some(bad) = bad {
             // The guard counts a caller once in a window: those are kept first, so that a burst drowns nobody.
             let is_first = report.seen.len() < MOST_CALLERS
                 && report.seen.insert((bad.arm, bad.metric, bad.caller));
+            // Each may be the one that is enough; a burst is looked at once.
+            if is_first && bad.arm == Arm::Canary {
+                self.wake.notify_one();
+            }
             if is_first || report.bad.len() < MOST_BAD {
                 report.bad.push(bad);
             }

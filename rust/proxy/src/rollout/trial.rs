@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lockgate_policy::Timestamp;
+use lockgate_policy::{Timestamp, is_block};
 use lockgate_recording::{Decision, Event};
 use lockgate_rollout::{Arm, Arms, BadEvent, Ceiling, Metric, Moment, Share};
 
@@ -161,12 +161,17 @@ impl Watch {
             {
                 Some(Metric::GatewayError)
             }
+            // Somebody ordered it, whatever the revision.
+            Some(code) if is_block(code) => None,
             // Paired decisions alone judge what the change says that it will refuse.
             Some(_) if event.decision == Decision::Refuse => {
                 let is_expected = self.trial.expected.refusals_of(application);
                 (!is_expected).then_some(Metric::Refusal)
             }
             _ if event.status >= 500 => Some(Metric::ServerError),
+            None if event.decision == Decision::Forward && event.status >= 400 => {
+                Some(Metric::ClientError)
+            }
             _ => is_slow.then_some(Metric::Slow),
         }
     }

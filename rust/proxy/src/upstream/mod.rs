@@ -166,7 +166,8 @@ pub struct Building<'a> {
 }
 
 impl Service {
-    fn new(
+    /// The service of these settings; what is wrong with them is added to `problems`.
+    pub fn new(
         name: &str,
         settings: &Upstream,
         building: &Building<'_>,

@@ -30,6 +30,11 @@ impl Around<'_> {
         for (_, upstream) in objects(root.get_mut("upstreams")) {
             upstream["targets"] = json!([format!("http://{}", self.backend)]);
         }
+        for (_, model) in objects(root.get_mut("models")) {
+            for target in model["targets"].as_array_mut().into_iter().flatten() {
+                target["url"] = json!(format!("http://{}", self.backend));
+            }
+        }
         for (_, application) in objects(root.get_mut("applications")) {
             if let Some(list) = application
                 .get_mut("certificates")

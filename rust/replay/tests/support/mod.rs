@@ -157,6 +157,7 @@ impl Recorded {
             candidate,
             self.folder.path(),
             expectation,
+            Vec::new(),
             &mut |_| true,
         )
         .unwrap()
@@ -244,6 +245,7 @@ pub fn decide(
             body,
             variables: &variables,
             identity: None,
+            prompt: None,
         };
         let mut env = Env {
             now: Timestamp(at),

@@ -103,3 +103,42 @@ fn who_is_revoked_while_a_rollout_runs_is_refused_by_both_revisions() {
     assert_eq!(gateway.ask("").0, 401);
     gateway.stop();
 }
+
+#[test]
+fn who_is_blocked_while_a_rollout_runs_is_refused_by_both_revisions_until_the_end_and_nobody_is_blamed()
+ {
+    for (what, code) in [
+        ("127.0.0.1", "source.blocked"),
+        ("shop", "application.blocked"),
+        (&*sha256_hex(b"lg_key"), "credential.blocked"),
+    ] {
+        let gateway = start();
+        let (shared, reloader) = gateway.node.parts();
+        gateway.begin(OTHER);
+        gateway.go_to("canary 1");
+        let before = gateway.until(|_| true)["stage"].clone();
+        let wanted = crate::members::Wanted {
+            what: what.to_owned(),
+            seconds: 60,
+            why: "a burst".to_owned(),
+            who: "ada".to_owned(),
+            per_minute: None,
+        };
+        let blocked = reloader.change_members(shared, |history, current, now| {
+            let block = wanted.block(Some(&current.directory), now)?;
+            let kept = history.ask_members(|members, _| members.block(block, now));
+            kept.map_err(|error| error.to_string())
+        });
+        assert_eq!(blocked, Ok(()));
+        let (status, body) = gateway.ask("");
+        assert_eq!(status, 403);
+        assert!(body.contains(code), "{body}");
+        assert_eq!(gateway.until(|_| true)["stage"], before);
+        assert!(shared.rollouts.end(shared));
+        assert_eq!(gateway.ask("").0, 403, "the base as well");
+        let end = Timestamp(gateway.clock.now().0 + 60_000_000);
+        gateway.clock.set(end);
+        assert_eq!(gateway.ask("").0, 200, "free at its time");
+        gateway.stop();
+    }
+}

@@ -2,6 +2,7 @@
 "use strict";
 const live = document.getElementById("live");
 if (live) {
+  let last = "";
   const seconds = Number(live.dataset.seconds);
   const again = async () => {
     // What is pointed at or marked stays as it is.
@@ -9,7 +10,10 @@ if (live) {
     if (!document.hidden && !busy) {
       try {
         const answer = await fetch(live.dataset.again, { headers: { Accept: "text/html" }, redirect: "error" });
-        if (answer.ok) live.innerHTML = await answer.text();
+        const text = answer.ok ? await answer.text() : last;
+        if (text !== last) live.innerHTML = last = text;
+        // What ended may have made other buttons of the page possible.
+        if (live.querySelector("[data-reload]")) return void location.reload();
       } catch {
         // The console may be starting again; the next time will tell.
       }

@@ -1,0 +1,1 @@
+"""Alerts: what rules make of exceptions and anomalies, and what people do about them."""

@@ -1,0 +1,1 @@
+"""What is unusual: pure functions over counts of five minutes. They read no clock and no database."""

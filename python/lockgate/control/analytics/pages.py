@@ -1,0 +1,195 @@
+"""The pages of analytics. Everything is in the address: they work without a script, and can be passed on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+
+from lockgate.control import node
+from lockgate.control.accounts.people import actor_of
+from lockgate.control.analytics import drawn, shown, tail
+from lockgate.control.analytics.charts import compact
+from lockgate.control.analytics.forms import SpanFilter
+from lockgate.control.analytics.queries.traffic import TrafficSummary
+from lockgate.control.analytics.relations import at_once
+from lockgate.control.analytics.taking import waiting
+from lockgate.control.console.permitted import permitted
+from lockgate.control.console.reasons import reason
+from lockgate.control.console.templatetags.told import in_code, shortly
+from lockgate.control.events import index
+from lockgate.control.events.completeness import gaps
+from lockgate.control.events.times import last, moment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.http import HttpRequest, HttpResponse
+
+    from lockgate.control.analytics.queries.traffic import Summary
+    from lockgate.control.events.times import Span
+
+ROWS: Final = 25
+_DEFAULT: Final = "last_24_hours"
+_NUMBERS: Final = frozenset({"number", "ms", "share", "bytes"})
+_WRITTEN: Final[dict[shown.Kind, Callable[[Any], str]]] = {
+    "text": str,
+    "number": lambda value: f"{value:,}",
+    "ms": lambda value: f"{compact(value)} ms",
+    "share": lambda value: f"{100 * value:.1f} %",
+    "bytes": lambda value: f"{compact(value)}B",
+    "time": lambda value: f"{moment(value):%Y-%m-%d %H:%M}",
+    "code": lambda value: reason(value).title,
+    "codes": ", ".join,
+    "revision": shortly,
+    "remedy": in_code,
+}
+"""How values are written, by the kind of their column."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A value as it is shown."""
+
+    text: str
+    link: str = ""
+    is_number: bool = False
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A column's heading, and where its order is asked for."""
+
+    title: str
+    link: str
+    order: str
+    """`ascending` or `descending` when the table is in its order."""
+    is_number: bool
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A table as it is shown."""
+
+    name: str
+    title: str
+    headings: list[Heading]
+    rows: list[list[Cell]]
+    none: str
+    export: str
+
+
+@permitted("traffic:read")
+def page(request: HttpRequest, name: str = "traffic") -> HttpResponse:
+    """A page: charts, tables that sort, and what is not known of the time."""
+    found = shown.BY_NAME.get(name)
+    if found is None:
+        raise Http404
+    permissions = actor_of(request).permissions
+    if found.permission not in permissions:
+        raise PermissionDenied(found.permission)
+    form = SpanFilter(request.GET)
+    given = form.cleaned_data if form.is_valid() else {}
+    span = last(given.get("range") or _DEFAULT, timezone.now())
+    asked: dict[str, Any] = {key: given.get(key, "") for key in found.filters}
+    with at_once():
+        context = _context(request, found, form, span, asked)
+    return render(request, "analytics/page.html", context)
+
+
+def _context(
+    request: HttpRequest, found: shown.Page, form: SpanFilter, span: Span, asked: dict[str, Any]
+) -> dict[str, Any]:
+    chosen = urlencode({"range": form.cleaned_data.get("range") or _DEFAULT, **_set(asked)})
+    permissions = actor_of(request).permissions
+    sort = request.GET.get("sort", "")
+    return {
+        "page": found,
+        "pages": [one for one in shown.PAGES if one.permission in permissions],
+        "form": form.only(found.filters),
+        "query": chosen,
+        "is_filtered": bool(_set(asked)),
+        "summary": _cards(TrafficSummary(span=span, **asked).run()[0]) if found.filters else None,
+        "charts": [drawn.chart(one, span, **asked) for one in found.charts],
+        "tables": [_table(request, table, span, asked, sort) for table in found.tables],
+        "gaps": gaps(span, tail.seen(), waiting().count(), node.stats())[:5],
+        "records": index.folder() is not None,
+        "from": moment(span.start),
+        "to": moment(span.end),
+    }
+
+
+def _cards(summary: Summary) -> list[tuple[str, str, str]]:
+    """Titles, values, and what is said of them."""
+
+    def share(part: int) -> str:
+        return f"{100 * part / summary.calls:.1f} %" if summary.calls else ""
+
+    latency = (
+        f"{compact(summary.p50_ms)} / {compact(summary.p95_ms)}"
+        if summary.p50_ms is not None and summary.p95_ms is not None
+        else "-"
+    )
+    return [
+        ("Calls", f"{summary.calls:,}", ""),
+        ("Exceptions", f"{summary.exceptions:,}", share(summary.exceptions)),
+        ("Failed", f"{summary.failed:,}", share(summary.failed)),
+        ("Without a service", f"{summary.cached:,}", share(summary.cached)),
+        ("Applications", f"{summary.applications:,}", ""),
+        ("Latency p50 / p95", latency, "ms"),
+    ]
+
+
+def _table(request: HttpRequest, table: shown.Table, span: Span, asked: dict[str, Any], sort: str) -> Shown:
+    name = table.query.name
+    rows = table.query(span=span, limit=ROWS, **asked).run()
+    of, _, wanted = sort.rpartition(".")
+    field, is_down = wanted.removeprefix("-"), wanted.startswith("-")
+    fields = [column.field for column in table.columns]
+    is_sorted = of == name and field in fields
+    if is_sorted:
+        rows = sorted(rows, key=lambda row: _order(getattr(row, field)), reverse=is_down)
+    headings = []
+    for column in table.columns:
+        is_this = is_sorted and column.field == field
+        is_number = column.kind in _NUMBERS
+        # Numbers are asked for by their largest first; the second time the other way round.
+        down = not is_down if is_this else is_number
+        parameters = request.GET.copy()
+        parameters["sort"] = f"{name}.{'-' if down else ''}{column.field}"
+        order = ("descending" if is_down else "ascending") if is_this else ""
+        headings.append(Heading(column.title, f"?{parameters.urlencode()}#{name}", order, is_number))
+    cells = [[_cell(column, getattr(row, column.field)) for column in table.columns] for row in rows]
+    return Shown(name, table.title, headings, cells, table.none, _export(name, span, asked, table))
+
+
+def _export(name: str, span: Span, asked: dict[str, Any], table: shown.Table) -> str:
+    start, end = span.texts
+    known = table.query.parameters()
+    parameters = {key: value for key, value in _set(asked).items() if key in known}
+    query = urlencode({"from": start, "to": end, **parameters, "limit": 1_000})
+    return f"{reverse('admin-api:run_query', args=[name])}?{query}"
+
+
+def _cell(column: shown.Column, value: Any) -> Cell:  # noqa: ANN401 - a field of a row
+    is_number = column.kind in _NUMBERS
+    if value is None or value in {"", ()}:
+        return Cell("-", is_number=is_number)
+    link = f"{reverse('exceptions')}?{urlencode({str(column.to): value})}" if column.to else ""
+    hint = str(value) if column.kind in {"bytes", "code", "revision"} else ""
+    return Cell(_WRITTEN[column.kind](value), link, is_number, hint)
+
+
+def _order(value: Any) -> tuple[bool, Any]:  # noqa: ANN401 - a field of a row
+    return value is not None, value
+
+
+def _set(asked: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in asked.items() if value}

@@ -1,0 +1,255 @@
+"""The tables of a span of time: Parquet files that overlap it, and what is not in them yet.
+
+A query names `events`, `fives`, `series` or a roll-up, and reads of each no more than it must: whole days
+from that of days, whole hours beside them from that of hours, and what is beside those from the events.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from lockgate.control.analytics import duck, rollups, store, tail
+from lockgate.control.analytics.held import held
+from lockgate.control.analytics.models import LIVE, Part, Taken
+from lockgate.control.analytics.tables import DAY, FIVES, HOUR, OF_SERIES, single
+from lockgate.control.events.models import BUCKET_SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from duckdb import DuckDBPyConnection
+
+    from lockgate.control.analytics.rollups import RollUp
+    from lockgate.control.events.times import Span
+
+_MILLION: Final = 1_000_000
+_NAMED: Final = re.compile(r"\b(?:FROM|JOIN) (\w+)")
+_FILTERS: Final = ("api", "route", "application")
+_SERIES: Final = {
+    ("api",): ("api", "$api"),
+    ("application",): ("application", "$application"),
+    ("api", "route"): ("route", "$api || '/' || $route"),
+}
+"""Which series of `fives` has what filters leave, and what it is called there."""
+
+_shared: ContextVar[dict[Span, Relations] | None] = ContextVar("shared", default=None)
+
+
+@contextmanager
+def at_once() -> Iterator[None]:
+    """Let the queries of a page see the same files, which are looked up once and read once."""
+    token = _shared.set({})
+    try:
+        yield
+    finally:
+        for one in (_shared.get() or {}).values():
+            one.close()
+        _shared.reset(token)
+
+
+def relations_of(span: Span) -> Relations:
+    """The tables of a span, as this page sees them."""
+    shared = _shared.get()
+    if shared is None:
+        return Relations(span)
+    if span not in shared:
+        shared[span] = Relations(span, keeps=True)
+    return shared[span]
+
+
+class Relations:
+    """What `WITH` stands before a query of a span.
+
+    Args:
+        span: From when to when.
+        keeps: Whether more than one query is to be expected, so that a roll-up is added up once for all.
+    """
+
+    def __init__(self, span: Span, *, keeps: bool = False) -> None:
+        unread = tail.look()
+        self._start, self._end = span.micros
+        self._parts = list(
+            Part.objects.filter(state=LIVE, last_at__gte=self._start, first_at__lt=self._end).order_by(
+                "first_at"
+            )
+        )
+        # Of what was taken in between, only what is in those parts is not read twice.
+        there = Taken.objects.filter(segment__in=unread, part__in=self._parts) if unread else []
+        self._unread = sorted(set(unread) - {one.segment for one in there})
+        self._is_fine = span.step < HOUR
+        self._hours = _whole(span.start, span.end, HOUR)
+        self._days = _whole(*self._hours, DAY)
+        self._keeps = keeps
+        self._kept: set[str] = set()
+        self._cursor: DuckDBPyConnection | None = None
+
+    def ask(self, text: str, parameters: Mapping[str, object] | None = None) -> list[tuple[Any, ...]]:
+        """The rows of a query over the tables.
+
+        Raises:
+            duckdb.Error: Files cannot be read.
+        """
+        given = parameters or {}
+        if self._cursor is None:
+            self._cursor = duck.cursor()
+        if self._keeps and self._unread:
+            for name in _named(text) & set(rollups.BY_NAME) - self._kept:
+                self._cursor.execute(f"CREATE TEMP TABLE {name} AS {self.before(f'SELECT * FROM {name}')}")
+                self._kept.add(name)
+        filters = tuple(name for name in _FILTERS if given.get(name))
+        return self._cursor.execute(self.before(text, filters), given).fetchall()
+
+    def close(self) -> None:
+        """Let go of what was kept."""
+        if self._cursor is not None:
+            self._cursor.close()
+
+    def before(self, text: str, filters: tuple[str, ...] = ()) -> str:
+        """A query with the tables that it names before it.
+
+        Args:
+            text: The query.
+            filters: Which of its filters are set.
+        """
+        made: dict[str, Callable[[], str]] = {
+            "fresh": self._fresh,
+            "events": self._events,
+            "beside": self._beside,
+            "fives": self._fives,
+            "series": lambda: self._series(filters),
+            **{one.name: partial(self._rolled, one) for one in rollups.ROLL_UPS},
+        }
+        found: dict[str, str] = {}
+
+        def find(text: str) -> None:
+            for name in sorted(_named(text) & set(made) - set(found) - self._kept):
+                found[name] = ""
+                written = made[name]()
+                find(written)
+                # What it reads stands before it.
+                del found[name]
+                found[name] = written
+
+        find(text)
+        if not found:
+            return text
+        return "WITH " + ",\n".join(f"{name} AS ({one})" for name, one in found.items()) + f"\n{text}"
+
+    def _fresh(self) -> str:
+        if not self._unread:
+            return "SELECT * FROM no_events"
+        names = ", ".join(duck.quoted(name) for name in self._unread)
+        return f"SELECT * EXCLUDE (segment) FROM tail WHERE {self._within()} AND segment IN ({names})"
+
+    def _events(self) -> str:
+        stored = _read("events", self._parts)
+        return f"SELECT * FROM {stored} WHERE {self._within()} UNION ALL SELECT * FROM fresh"
+
+    def _beside(self) -> str:
+        """The events that are in no whole hour."""
+        return f"{self._stored_beside(self._parts_beside())} UNION ALL SELECT * FROM fresh"
+
+    def _parts_beside(self) -> list[Part]:
+        first, last = (second * _MILLION for second in self._hours)
+        return [one for one in self._parts if one.first_at < first or one.last_at >= last]
+
+    def _stored_beside(self, parts: list[Part]) -> str:
+        first, last = (second * _MILLION for second in self._hours)
+        outside = f"(micros < {first} OR micros >= {last})"
+        return f"SELECT * FROM {_read('events', parts)} WHERE {self._within()} AND {outside}"
+
+    def _overlapping(self, start: int, end: int) -> list[Part]:
+        start, end = start * _MILLION, end * _MILLION
+        return [one for one in self._parts if one.last_at >= start and one.first_at < end and start < end]
+
+    def _rolled(self, one: RollUp) -> str:
+        """A roll-up: what is held of the files, and what is in none yet."""
+        found = []
+        if self._parts:
+            key = (one.name, self._start, self._end, *_names(self._parts))
+            found.append(f"SELECT * FROM {held(key, lambda: self._stored(one))}")
+        if self._unread or not found:
+            found.append(f"SELECT {one.columns} FROM ({one.by_hour('fresh')})")
+        return " UNION ALL ".join(found)
+
+    def _stored(self, one: RollUp) -> str:
+        begins, ends = self._days
+        first, last = self._hours
+        edges = [(first, begins), (ends, last)] if begins < ends else [(first, last)]
+        pieces = [f"SELECT {one.columns} FROM no_{one.hours}"]
+        if parts := self._overlapping(begins, ends):
+            pieces.append(_held_of(one, one.days, parts, begins, ends))
+        for start, end in edges:
+            pieces += [_held_of(one, one.hours, [part], start, end) for part in self._overlapping(start, end)]
+        if parts := self._parts_beside():
+            pieces.append(f"SELECT {one.columns} FROM ({one.by_hour(f'({self._stored_beside(parts)})')})")
+        return one.whole(f"({' UNION ALL '.join(pieces)})")
+
+    def _series(self, filters: tuple[str, ...]) -> str:
+        """Calls along the time, of those that filters leave."""
+        if not filters:
+            return self._totals()
+        if filters in _SERIES:
+            sort, name = _SERIES[filters]
+            asked = ", ".join(f"{f'${one}' if one in filters else repr('')} AS {one}" for one in _FILTERS)
+            return f"SELECT *, {asked} FROM fives WHERE sort = '{sort}' AND name = {name}"
+        if self._is_fine:
+            five = f"micros // {_MILLION} // {BUCKET_SECONDS} * {BUCKET_SECONDS}"
+            return f"SELECT {single(five, _FILTERS)} FROM events"
+        hour = f"micros // {_MILLION} // {HOUR} * {HOUR}"
+        rest = f"SELECT {single(hour, _FILTERS)} FROM beside"
+        first, last = self._hours
+        columns = ", ".join(("second", *_FILTERS, *OF_SERIES))
+        hours = f"SELECT {columns} FROM {_read(rollups.BY_NAME['calls'].hours, self._parts)}"
+        return f"{hours} WHERE second >= {first} AND second < {last} UNION ALL {rest}"
+
+    def _totals(self) -> str:
+        """The series of all calls, of which the files of days that are over are read once together."""
+        today = self._end // _MILLION - DAY
+        over = [part for part in self._parts if part.last_at < today * _MILLION]
+        pieces = []
+        for parts in ([over] if over else []) + [[part] for part in self._parts if part not in over]:
+            text = f"SELECT {', '.join(('second', *OF_SERIES))} FROM {_read('fives', parts)} WHERE sort = ''"
+            pieces.append(f"SELECT * FROM {held(('fives', *_names(parts)), partial(str, text))}")
+        if self._unread or not pieces:
+            five = f"micros // {_MILLION} // {BUCKET_SECONDS} * {BUCKET_SECONDS}"
+            pieces.append(f"SELECT {single(five)} FROM fresh")
+        nothing = ", ".join(f"'' AS {one}" for one in _FILTERS)
+        within = f"second >= {self._start // _MILLION} AND second < {self._end // _MILLION}"
+        return f"SELECT *, {nothing} FROM ({' UNION ALL '.join(pieces)}) WHERE {within}"
+
+    def _fives(self) -> str:
+        within = f"second >= {self._start // _MILLION} AND second < {self._end // _MILLION}"
+        stored = f"SELECT * FROM {_read('fives', self._parts)} WHERE {within}"
+        return f"{stored} UNION ALL BY NAME ({FIVES.format(events='fresh')})"
+
+    def _within(self) -> str:
+        return f"micros >= {self._start} AND micros < {self._end}"
+
+
+def _named(text: str) -> set[str]:
+    return set(_NAMED.findall(text))
+
+
+def _whole(start: int, end: int, size: int) -> tuple[int, int]:
+    """The first whole hour or day, and the end of the last one; nothing at the end when there is none."""
+    first, last = start + -start % size, end - end % size
+    return (first, last) if first < last else (end, end)
+
+
+def _held_of(one: RollUp, table: str, parts: list[Part], start: int, end: int) -> str:
+    text = f"(SELECT * FROM {_read(table, parts)} WHERE second >= {start} AND second < {end})"
+    return f"SELECT * FROM {held((table, start, end, *_names(parts)), lambda: one.whole(text))}"
+
+
+def _names(parts: Iterable[Part]) -> list[str]:
+    return [part.name for part in parts]
+
+
+def _read(table: str, parts: Iterable[Part]) -> str:
+    files = ", ".join(duck.quoted(store.file_of(table, part)) for part in parts)
+    return f"read_parquet([{files}], hive_partitioning = false)" if files else f"no_{table}"

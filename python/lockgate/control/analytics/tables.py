@@ -1,0 +1,173 @@
+"""The tables in Parquet: their columns, and the SQL that makes each of them out of the one before.
+
+`events` has a row for each call, without what is about a person and not needed here: no header, query
+string, subject, claim or body. `fives` and the roll-ups of `rollups` are made from it, file by file, so they
+are as complete as it is and come and go with it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from lockgate.control.events.alerts import ALERTS
+from lockgate.control.events.models import BUCKET_SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+HOUR: Final = 3_600
+DAY: Final = 86_400
+
+BOUNDS_US: Final = (
+    *(1_000, 2_000, 5_000, 10_000, 20_000, 35_000, 50_000, 75_000),
+    *(100_000, 150_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000, 10_000_000),
+)
+"""Upper bounds of the latencies that are counted together where single ones are not kept."""
+
+_TEXTS: Final = {
+    "id": 64,
+    "node": 64,
+    "revision": 64,
+    "api": 128,
+    "api_version": 64,
+    "route": 128,
+    "application": 128,
+    "client": 45,
+    "method": 16,
+    "scheme": 8,
+    "host": 253,
+    "path": 512,
+    "version": 8,
+    "decision": 8,
+    "code": 64,
+    "upstream": 128,
+    "target": 128,
+}
+"""Texts of a recorded event and how much of each is kept."""
+_NUMBERS: Final = ("at", "status", "tries", "bytes_in", "bytes_out", "latency_us", "upstream_us")
+_NAMES: Final = {"client": "source", "version": "http"}
+
+RECORDED: Final = {
+    **dict.fromkeys(_TEXTS, "VARCHAR"),
+    **dict.fromkeys(_NUMBERS, "BIGINT"),
+    "verdicts": "STRUCT(code VARCHAR, shadow BOOLEAN)[]",
+}
+"""What is read of a line of the recording; whatever else stands there is not looked at."""
+
+
+def _alert() -> str:
+    """The alert of a code, as `events.alerts.alert_of` says it."""
+    by_code = [(code, alert.name) for alert in ALERTS for code in sorted(alert.codes)]
+    cases = [f"WHEN code = '{code}' THEN '{name}'" for code, name in by_code]
+    for alert in ALERTS:
+        kinds = ", ".join(f"'{kind}'" for kind in sorted(alert.kinds))
+        cases.append(f"WHEN split_part(code, '.', 1) IN ({kinds}) THEN '{alert.name}'")
+    return f"CASE {' '.join(cases)} ELSE '' END"
+
+
+def _texts() -> str:
+    parts = []
+    for name, most in _TEXTS.items():
+        kept = f"left(replace(coalesce({name}, ''), chr(0), ''), {most})"
+        parts.append(f"{kept} AS {_NAMES.get(name, name)}")
+    return ", ".join(parts)
+
+
+EVENTS: Final = f"""
+SELECT *, {_alert()} AS alert FROM (
+  SELECT "at" AS micros, {_texts()},
+    coalesce(status, 0)::USMALLINT AS status, coalesce(tries, 0)::USMALLINT AS tries,
+    coalesce(bytes_in, 0) AS bytes_in, coalesce(bytes_out, 0) AS bytes_out,
+    coalesce(latency_us, 0) AS latency_us, coalesce(upstream_us, 0) AS upstream_us,
+    coalesce([said.code FOR said IN verdicts IF said.shadow AND said.code IS NOT NULL], [])::VARCHAR[]
+      AS shadow
+  FROM {{recorded}}
+)"""
+"""Recorded lines as rows of `events`."""
+
+
+def _latencies() -> dict[str, str]:
+    bounds = [f"(latency_us < {bound})" for bound in BOUNDS_US]
+    return {f"l{place}": text for place, text in enumerate((*bounds, "1"))}
+
+
+LATENCIES: Final = tuple(_latencies())
+"""The columns that count the calls that took less than each bound, and at last all."""
+MEASURES: Final = {
+    "calls": "1",
+    "exceptions": "(code <> '')",
+    "refused": "(decision = 'refuse')",
+    "failed": "(status >= 500)",
+    # Nobody asked a service, no policy refused, and yet there is an answer of the API.
+    "cached": "(decision = 'forward' AND tries = 0 AND code = '' AND api <> '' AND status > 0)",
+    "retried": "(tries > 1)",
+    **{alert.name: f"(alert = '{alert.name}')" for alert in ALERTS},
+    "bytes_in": "bytes_in",
+    "bytes_out": "bytes_out",
+    "latency_us": "latency_us",
+    "upstream_us": "upstream_us",
+    **_latencies(),
+}
+"""What is summed of calls, and what a single one adds to it."""
+
+
+def sums(names: Iterable[str]) -> str:
+    """Columns that sum measures of events."""
+    return ", ".join(f"sum({MEASURES[name]})::BIGINT AS {name}" for name in names)
+
+
+OF_SERIES: Final = (
+    *("calls", "exceptions", "refused", "failed", "cached", "bytes_in", "bytes_out"),
+    *(alert.name for alert in ALERTS),
+    *LATENCIES,
+)
+"""The measures that are known along the time."""
+FIVES: Final = f"""
+SELECT second,
+  CASE g WHEN 7 THEN '' WHEN 3 THEN 'api' WHEN 5 THEN 'application' ELSE 'route' END AS sort,
+  CASE g WHEN 7 THEN '' WHEN 3 THEN api WHEN 5 THEN application ELSE api || '/' || route END AS name,
+  * EXCLUDE (second, g, api, application, route)
+FROM (
+  SELECT second, api, application, route, grouping(api, application, route) AS g, {sums(OF_SERIES)}
+  FROM (SELECT micros // 1000000 // {BUCKET_SECONDS} * {BUCKET_SECONDS} AS second, * FROM {{events}})
+  GROUP BY GROUPING SETS (
+    (second), (second, api), (second, application), (second, api, route)
+  )
+)
+WHERE (g <> 3 OR api <> '') AND (g <> 2 OR route <> '') AND (g <> 5 OR application <> '')
+ORDER BY sort, name, second"""
+"""Five minutes of everything, of each API, of each application and of each route: what charts show and
+detectors look at."""
+
+
+def single(second: str, by: Iterable[str] = ()) -> str:
+    """The columns of a series for a single event.
+
+    Args:
+        second: Where its time is counted.
+        by: What is said of it besides.
+    """
+    measured = ", ".join(f"({MEASURES[name]})::BIGINT AS {name}" for name in OF_SERIES)
+    return ", ".join((f"{second} AS second", *by, measured))
+
+
+def _quantile() -> str:
+    lower = [0, *BOUNDS_US]
+    # There is no upper bound of the last; what is that slow is shown as twice its lower one at most.
+    upper = [*BOUNDS_US, 2 * BOUNDS_US[-1]]
+    many = len(upper)
+    return f"""
+CREATE MACRO quantile_place(h, q) AS len(list_filter(h, lambda one: one < q * h[{many}])) + 1;
+CREATE MACRO quantile_of(h, q, p) AS
+  {lower}[p] + ({upper}[p] - {lower}[p])
+    * greatest(0.0, least(1.0, (q * h[{many}] - coalesce(h[p - 1], 0)) / (h[p] - coalesce(h[p - 1], 0))));
+CREATE MACRO quantile_ms(h, q) AS
+  CASE WHEN coalesce(h[{many}], 0) = 0 THEN NULL
+  ELSE quantile_of(h, q, quantile_place(h, q)) / 1000.0 END;
+"""
+
+
+MACROS: Final = _quantile()
+HISTOGRAM: Final = f"[{', '.join(f'sum({name})' for name in LATENCIES)}]"
+"""How many calls of a group took less than each bound. `quantile_ms(h, 0.95)` is asked of a column that a
+query within has, as DuckDB would add all up again wherever it stands."""

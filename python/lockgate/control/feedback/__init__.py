@@ -1,0 +1,1 @@
+"""Feedback: what callers report and suggest, the answers to it, and what they think of pages."""

@@ -1,0 +1,1 @@
+"""What each kind of channel speaks, one file each."""

@@ -1,0 +1,1 @@
+"""The portal: what those see who call APIs."""

@@ -1,0 +1,13 @@
+//! Anthropic Messages.
+
+mod request_in;
+mod request_out;
+mod response;
+mod stream_in;
+mod stream_out;
+
+pub(crate) use request_in::{read, sealed_end};
+pub(crate) use request_out::write;
+pub(crate) use response::{read_response, write_response, write_usage};
+pub(crate) use stream_in::Reader;
+pub(crate) use stream_out::Writer;

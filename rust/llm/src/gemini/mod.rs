@@ -1,0 +1,14 @@
+//! Gemini `generateContent` and `streamGenerateContent`.
+
+mod request_in;
+mod request_out;
+mod response;
+mod schema;
+mod stream_in;
+mod stream_out;
+
+pub(crate) use request_in::read;
+pub(crate) use request_out::write;
+pub(crate) use response::{read_response, write_response, write_usage};
+pub(crate) use stream_in::Reader;
+pub(crate) use stream_out::Writer;

@@ -1,0 +1,61 @@
+//! What a caller asks of a model.
+
+use std::sync::Arc;
+
+use lockgate_llm::guard::Redaction;
+use lockgate_llm::{ChatRequest, EmbeddingsRequest, Estimate, Role, Surface};
+
+/// What a caller asks of a model.
+#[derive(Debug)]
+pub struct Prompt {
+    /// The model, as the gateway names it; none when the models are listed.
+    pub model: Option<Arc<str>>,
+    /// The language in which it was asked.
+    pub surface: Surface,
+    /// What is asked.
+    pub asked: Asked,
+}
+
+/// What is asked of a model.
+#[derive(Debug, Clone)]
+pub enum Asked {
+    /// An answer in a conversation.
+    Chat(Box<ChatRequest>),
+    /// Texts as vectors.
+    Embeddings(Box<EmbeddingsRequest>),
+    /// Which models there are.
+    Models,
+}
+
+/// What is asked in place of what the caller asked, and what the answer gets back.
+#[derive(Debug)]
+pub struct Rewritten {
+    /// What is asked.
+    pub asked: Asked,
+    /// What was taken out, when it is put back in the answer.
+    pub taken_out: Option<Redaction>,
+}
+
+impl Prompt {
+    /// The most tokens that the call can take; `most` is how long an answer may be when the caller names no bound.
+    pub(crate) fn estimate(&self, most: u64) -> Option<Estimate> {
+        match &self.asked {
+            Asked::Chat(chat) => Some(Estimate::of(chat, most)),
+            Asked::Embeddings(asked) => Some(Estimate {
+                input: asked.worst_case(),
+                output: 0,
+                bounded: true,
+            }),
+            Asked::Models => None,
+        }
+    }
+
+    /// Shows every text with who says it.
+    pub(crate) fn texts(&self, see: &mut dyn FnMut(Role, &str)) {
+        match &self.asked {
+            Asked::Chat(chat) => chat.texts(see),
+            Asked::Embeddings(asked) => asked.texts(see),
+            Asked::Models => {}
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Versions whose callers name a model in place of a path.
+
+use std::sync::Arc;
+
+use lockgate_config::{Each, Problem, Span, Spanned, Unlisted};
+
+use super::{Build, RouteTarget, Scope, VersionScope};
+use crate::policy::{BoundPolicy, Origin};
+use crate::router::{Conditions, Template};
+
+/// The calls that are taken: their name as a route, method and path. What a Gemini client writes behind `/models/` is a model with a
+/// verb.
+const CALLS: &[(&str, http::Method, &str)] = &[
+    ("chat", http::Method::POST, "/v1/chat/completions"),
+    ("responses", http::Method::POST, "/v1/responses"),
+    ("messages", http::Method::POST, "/v1/messages"),
+    ("embeddings", http::Method::POST, "/v1/embeddings"),
+    ("models", http::Method::GET, "/v1/models"),
+    ("generate", http::Method::POST, "/v1beta/models/{call}"),
+    ("generate.v1", http::Method::POST, "/v1/models/{call}"),
+    ("models.v1beta", http::Method::GET, "/v1beta/models"),
+];
+
+impl<'a> Build<'a> {
+    /// Policies that judge calls to models say nothing where none is served.
+    pub(super) fn check_no_prompts(&mut self, declared: &[Arc<BoundPolicy>]) {
+        for policy in declared.iter().filter(|policy| policy.needs_prompt()) {
+            let message = format!(
+                "the policy `{}` judges calls to models, and none is served here",
+                policy.id
+            );
+            self.problems.push(
+                Problem::new(&policy.span, message)
+                    .help("move it to a version with `models`, to its API or to the gateway"),
+            );
+        }
+    }
+
+    /// Adds the routes of a version that serves models.
+    pub(super) fn models(
+        &mut self,
+        shared: &VersionScope<'a>,
+        names: &Spanned<Each<Spanned<String>>>,
+        span: &Span,
+    ) {
+        let settings = shared.settings;
+        let beside = [
+            ("upstream", settings.upstream.is_some()),
+            ("routes", !settings.routes.is_empty()),
+            ("openapi", settings.openapi.is_some()),
+            ("unlisted", settings.unlisted == Unlisted::Refuse),
+        ];
+        for (field, _) in beside.iter().filter(|(_, written)| *written) {
+            let message = format!("a version with `models` has no `{field}`");
+            self.problems.push(
+                Problem::new(&names.span, message)
+                    .help("serve models by a version of their own; all other paths under its base are answered with 404"),
+            );
+        }
+        let mut known: Vec<Arc<str>> = Vec::new();
+        let mut policies = Scope::new();
+        for name in names.iter() {
+            match self.document.models.get(name) {
+                None => self.problems.push(Problem::unknown(
+                    &name.span,
+                    "model",
+                    name,
+                    &self.document.models.ids(),
+                )),
+                Some(_) if known.iter().any(|other| **other == *name.value) => {
+                    let message = format!("the model `{}` is listed twice", name.value);
+                    self.problems.push(Problem::new(&name.span, message));
+                }
+                Some(model) => {
+                    let model_name: Arc<str> = Arc::from(name.as_str());
+                    let origin = Origin::Model {
+                        model: model_name.clone(),
+                    };
+                    policies.extend(self.scope(&model.policies, &origin, None, None));
+                    known.push(model_name);
+                }
+            }
+        }
+        let chain = self.chain(&shared.outer, &policies, span);
+        let target = RouteTarget::Models(known.into());
+        for (id, method, path) in CALLS {
+            let conditions = Conditions {
+                methods: vec![method.clone()],
+                ..Conditions::default()
+            };
+            let path = format!("{}{path}", settings.base.trim_end_matches('/'));
+            // The base was checked, and the rest is ours.
+            let Ok(template) = Template::parse(&path) else {
+                continue;
+            };
+            self.add(
+                shared,
+                id,
+                (&path, template),
+                conditions,
+                target.clone(),
+                chain.clone(),
+                None,
+            );
+        }
+    }
+}

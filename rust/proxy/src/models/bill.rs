@@ -1,0 +1,125 @@
+//! What a call to a model took: told to budgets, and to the record of the request, however the call ends.
+
+use std::sync::Arc;
+
+use lockgate_llm::{Losses, ModelPrice, Usage};
+use lockgate_policy::{AnswerWatch, Held, Permit, Unit};
+use lockgate_recording::ModelCall;
+use parking_lot::Mutex;
+
+/// What the record of a request says of its call to a model. It is known only when the answer has ended.
+pub type CallRecord = Arc<Mutex<Told>>;
+
+/// What became of a call to a model.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// What it took.
+    pub call: ModelCall,
+    /// Id and scope of the policies that found something in the answer.
+    pub found: Vec<(Arc<str>, Arc<str>)>,
+}
+
+/// What a call holds until it has ended. Dropped before a provider was asked, it gives all back; dropped after, it is settled to what
+/// is known, and to the most that was held where nothing is.
+pub struct Bill {
+    held: Vec<Held>,
+    /// Places of limits.
+    _permits: Vec<Permit>,
+    price: Option<ModelPrice>,
+    record: CallRecord,
+    usage: Option<Usage>,
+    asked: bool,
+}
+
+impl Bill {
+    /// Of a call that was allowed.
+    pub fn new(held: Vec<Held>, permits: Vec<Permit>, record: CallRecord) -> Self {
+        Self {
+            held,
+            _permits: permits,
+            price: None,
+            record,
+            usage: None,
+            asked: false,
+        }
+    }
+
+    /// A provider is asked, at this price.
+    pub fn ask(&mut self, provider: &'static str, model: &str, price: Option<&ModelPrice>) {
+        self.asked = true;
+        self.price = price.cloned();
+        let record = &mut self.record.lock().call;
+        record.provider = Some(provider.into());
+        record.provider_model = Some(model.into());
+    }
+
+    /// The provider refused or was not there: nothing was taken.
+    pub const fn refused(&mut self) {
+        self.asked = false;
+    }
+
+    /// What the call took so far.
+    pub const fn take(&mut self, usage: Option<Usage>) {
+        if usage.is_some() {
+            self.usage = usage;
+        }
+    }
+
+    /// Why it failed.
+    pub fn failed(&self, code: &'static str) {
+        self.record.lock().call.failure = Some(code.into());
+    }
+
+    /// What could not be carried over.
+    pub fn lost(&self, losses: &Losses) {
+        if let Some(text) = losses.header() {
+            self.record.lock().call.lost = Some(text.into());
+        }
+    }
+
+    /// Policies that found something in the answer.
+    pub fn found(&self, watches: impl Iterator<Item = AnswerWatch>) {
+        let found = watches.map(|watch| (watch.id, watch.scope));
+        self.record.lock().found.extend(found);
+    }
+
+    /// The provider has said all.
+    pub fn complete(&mut self) {
+        self.settle(false);
+    }
+
+    fn settle(&mut self, broke_off: bool) {
+        let held = std::mem::take(&mut self.held);
+        if !self.asked {
+            // Dropped, a reservation is given back.
+            return;
+        }
+        self.asked = false;
+        let usage = self.usage.filter(|usage| !usage.is_unknown());
+        // What broke off may have taken more than was said until then.
+        let known = usage.filter(|usage| !broke_off || usage.total().is_some());
+        let cost = known.and_then(|usage| self.price.as_ref()?.cost(&usage));
+        let tokens = known.and_then(|usage| usage.total());
+        for held in held {
+            let took = match held.unit {
+                Unit::Tokens => tokens,
+                Unit::Money => cost,
+            };
+            held.settle(took);
+        }
+        let record = &mut self.record.lock().call;
+        record.partial = broke_off || usage.is_some_and(|usage| usage.partial);
+        if let Some(usage) = usage {
+            record.input_tokens = usage.input;
+            record.cached_tokens = usage.cached;
+            record.output_tokens = usage.output;
+        }
+        record.cost = cost;
+    }
+}
+
+impl Drop for Bill {
+    fn drop(&mut self) {
+        self.settle(true);
+    }
+}

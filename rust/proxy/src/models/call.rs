@@ -1,0 +1,89 @@
+//! A request that calls a model, once policies have allowed it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use lockgate_policy::{Asked, Effect, Held, Prompt, Refusal, gateway_reasons as reasons};
+use lockgate_recording::{Decision, ModelCall};
+use parking_lot::Mutex;
+
+use super::question::Question;
+use super::{Asking, Bill, Told};
+use crate::body::Bounds;
+use crate::forward::{Answer, RequestBody, Tried};
+use crate::record::Observation;
+use crate::service::{Exchange, Judged};
+
+impl Exchange<'_> {
+    /// Answers a call to one of the models `names`.
+    pub(crate) async fn ask_model(
+        &self,
+        names: &[Arc<str>],
+        judged: &mut Judged<'_>,
+        body: RequestBody,
+        seen: &mut Observation,
+        tried: &mut Tried,
+    ) -> Result<Answer, Box<Refusal>> {
+        let prompt = judged.progress.prompt.take();
+        // A chain that forwards has read it.
+        let mut prompt = prompt.ok_or_else(|| {
+            Box::new(Refusal::new(
+                &reasons::NO_ROUTE,
+                "nothing is asked of a model",
+            ))
+        })?;
+        let (mut held, mut permits, mut listed) = (Vec::new(), Vec::new(), None);
+        for effect in std::mem::take(&mut judged.progress.effects) {
+            match effect {
+                Effect::Reserve(reserved) => held.push(reserved),
+                Effect::Hold(permit) => permits.push(permit),
+                Effect::ListModels(names) => listed = Some(names),
+                _ => {}
+            }
+        }
+        if let Asked::Chat(chat) = &mut prompt.asked
+            && held.iter().any(|held: &Held| held.binds)
+        {
+            let model = prompt.model.as_ref();
+            let model = model.and_then(|name| self.generation.models.get(name));
+            chat.bound = model.map(|model| model.max_output);
+        }
+        let record = Arc::new(Mutex::new(Told {
+            call: said(&prompt),
+            found: Vec::new(),
+        }));
+        seen.model_call = Some(record.clone());
+        let bill = Bill::new(held, permits, record);
+        let asking = Asking {
+            core: self.core,
+            generation: self.generation,
+            id: self.id.as_str(),
+            now: self.at.seconds(),
+            since: self.since,
+            bounds: Bounds::pauses(self.connection.body_idle),
+            rules: &judged.progress.answers,
+        };
+        let body = match body {
+            RequestBody::Read(bytes) => bytes,
+            _ => Bytes::new(),
+        };
+        let question = match &prompt.asked {
+            Asked::Chat(chat) => Question::Chat(chat),
+            Asked::Embeddings(asked) => Question::Embeddings(asked),
+            Asked::Models => return Ok(asking.list(&prompt, names, listed.as_deref())),
+        };
+        let answer = asking.ask((&prompt, question), &body, bill, tried).await;
+        answer.inspect_err(|_| {
+            // Not the provider failed: a policy refused what it answered.
+            seen.event.decision = Decision::Refuse;
+        })
+    }
+}
+
+fn said(prompt: &Prompt) -> ModelCall {
+    ModelCall {
+        model: prompt.model.clone().unwrap_or_default(),
+        stream: matches!(&prompt.asked, Asked::Chat(chat) if chat.stream),
+        ..ModelCall::default()
+    }
+}

@@ -1,0 +1,233 @@
+//! A provider's stream on its way to the caller.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Body, Frame};
+use http_body_util::BodyExt as _;
+use lockgate_llm::{ClientStream, Ending, Event, Failure, PassThrough, UpstreamStream};
+use lockgate_policy::AnswerGuard;
+
+use crate::body::{AnyBody, BodyError, full};
+use crate::models::bill::Bill;
+use crate::models::question::Unanswered;
+
+/// How the bytes of a provider become those of the caller.
+pub enum Speech {
+    /// Word by word.
+    Translated(Box<UpstreamStream>, Box<ClientStream>),
+    /// As they are, watched; and read beside, where policies in shadow look at what is said.
+    Passed(Box<PassThrough>, Option<Box<UpstreamStream>>),
+}
+
+/// A streamed answer. It ends with what the provider said, or with an error in the caller's language.
+pub struct Streaming {
+    inner: AnyBody,
+    speech: Speech,
+    guard: AnswerGuard,
+    bill: Bill,
+    events: Vec<Event>,
+    out: Vec<u8>,
+    over: bool,
+}
+
+impl Speech {
+    fn feed(
+        &mut self,
+        bytes: &Bytes,
+        guard: &mut AnswerGuard,
+        events: &mut Vec<Event>,
+        out: &mut Vec<u8>,
+    ) {
+        match self {
+            Self::Translated(upstream, client) => {
+                upstream.feed(bytes, events);
+                write(client, guard, events, out);
+            }
+            Self::Passed(watch, looking) => {
+                watch.feed(bytes, out);
+                if let Some(looking) = looking {
+                    looking.feed(bytes, events);
+                    events.drain(..).for_each(|event| guard.look(&event));
+                }
+            }
+        }
+    }
+
+    fn end(
+        &mut self,
+        ending: Ending,
+        guard: &mut AnswerGuard,
+        events: &mut Vec<Event>,
+        out: &mut Vec<u8>,
+    ) {
+        match self {
+            Self::Translated(upstream, client) => {
+                upstream.end(ending, events);
+                write(client, guard, events, out);
+            }
+            Self::Passed(watch, looking) => {
+                watch.end(ending, out);
+                if let Some(looking) = looking {
+                    looking.end(ending, events);
+                    events.drain(..).for_each(|event| guard.look(&event));
+                }
+            }
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        match self {
+            Self::Translated(_, client) => client.is_over(),
+            Self::Passed(watch, _) => watch.is_over(),
+        }
+    }
+
+    fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Translated(_, client) => client.failure(),
+            Self::Passed(watch, _) => watch.failure(),
+        }
+    }
+}
+
+fn write(
+    client: &mut ClientStream,
+    guard: &mut AnswerGuard,
+    events: &mut Vec<Event>,
+    out: &mut Vec<u8>,
+) {
+    if !guard.looks() {
+        return events.drain(..).for_each(|event| client.write(&event, out));
+    }
+    let mut passed = Vec::with_capacity(events.len());
+    for event in events.drain(..) {
+        guard.event(event, &mut passed);
+    }
+    for event in passed {
+        client.write(&event, out);
+    }
+}
+
+impl Streaming {
+    /// Begins to read `inner`.
+    pub const fn new(inner: AnyBody, speech: Speech, guard: AnswerGuard, bill: Bill) -> Self {
+        Self {
+            inner,
+            speech,
+            guard,
+            bill,
+            events: Vec::new(),
+            out: Vec::new(),
+            over: false,
+        }
+    }
+
+    /// Reads until there is something to say to the caller.
+    ///
+    /// # Errors
+    /// The provider failed before it had said anything: another one may be asked. Or what it said may not reach the caller.
+    pub async fn begun(mut self) -> Result<Self, (Box<Unanswered>, Bill)> {
+        while self.out.is_empty() && !self.over {
+            match self.inner.frame().await {
+                Some(Ok(frame)) => {
+                    if let Ok(bytes) = frame.into_data() {
+                        self.feed(&bytes);
+                    }
+                }
+                Some(Err(error)) => self.broke_off(&error),
+                None => self.ended(Ending::Clean),
+            }
+            self.look();
+        }
+        let failed = match (self.guard.refusal(), self.speech.failure()) {
+            (Some(refusal), _) => Unanswered::Withheld(Box::new(refusal.clone()), None),
+            (None, Some(failure)) => Unanswered::Failed(failure.clone()),
+            (None, None) => return Ok(self),
+        };
+        Err((Box::new(failed), self.bill))
+    }
+
+    fn feed(&mut self, bytes: &Bytes) {
+        let Self {
+            speech,
+            guard,
+            events,
+            out,
+            ..
+        } = self;
+        speech.feed(bytes, guard, events, out);
+    }
+
+    fn broke_off(&mut self, error: &BodyError) {
+        self.ended(match error {
+            BodyError::Idle(_) | BodyError::Late(_) => Ending::TimedOut,
+            BodyError::Broken(_) | BodyError::TooLarge(_) => Ending::Dropped,
+        });
+    }
+
+    fn ended(&mut self, ending: Ending) {
+        let Self {
+            speech,
+            guard,
+            events,
+            out,
+            ..
+        } = self;
+        speech.end(ending, guard, events, out);
+        self.over = true;
+    }
+
+    /// Takes note of what the provider said it took, and of the end.
+    fn look(&mut self) {
+        let usage = match &self.speech {
+            Speech::Translated(upstream, _) => upstream.usage(),
+            Speech::Passed(watch, _) => watch.usage(),
+        };
+        self.bill.take(usage);
+        self.bill.found(self.guard.told());
+        if !self.over && !self.speech.is_over() {
+            return;
+        }
+        self.over = true;
+        // Whatever else the provider may send, the connection to it is not needed any more.
+        self.inner = full(Bytes::new());
+        match (self.guard.refusal(), self.speech.failure()) {
+            (Some(refusal), _) => self.bill.failed(refusal.reason.code),
+            (None, Some(failure)) => self.bill.failed(failure.kind.code()),
+            (None, None) => self.bill.complete(),
+        }
+    }
+}
+
+impl Body for Streaming {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = &mut *self;
+        loop {
+            if !this.out.is_empty() {
+                let bytes = Bytes::from(std::mem::take(&mut this.out));
+                return Poll::Ready(Some(Ok(Frame::data(bytes))));
+            }
+            if this.over {
+                return Poll::Ready(None);
+            }
+            match ready!(Pin::new(&mut this.inner).poll_frame(cx)) {
+                Some(Ok(frame)) => {
+                    if let Ok(bytes) = frame.into_data() {
+                        this.feed(&bytes);
+                    }
+                }
+                Some(Err(error)) => this.broke_off(&error),
+                None => this.ended(Ending::Clean),
+            }
+            this.look();
+        }
+    }
+}

@@ -1,0 +1,57 @@
+"""When a key was last used, told by the recording of a real node that holds no key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from django.utils import timezone
+from lockgate.control.access import applications, credentials, usage
+from lockgate.control.access.models import Credential
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from control.access.site import Node
+    from lockgate.control.audit.services import Actor
+    from pytest_django.fixtures import Settings
+
+
+@pytest.fixture
+def recorded(node: Node, settings: Settings) -> Node:
+    """The node with a recording."""
+    folder = node.document.parent / "recordings"
+    settings.LOCKGATE = settings.LOCKGATE.model_copy(update={"recording": folder})
+    node.stop()
+    node.write(more="recording: { directory: recordings }")
+    node.start()
+    return node
+
+
+def last_used(pk: int) -> datetime | None:
+    return Credential.objects.get(pk=pk).last_used_at
+
+
+def test_a_key_that_was_used_says_when_and_others_do_not(recorded: Node, dora: Actor) -> None:
+    applications.create(dora, name="web-shop", title="", team="web")
+    used, unused, over = (credentials.issue(dora, "web-shop") for _ in range(3))
+    credentials.rotate(dora, over.credential.pk, overlap_hours=0)
+    before = timezone.now()
+    assert recorded.call("/stock", key=used.secret) == (200, "")
+    assert recorded.call("/stock", key=over.secret) == (401, "api_key.expired")
+    recorded.stop()
+    usage.read()
+    first = last_used(used.credential.pk)
+    assert first is not None
+    assert before <= first <= timezone.now()
+    assert last_used(unused.credential.pk) is None
+    assert last_used(over.credential.pk) is None
+    Credential.objects.update(last_used_at=None)
+    usage.read()
+    assert last_used(used.credential.pk) is None, "what was read is read once"
+
+
+def test_without_a_recording_nothing_is_known(dora: Actor) -> None:
+    assert dora.who
+    usage.read()
+    assert not Credential.objects.exclude(last_used_at=None).exists()
