@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from lockgate import _engine
+from lockgate import _engine, kept
 from lockgate.models import Model
 
 if TYPE_CHECKING:
@@ -342,6 +343,7 @@ def replay(
     *,
     watch: Callable[[int, int, int], None] | None = None,
     fetch_keys: bool = False,
+    state: str | PathLike[str] | None = None,
 ) -> Replay:
     """Replay recorded traffic through two documents, in order, with the recorded clock and facts.
 
@@ -352,10 +354,16 @@ def replay(
         expect: A file with the differences that are expected; without it, none is.
         fetch_keys: Judge the candidate with the key sets that the issuers which it names by URL publish now,
             instead of those that were recorded. It is the only reason for which a replay asks the network.
+        state: The state folder of the node that recorded. When a directory was published to it, that says who
+            calls, as it does for the node, and not the documents.
         watch: Called now and then with the bytes read, the bytes there are, and the requests judged.
 
     Raises:
         ProblemsError: A document or the expectation has errors.
         OSError: The recording cannot be read.
+        KeptError: The state folder cannot be read.
     """
-    return Replay.model_validate_json(_engine.replay(base, candidate, recording, expect, watch, fetch_keys))
+    published = kept.directory(state).applications if state is not None else None
+    directory = None if published is None else json.dumps(published)
+    report = _engine.replay(base, candidate, recording, expect, watch, fetch_keys, directory)
+    return Replay.model_validate_json(report)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
+import shutil
 from typing import TYPE_CHECKING
 
 import httpx
@@ -12,6 +14,7 @@ import pytest
 from guides import ROOT, blocks
 from lockgate.replay_page import page
 from lockgate.replays import Replay, verdict
+from lockgate.state import State
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -150,3 +153,40 @@ def test_the_expectation_of_the_guide_is_sound(change: Change) -> None:
     report = lockgate.replay(change.base, change.candidate, change.recording, change.expect)
     assert report.outcome == "as_expected"
     assert [clause.holds for clause in report.expectation] == [True, True]
+
+
+def test_applications_that_were_published_to_the_node_are_known_to_a_replay(
+    change: Change, tmp_path: Path, run: Run
+) -> None:
+    shutil.rmtree(change.recording)
+    state = tmp_path / "state"
+    directory = tmp_path / "directory.json"
+    keys = [{"sha256": hashlib.sha256(b"lg_kiosk").hexdigest()}]
+    said = {"lockgate_directory": 1, "sequence": 1, "applications": {"kiosk": {"keys": keys}}}
+    directory.write_text(json.dumps(said))
+    with lockgate.Gateway(change.base, state=state) as gateway:
+        State(state).publish(directory)
+        for method in ("GET", "DELETE"):
+            for _ in range(3):
+                url = f"{gateway.urls['public']}/orders/7"
+                httpx.request(method, url, headers={"X-Api-Key": "lg_kiosk"})
+    # The documents do not know who called, and so nothing is known of the change.
+    alone = lockgate.replay(change.base, change.candidate, change.recording)
+    assert alone.exit_code == 3
+    report = lockgate.replay(change.base, change.candidate, change.recording, state=state)
+    assert [(group.application, group.reason) for group in report.groups] == [("kiosk", "require.scope")]
+    assert (report.totals.judged, report.totals.newly_refused) == (6, 3)
+    expecting = change.expecting("newly_refused: [{ applications: [kiosk], at_most: 3 }]")
+    assert run(*expecting, "--state", state).returncode == 0
+    unknown = run(*expecting)
+    assert unknown.returncode == 2
+    assert "kiosk" in unknown.stderr
+
+
+def test_a_state_folder_that_cannot_be_read_is_named(change: Change, tmp_path: Path, run: Run) -> None:
+    kept = tmp_path / "state" / "generations"
+    kept.mkdir(parents=True)
+    (kept / "directory.a").write_bytes(b"lockgate-sealed 1 0000\n{}")
+    told = run(*change.line, "--state", tmp_path / "state")
+    assert told.returncode == 2
+    assert f"the directory in {tmp_path / 'state'} is damaged" in told.stderr

@@ -88,6 +88,8 @@ class ChangeFile(_Written):
     """The policy tests."""
     recording: Words
     """The recorded traffic to replay: a folder or one segment."""
+    state: Words | None = None
+    """The state folder of the node that recorded, when its applications do not stand in the document."""
     expect: Words | None = None
     """A file that says which decisions differ, as `lockgate replay --expect` takes it; none without it."""
     acknowledge: tuple[Phrase, ...] = ()

@@ -231,6 +231,7 @@ class ReplayStep:
             change.path(change.file.recording),
             change.path(change.file.expect) if change.file.expect else None,
             fetch_keys=True,
+            state=change.path(change.file.state) if change.file.state else None,
             watch=lambda done, of, requests: watch(f"{requests:,} requests", done, of),
         )
 

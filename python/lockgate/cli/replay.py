@@ -12,6 +12,7 @@ from rich.text import Text
 from lockgate import _engine
 from lockgate.cli.output import columns, err, fail, out, show_problems, write
 from lockgate.documents import problems_of
+from lockgate.kept import KeptError
 from lockgate.replay_page import page
 from lockgate.replays import replay as run_replay
 from lockgate.replays import verdict
@@ -48,6 +49,13 @@ def replay(
         bool,
         typer.Option(help="Judge the candidate with the key sets that issuers publish now, by their URLs."),
     ] = False,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="The state folder of the node that recorded: who calls is what was published to it.",
+        ),
+    ] = None,
     json: Annotated[Path | None, typer.Option(help="Write the report as JSON; `-` prints it.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write the report as one HTML file.")] = None,
 ) -> None:
@@ -57,7 +65,7 @@ def replay(
     code 0: no difference, or those expected; 1: others; 2: a file cannot be used; 3: no data, too much that
     could not be judged, or a replay that disagrees with what was recorded.
     """
-    report = _replay(base, candidate, recording, expect, fetch_keys=fetch_keys)
+    report = _replay(base, candidate, recording, expect, fetch_keys=fetch_keys, state=state)
     for path, text in ((json, report.model_dump_json(indent=2)), (html, page(report) if html else "")):
         if path is not None and str(path) != "-":
             try:
@@ -71,7 +79,15 @@ def replay(
     raise typer.Exit(report.exit_code)
 
 
-def _replay(base: Path, candidate: Path, recording: Path, expect: Path | None, *, fetch_keys: bool) -> Replay:
+def _replay(
+    base: Path,
+    candidate: Path,
+    recording: Path,
+    expect: Path | None,
+    *,
+    fetch_keys: bool,
+    state: Path | None,
+) -> Replay:
     bar = Progress(
         TextColumn("replaying"),
         BarColumn(),
@@ -91,6 +107,7 @@ def _replay(base: Path, candidate: Path, recording: Path, expect: Path | None, *
                 recording,
                 expect,
                 fetch_keys=fetch_keys,
+                state=state,
                 watch=lambda done, total, requests: bar.update(
                     task, completed=done, total=total, requests=requests
                 ),
@@ -98,7 +115,7 @@ def _replay(base: Path, candidate: Path, recording: Path, expect: Path | None, *
     except _engine.ProblemsError as error:
         show_problems(problems_of(error))
         raise typer.Exit(2) from None
-    except OSError as error:
+    except (OSError, KeptError) as error:
         fail(str(error))
 
 

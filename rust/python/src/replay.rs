@@ -1,12 +1,14 @@
 //! Replay as Python starts it and watches it.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lockgate_config::{MAX_DOCUMENT_BYTES, Problem};
+use lockgate_config::{MAX_DOCUMENT_BYTES, Problem, read_applications};
+use lockgate_policy::Directory;
 use lockgate_proxy::fetch_key_sets;
 use lockgate_replay::{Expectation, Known, Progress, ReplayError};
-use pyo3::exceptions::{PyOSError, PyRuntimeError};
+use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 
 use crate::{error, load};
@@ -15,9 +17,10 @@ use crate::{error, load};
 const EVERY: Duration = Duration::from_millis(100);
 
 /// Replays a recording through two documents; the report as JSON. `watch` is called with the bytes read, the bytes there are and
-/// the requests judged. With `fetch_keys` the candidate is judged with the key sets that issuers publish now. Raises `ProblemsError` for a document or an expectation, `OSError` for the recording.
+/// the requests judged. `applications` is the directory of the node that recorded, as JSON, in place of what the documents say who may
+/// call. With `fetch_keys` the candidate is judged with the key sets that issuers publish now. Raises `ProblemsError` for a document or an expectation, `OSError` for the recording.
 #[pyfunction]
-#[pyo3(signature = (base, candidate, recording, expect=None, watch=None, fetch_keys=false))]
+#[pyo3(signature = (base, candidate, recording, expect=None, watch=None, fetch_keys=false, applications=None))]
 pub fn replay(
     py: Python<'_>,
     base: PathBuf,
@@ -26,9 +29,15 @@ pub fn replay(
     expect: Option<PathBuf>,
     watch: Option<Py<PyAny>>,
     fetch_keys: bool,
+    applications: Option<String>,
 ) -> PyResult<String> {
     py.detach(|| {
-        let (base, candidate) = (load(base)?.0, load(candidate)?.0);
+        let (mut base, mut candidate) = (load(base)?.0, load(candidate)?.0);
+        if let Some(text) = applications {
+            let directory = Arc::new(directory(&text)?);
+            base.directory = directory.clone();
+            candidate.directory = directory;
+        }
         let expectation = match &expect {
             None => Expectation::default(),
             Some(path) => {
@@ -72,6 +81,20 @@ pub fn replay(
                 .map_err(|error| PyRuntimeError::new_err(error.to_string())),
         }
     })
+}
+
+/// Who may call, as a state folder holds it.
+fn directory(text: &str) -> PyResult<Directory> {
+    const NAME: &str = "directory";
+    let kept = serde_json::from_str(text)
+        .map_err(|error| PyValueError::new_err(format!("the directory is no JSON: {error}")))?;
+    let read = read_applications(NAME, &kept).map_err(|found| error::problems(&found))?;
+    let mut problems = Vec::new();
+    let directory = Directory::of(&read, &mut problems);
+    match problems.iter().any(Problem::is_error) {
+        false => Ok(directory),
+        true => Err(error::problems(&problems)),
+    }
 }
 
 fn tell(py: Python<'_>, watch: Option<&Py<PyAny>>, progress: Progress) -> PyResult<()> {

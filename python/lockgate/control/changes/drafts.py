@@ -363,6 +363,7 @@ def _scaffold(here: Path, document: Path, *, author: str, purpose: str) -> None:
         "candidate": f"candidate/{document.name}",
         "cases": {"paths": [str(found or OWN_CASES)]},
         "recording": str(recording),
+        "state": str(node.node_state(settings.LOCKGATE.state)),
         "expect": EXPECT,
     }
     _write_file(here, said)

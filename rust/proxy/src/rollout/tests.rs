@@ -216,15 +216,17 @@ fn why(status: &Value) -> (&str, &str) {
 fn a_panic_beside_the_live_revision_ends_the_rollout_and_costs_no_answer() {
     let gateway = Gateway::start();
     gateway.begin_broken();
-    assert_eq!(gateway.ask("").0, 200);
+    // One that is shed says nothing; the next one will.
+    let judged =
+        gateway.until(|status| status["beside"]["judged"] != 0 || gateway.ask("").0 != 200);
     assert_eq!(
-        gateway.until(|status| status["beside"]["judged"] == 1)["stage"],
-        "shadow"
+        (&judged["stage"], judged["beside"]["judged"] == 0),
+        (&"shadow".into(), false)
     );
-    assert_eq!(gateway.ask("Break: now\r\n").0, 200);
-    let ended = gateway.until(|status| status["stage"] == "rolled back");
+    let ended = gateway
+        .until(|status| status["stage"] == "rolled back" || gateway.ask("Break: now\r\n").0 != 200);
     assert_eq!(why(&ended), ("hard_stop", "panic"));
-    assert_eq!(ended["beside"]["unjudged"]["panic"], 1);
+    assert_ne!(ended["beside"]["unjudged"]["panic"], 0);
     assert_eq!(gateway.ask("Break: now\r\n").0, 200);
     gateway.stop();
 }
@@ -283,14 +285,23 @@ fn what_was_used_of_a_limit_is_counted_once_while_both_revisions_are_asked() {
     gateway.begin(&limit(9));
     let statuses: Vec<u16> = (0..4).map(|_| gateway.ask("").0).collect();
     assert_eq!(statuses, [200; 4]);
-    let judged = gateway.until(|status| status["beside"]["judged"] == 4);
+    // What comes while the queue is looked at elsewhere is shed, and never waits.
+    let looked_at = |status: &Value| {
+        let count = |what: &str| status["beside"][what].as_u64().unwrap_or_default();
+        count("judged") + count("shed") == 4
+    };
+    let judged = gateway.until(looked_at);
     assert_eq!(
         (&judged["stage"], &judged["differences"]["groups"]),
         (&"shadow".into(), &Value::Array(Vec::new()))
     );
     assert_eq!(gateway.ask("").0, 429);
     // The candidate would have let it pass, and nobody expected that.
-    let ended = gateway.until(|status| status["stage"] == "rolled back");
+    let ended = gateway.until(|status| {
+        let has_ended = status["stage"] == "rolled back";
+        has_ended || gateway.ask("").0 != 429
+    });
+    assert_eq!(ended["stage"], "rolled back");
     let group = &ended["differences"]["groups"][0];
     assert_eq!(
         (&group["change"], &group["policy"], &group["application"]),
