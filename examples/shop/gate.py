@@ -17,7 +17,9 @@ def main() -> None:
 
 def wait() -> None:
     """Ask for an orderly end when the standard input ends."""
-    sys.stdin.buffer.read()
+    # Not through `sys.stdin`, whose lock would be held when the interpreter ends.
+    while os.read(sys.stdin.fileno(), 4_096):
+        pass
     # Whoever read what is printed may be gone, too, and nothing on the way to the end may fail for that.
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):

@@ -48,7 +48,7 @@ def database() -> Iterator[str]:
 
 
 # Those start processes of their own, which have a test below; a browser sees no database.
-APART = ("*serve.py", "test_recovery_command.py", "*browser.py", Path(__file__).name)
+APART = ("*serve.py", "*scene.py", "test_recovery_command.py", "*browser.py", Path(__file__).name)
 WITHOUT = [path for name in APART for path in HERE.rglob(name) if "test_" in path.name]
 
 

@@ -222,6 +222,9 @@ WITHOUT_REFERENCE = {
     "respond",
     "cache",
     "response_headers",
+    "prompt_guard",
+    "redact_prompt",
+    "completion_guard",
 }
 """Kinds that refer to nothing but the members of their `when`."""
 
