@@ -21,6 +21,10 @@ const EVERY: Duration = Duration::from_millis(100);
 /// call. With `fetch_keys` the candidate is judged with the key sets that issuers publish now. Raises `ProblemsError` for a document or an expectation, `OSError` for the recording.
 #[pyfunction]
 #[pyo3(signature = (base, candidate, recording, expect=None, watch=None, fetch_keys=false, applications=None))]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "Python names them; each is one of its keywords"
+)]
 pub fn replay(
     py: Python<'_>,
     base: PathBuf,
