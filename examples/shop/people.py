@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 from lockgate.control.configuration import ControlSettings
 
-from examples.shop.processes import PATIENCE, ROOT, ServiceError
+from examples.shop.processes import PATIENCE, ROOT, ServiceError, end
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,13 +100,7 @@ class People:
 
     def stop(self) -> None:
         """Let them go. The end of the standard input is the sign."""
-        if self._process.stdin:
-            self._process.stdin.close()
-        try:
-            self._process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        end(self._process, PATIENCE)
         self._reader.join()
 
     def __enter__(self) -> Self:

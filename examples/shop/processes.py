@@ -13,6 +13,17 @@ PATIENCE = 10.0
 """Seconds that a service has to end."""
 
 
+def end(process: subprocess.Popen[str], seconds: float) -> None:
+    """End a child by the end of its standard input, and kill it when it has not ended by then."""
+    if process.stdin:
+        process.stdin.close()
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 class ServiceError(Exception):
     """A sample service did not start."""
 
@@ -63,14 +74,10 @@ class Process:
 
     def stop(self) -> None:
         """End it. The end of its standard input is the sign."""
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream:
-                stream.close()
-        try:
-            self._process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        # Nobody reads on, so nothing that it still says can keep it.
+        if self._process.stdout:
+            self._process.stdout.close()
+        end(self._process, PATIENCE)
 
     def __enter__(self) -> Self:
         return self

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from lockgate.admin import AdminClient, AdminError
 
-from examples.shop.processes import ROOT, ServiceError
+from examples.shop.processes import ROOT, ServiceError, end
 from examples.shop.shop import DRAIN_SECONDS, Parts
 
 if TYPE_CHECKING:
@@ -88,13 +88,7 @@ class Served:
 
     def stop(self) -> None:
         """End it. The end of its standard input is the sign."""
-        if self._process.stdin:
-            self._process.stdin.close()
-        try:
-            self._process.wait(END_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        end(self._process, END_SECONDS)
         self._reader.join()
 
     def __enter__(self) -> Self:

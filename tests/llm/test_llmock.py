@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 llmock = pytest.importorskip("llmock")
 
+from llmock.chaos import StreamChaos  # noqa: E402
 from llmock.scenarios import Fail, StreamFault  # noqa: E402
 from llmock.testing import LLMockServer  # noqa: E402
 
@@ -29,6 +30,8 @@ TIMEOUTS = ", timeouts: { first_token: 2s, between_tokens: 500ms }"
 @pytest.fixture
 def simulator() -> Iterator[LLMockServer]:
     with LLMockServer() as server:
+        # Who is left in the midst of a stream must be able to notice it: all at once counts as taken.
+        server.state.stream_chaos = StreamChaos(chunk_delay_ms=20)
         yield server
 
 

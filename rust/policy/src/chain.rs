@@ -301,6 +301,15 @@ fn applied(progress: &Progress, policy: usize) -> bool {
     last.is_some_and(|record| !matches!(record.word, Word::Skip | Word::Undecided))
 }
 
+/// A request with what was found out on the way.
+fn known<'a>(request: &RequestView<'a>, progress: &'a Progress) -> RequestView<'a> {
+    RequestView {
+        identity: progress.identity.as_ref(),
+        prompt: progress.prompt.as_deref(),
+        ..*request
+    }
+}
+
 fn judge(
     bound: &BoundPolicy,
     request: &RequestView<'_>,
@@ -308,11 +317,7 @@ fn judge(
     progress: &Progress,
     env: &mut Env<'_>,
 ) -> ResponseVerdict {
-    let view = RequestView {
-        identity: progress.identity.as_ref(),
-        prompt: progress.prompt.as_deref(),
-        ..*request
-    };
+    let view = known(request, progress);
     bound.policy.judge_response(&view, response, env)
 }
 
@@ -388,14 +393,7 @@ fn applies(
     }
     match &bound.when {
         None => Ok(true),
-        Some(condition) => condition.holds(
-            &RequestView {
-                identity: progress.identity.as_ref(),
-                prompt: progress.prompt.as_deref(),
-                ..*request
-            },
-            route,
-        ),
+        Some(condition) => condition.holds(&known(request, progress), route),
     }
 }
 
@@ -414,11 +412,7 @@ fn evaluate(
     }
     let verdict = match applies(bound, request, route, progress, env) {
         Ok(true) => {
-            let view = RequestView {
-                identity: progress.identity.as_ref(),
-                prompt: progress.prompt.as_deref(),
-                ..*request
-            };
+            let view = known(request, progress);
             bound.policy.evaluate(&view, env)
         }
         Ok(false) => {

@@ -40,6 +40,7 @@ mod password;
 mod payload;
 mod period;
 mod place;
+mod plan_limits;
 mod policy;
 mod preflight;
 mod price;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
 use jiff::{ToSpan as _, Zoned};
-use lockgate_config::Duration;
+use lockgate_config::{Duration, Problem, Spanned};
 use parking_lot::RwLock;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::StrDeserializer;
@@ -66,6 +66,50 @@ impl JsonSchema for Period {
             "pattern": "^(hour|day|week|month|[0-9]+(ms|s|m|h|d))$",
             "description": EXPECTED
         })
+    }
+}
+
+/// The time that a limit is for, as it is counted.
+#[derive(Debug)]
+pub enum Time {
+    /// Windows of the calendar.
+    Calendar(Calendar),
+    /// So many microseconds.
+    Length(u64),
+}
+
+impl Time {
+    /// Reads a period and its time zone; `without_zone` is what is said of a time zone beside a length.
+    ///
+    /// # Errors
+    /// An unknown time zone, one beside a length, and a length below one second.
+    pub fn read(
+        per: &Spanned<Period>,
+        zone: Option<&Spanned<String>>,
+        without_zone: &'static str,
+    ) -> Result<Self, Problem> {
+        match (per.value, zone) {
+            (Period::Calendar(unit), None) => {
+                Ok(Self::Calendar(Calendar::new(unit, TimeZone::UTC)))
+            }
+            (Period::Calendar(unit), Some(name)) => {
+                let zone = TimeZone::get(name).map_err(|_| {
+                    Problem::new(&name.span, format!("`{}` is not a time zone", name.value))
+                        .help("write a name of the IANA database such as `Europe/Berlin`")
+                })?;
+                Ok(Self::Calendar(Calendar::new(unit, zone)))
+            }
+            (Period::Rolling(_), Some(name)) => Err(Problem::new(&name.span, without_zone)
+                .help("take `time_zone` out, or write `per: day`")),
+            (Period::Rolling(length), None) if length.as_millis() < 1_000 => Err(Problem::new(
+                &per.span,
+                "the window is shorter than one second",
+            )
+            .help("write `per: 1s` or longer")),
+            (Period::Rolling(length), None) => {
+                Ok(Self::Length(length.as_millis().saturating_mul(1_000)))
+            }
+        }
     }
 }
 

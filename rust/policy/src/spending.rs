@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use http::HeaderValue;
-use jiff::tz::TimeZone;
 use lockgate_config::{Document, Problem, Spanned};
 use lockgate_llm::{Estimate, ModelPrice};
 
@@ -12,14 +11,16 @@ use crate::caller::{By, CallerKey};
 use crate::counters::{CalendarWindow, Usage, Wanted};
 use crate::env::Env;
 use crate::held::{Held, Unit};
-use crate::period::{Calendar, Period};
+use crate::period::{Period, Time};
+use crate::plan_limits::PlanLimits;
 use crate::policy::stable_hash;
 use crate::price::price_of;
 use crate::prompt::Prompt;
+use crate::reason::Reason;
 use crate::request::RequestView;
 use crate::time::Timestamp;
-use crate::usage_fields::{self, SECOND, Shown, policy_item};
-use crate::verdict::{Effect, Effects, ResponseEdit};
+use crate::usage_fields::{self, SECOND, Shown, exceeded, policy_item};
+use crate::verdict::{Effect, Effects, ResponseEdit, Verdict};
 
 /// Whom an amount is counted for, and over what time.
 #[derive(Debug)]
@@ -28,8 +29,7 @@ pub(crate) struct Purse {
     name: String,
     by: Whom,
     time: Time,
-    limit: Option<u64>,
-    plans: Vec<(String, u64)>,
+    limits: PlanLimits,
 }
 
 #[derive(Debug)]
@@ -39,13 +39,6 @@ enum Whom {
     Team,
 }
 
-#[derive(Debug)]
-enum Time {
-    Calendar(Calendar),
-    /// Windows of so many microseconds that follow each other.
-    Following(u64),
-}
-
 /// What a purse is made from.
 pub(crate) struct Settings<'a> {
     pub uid: u64,
@@ -53,8 +46,7 @@ pub(crate) struct Settings<'a> {
     pub by: Option<&'a Spanned<String>>,
     pub per: &'a Spanned<Period>,
     pub time_zone: Option<&'a Spanned<String>>,
-    pub limit: Option<u64>,
-    pub plans: Vec<(String, u64)>,
+    pub limits: PlanLimits,
 }
 
 /// How long answers can be, by model.
@@ -109,19 +101,16 @@ impl Prices {
     }
 }
 
-/// What became of a reservation.
-pub(crate) enum Reserved {
-    /// It is held.
-    Held(Effects),
-    /// There is not so much left.
-    UsedUp {
-        wait_seconds: u64,
-        fields: Vec<(http::HeaderName, HeaderValue)>,
-    },
-    /// The caller's plan has no limit here.
-    NoPlan,
-    /// It cannot be counted.
-    Undecided(Cow<'static, str>),
+/// What a kind says of its amounts.
+pub(crate) struct Said {
+    /// What they are of.
+    pub unit: Unit,
+    /// What is used up.
+    pub what: &'static str,
+    /// Why a call past the limit is refused.
+    pub exceeded: &'static Reason,
+    /// Why a caller without a limit is refused, and what it is told.
+    pub no_plan: (&'static Reason, &'static str),
 }
 
 impl Purse {
@@ -135,9 +124,13 @@ impl Purse {
             uid: settings.uid,
             name: settings.name.to_owned(),
             by,
-            time: time(settings.per, settings.time_zone)?,
-            limit: settings.limit,
-            plans: settings.plans,
+            // Windows of a length follow each other, from the beginning of 1970.
+            time: Time::read(
+                settings.per,
+                settings.time_zone,
+                "a time that is no unit of the calendar has no time zone",
+            )?,
+            limits: settings.limits,
         })
     }
 
@@ -146,22 +139,24 @@ impl Purse {
         Timestamp(self.window(start).map_or(start.0, |window| window.end))
     }
 
-    /// Holds `amount` for a call.
+    /// Holds `amount` for a call, or refuses it.
     pub(crate) fn reserve(
         &self,
         (request, prompt): (&RequestView<'_>, &Prompt),
-        (unit, amount): (Unit, u64),
+        amount: u64,
+        said: &Said,
         env: &Env<'_>,
-    ) -> Reserved {
+    ) -> Verdict {
         let caller = match self.key(request, prompt) {
             Ok(CallerKey(caller)) => caller,
-            Err(why) => return Reserved::Undecided(why),
+            Err(why) => return Verdict::Undecided(why),
         };
-        let Some(limit) = self.limit(request) else {
-            return Reserved::NoPlan;
+        let Some(limit) = self.limits.of(request) else {
+            let (reason, detail) = said.no_plan;
+            return Verdict::deny(reason, detail);
         };
         let Some(span) = self.window(env.now) else {
-            return Reserved::Undecided("the calendar has no such time".into());
+            return Verdict::Undecided("the calendar has no such time".into());
         };
         let wanted = Wanted {
             limit,
@@ -169,19 +164,27 @@ impl Purse {
             amount,
         };
         match env.counters.reserve(self.uid, caller, wanted, env.now) {
-            None => Reserved::Undecided("the use cannot be counted".into()),
-            Some((usage, None)) => Reserved::UsedUp {
-                wait_seconds: usage.reset_after.div_ceil(SECOND),
-                fields: self.fields(usage, limit, span).collect(),
-            },
+            None => Verdict::Undecided("the use cannot be counted".into()),
+            Some((usage, None)) => {
+                let names = vec![self.name.clone()];
+                let wait_seconds = usage.reset_after.div_ceil(SECOND);
+                let fields = self.fields(usage, limit, span);
+                Verdict::Deny(exceeded(
+                    said.exceeded,
+                    said.what,
+                    names,
+                    wait_seconds,
+                    fields,
+                ))
+            }
             Some((usage, Some(reservation))) => {
                 let mut effects = Effects::new();
-                effects.push(Effect::Reserve(Held::new(unit, reservation)));
+                effects.push(Effect::Reserve(Held::new(said.unit, reservation)));
                 let fields = self.fields(usage, limit, span);
                 effects.extend(
                     fields.map(|(name, value)| Effect::Response(ResponseEdit::Add(name, value))),
                 );
-                Reserved::Held(effects)
+                Verdict::Allow(effects)
             }
         }
     }
@@ -227,48 +230,14 @@ impl Purse {
         }
     }
 
-    fn limit(&self, request: &RequestView<'_>) -> Option<u64> {
-        let application = request
-            .identity
-            .and_then(|identity| identity.application.as_deref());
-        let plan = application.and_then(|application| application.plan.as_deref());
-        let by_plan = plan.and_then(|plan| self.plans.iter().find(|(name, _)| name == plan));
-        by_plan.map(|(_, limit)| *limit).or(self.limit)
-    }
-
     fn window(&self, now: Timestamp) -> Option<CalendarWindow> {
         match &self.time {
             Time::Calendar(calendar) => calendar.window(now),
-            Time::Following(length) => {
+            Time::Length(length) => {
                 let start = now.0.checked_sub(now.0 % length)?;
                 let end = start.checked_add(*length)?;
                 Some(CalendarWindow { start, end })
             }
         }
-    }
-}
-
-fn time(per: &Spanned<Period>, zone: Option<&Spanned<String>>) -> Result<Time, Problem> {
-    match (per.value, zone) {
-        (Period::Calendar(unit), None) => Ok(Time::Calendar(Calendar::new(unit, TimeZone::UTC))),
-        (Period::Calendar(unit), Some(name)) => {
-            let zone = TimeZone::get(name).map_err(|_| {
-                Problem::new(&name.span, format!("`{}` is not a time zone", name.value))
-                    .help("write a name of the IANA database such as `Europe/Berlin`")
-            })?;
-            Ok(Time::Calendar(Calendar::new(unit, zone)))
-        }
-        (Period::Rolling(_), Some(name)) => Err(Problem::new(
-            &name.span,
-            "a time that is no unit of the calendar has no time zone",
-        )
-        .help("take `time_zone` out, or write `per: day`")),
-        (Period::Rolling(length), None) => match length.as_millis().saturating_mul(1_000) {
-            micros if micros >= SECOND => Ok(Time::Following(micros)),
-            _ => Err(
-                Problem::new(&per.span, "the window is shorter than one second")
-                    .help("write `per: 1s` or longer"),
-            ),
-        },
     }
 }

@@ -22,12 +22,12 @@ use serde::Deserialize;
 use crate::env::Env;
 use crate::held::Unit;
 use crate::period::Period;
+use crate::plan_limits::PlanLimits;
 use crate::policy::{Compiled, Compiling, Kind, Phase, Policy};
 use crate::reason::Reason;
 use crate::request::RequestView;
-use crate::spending::{self, Purse, Reserved};
+use crate::spending::{self, Purse, Said};
 use crate::time::Timestamp;
-use crate::usage_fields::exceeded;
 use crate::verdict::Verdict;
 
 /// The catalogue entry.
@@ -58,6 +58,13 @@ static NO_PLAN: Reason = Reason::new(
     "ask the API's owner for a plan that includes this API",
 );
 
+static SAID: Said = Said {
+    unit: Unit::Money,
+    what: "budget",
+    exceeded: &EXCEEDED,
+    no_plan: (&NO_PLAN, "the caller's plan has no money for this API"),
+};
+
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Settings {
@@ -77,7 +84,6 @@ struct Settings {
 #[derive(Debug)]
 struct Budget {
     purse: Purse,
-    name: String,
     prices: spending::Prices,
 }
 
@@ -96,15 +102,14 @@ fn compile(entry: &PolicyEntry, compiling: &Compiling<'_>) -> Compiled {
         by: settings.by.as_ref(),
         per: &settings.per,
         time_zone: settings.time_zone.as_ref(),
-        limit: settings.limit.map(Money::micros),
-        plans: plans
-            .map(|plan| (plan.id.clone(), plan.value.micros()))
-            .collect(),
+        limits: PlanLimits::new(
+            plans.map(|plan| (plan.id.clone(), plan.value.micros())),
+            settings.limit.map(Money::micros),
+        ),
     });
     let purse = purse.map_err(|problem| vec![problem])?;
     Ok(Box::new(Budget {
         purse,
-        name: entry.id.value.clone(),
         prices: spending::Prices::of(compiling.document),
     }))
 }
@@ -124,23 +129,6 @@ impl Policy for Budget {
         let Some(amount) = self.prices.of_call(prompt) else {
             return Verdict::Undecided("nobody knows what the model costs".into());
         };
-        match self
-            .purse
-            .reserve((request, prompt), (Unit::Money, amount), env)
-        {
-            Reserved::Held(effects) => Verdict::Allow(effects),
-            Reserved::UsedUp {
-                wait_seconds,
-                fields,
-            } => {
-                let names = vec![self.name.clone()];
-                let fields = fields.into_iter();
-                Verdict::Deny(exceeded(&EXCEEDED, "budget", names, wait_seconds, fields))
-            }
-            Reserved::NoPlan => {
-                Verdict::deny(&NO_PLAN, "the caller's plan has no money for this API")
-            }
-            Reserved::Undecided(why) => Verdict::Undecided(why),
-        }
+        self.purse.reserve((request, prompt), amount, &SAID, env)
     }
 }

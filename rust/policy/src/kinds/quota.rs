@@ -15,7 +15,6 @@
 //! usage already counted; so does a node that is started again. A limit of 0 with `deny_all: true` refuses every call with 403.
 
 use http::HeaderValue;
-use jiff::tz::TimeZone;
 use lockgate_config::{Entries, OnError, PolicyEntry, Problem, Spanned, decode};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -23,7 +22,8 @@ use serde::Deserialize;
 use crate::caller::{By, CallerKey};
 use crate::counters::{Usage, Window};
 use crate::env::Env;
-use crate::period::{Calendar, Period};
+use crate::period::{Period, Time};
+use crate::plan_limits::PlanLimits;
 use crate::policy::{Compiled, Compiling, Kind, Phase, Policy};
 use crate::reason::Reason;
 use crate::request::RequestView;
@@ -91,18 +91,10 @@ struct Settings {
 struct Quota {
     uid: u64,
     name: String,
-    limit: Option<u64>,
-    plans: Vec<(String, u64)>,
+    limits: PlanLimits,
     time: Time,
     by: By,
     legacy: bool,
-}
-
-#[derive(Debug)]
-enum Time {
-    Calendar(Calendar),
-    /// Microseconds.
-    Rolling(u64),
 }
 
 fn compile(entry: &PolicyEntry, compiling: &Compiling<'_>) -> Compiled {
@@ -110,7 +102,9 @@ fn compile(entry: &PolicyEntry, compiling: &Compiling<'_>) -> Compiled {
     let mut problems = Vec::new();
     let mut note = |problem| problems.push(problem);
     let by = By::read(settings.by.as_ref()).map_err(&mut note);
-    let time = time(&settings).map_err(&mut note);
+    let zone = settings.time_zone.as_ref();
+    let time =
+        Time::read(&settings.per, zone, "a rolling time has no time zone").map_err(&mut note);
     if settings.by_plan.is_none() && settings.limit.is_none() {
         note(
             Problem::new(&entry.span, "the quota has no limit")
@@ -128,10 +122,10 @@ fn compile(entry: &PolicyEntry, compiling: &Compiling<'_>) -> Compiled {
             Ok(Box::new(Quota {
                 uid: compiling.uid(&entry.id),
                 name: entry.id.value.clone(),
-                limit: settings.limit.map(|limit| limit.value),
-                plans: plans
-                    .map(|plan| (plan.id.clone(), plan.value.value))
-                    .collect(),
+                limits: PlanLimits::new(
+                    plans.map(|plan| (plan.id.clone(), plan.value.value)),
+                    settings.limit.map(|limit| limit.value),
+                ),
                 time,
                 by,
                 legacy: settings.legacy_headers,
@@ -141,41 +135,7 @@ fn compile(entry: &PolicyEntry, compiling: &Compiling<'_>) -> Compiled {
     }
 }
 
-fn time(settings: &Settings) -> Result<Time, Problem> {
-    match (settings.per.value, &settings.time_zone) {
-        (Period::Calendar(unit), None) => Ok(Time::Calendar(Calendar::new(unit, TimeZone::UTC))),
-        (Period::Calendar(unit), Some(name)) => match TimeZone::get(name) {
-            Ok(zone) => Ok(Time::Calendar(Calendar::new(unit, zone))),
-            Err(_) => Err(
-                Problem::new(&name.span, format!("`{}` is not a time zone", name.value))
-                    .help("write a name of the IANA database such as `Europe/Berlin`"),
-            ),
-        },
-        (Period::Rolling(_), Some(name)) => {
-            Err(Problem::new(&name.span, "a rolling time has no time zone")
-                .help("take `time_zone` out, or write `per: day`"))
-        }
-        (Period::Rolling(length), None) => match length.as_millis().saturating_mul(1_000) {
-            micros if micros >= SECOND => Ok(Time::Rolling(micros)),
-            _ => Err(
-                Problem::new(&settings.per.span, "the window is shorter than one second")
-                    .help("write `per: 1s` or longer"),
-            ),
-        },
-    }
-}
-
 impl Quota {
-    /// The limit of a request's caller.
-    fn limit(&self, request: &RequestView<'_>) -> Option<u64> {
-        let application = request
-            .identity
-            .and_then(|identity| identity.application.as_deref());
-        let plan = application.and_then(|application| application.plan.as_deref());
-        let by_plan = plan.and_then(|plan| self.plans.iter().find(|(name, _)| name == plan));
-        by_plan.map(|(_, limit)| *limit).or(self.limit)
-    }
-
     /// The use after this call, and the length of the window in microseconds.
     fn take(&self, caller: u64, limit: u64, env: &Env<'_>) -> Option<(Usage, u64)> {
         match &self.time {
@@ -186,7 +146,7 @@ impl Quota {
                     .take_until(self.uid, caller, limit, window, env.now)?;
                 Some((usage, window.end - window.start))
             }
-            Time::Rolling(length) => {
+            Time::Length(length) => {
                 let window = Window {
                     limit,
                     length: *length,
@@ -206,7 +166,7 @@ impl Policy for Quota {
             Time::Calendar(calendar) => {
                 Timestamp(calendar.window(start).map_or(start.0, |window| window.end))
             }
-            Time::Rolling(length) => Timestamp(start.0.saturating_add(*length)),
+            Time::Length(length) => Timestamp(start.0.saturating_add(*length)),
         }
     }
 
@@ -215,7 +175,7 @@ impl Policy for Quota {
             Ok(CallerKey(caller)) => caller,
             Err(why) => return Verdict::Undecided(why),
         };
-        let Some(limit) = self.limit(request) else {
+        let Some(limit) = self.limits.of(request) else {
             return Verdict::deny(&NO_PLAN, "the caller's plan has no requests to this API");
         };
         if limit == 0 {

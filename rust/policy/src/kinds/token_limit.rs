@@ -23,12 +23,12 @@ use serde::Deserialize;
 use crate::env::Env;
 use crate::held::Unit;
 use crate::period::Period;
+use crate::plan_limits::PlanLimits;
 use crate::policy::{Compiled, Compiling, Kind, Phase, Policy};
 use crate::reason::Reason;
 use crate::request::RequestView;
-use crate::spending::{self, Purse, Reserved};
+use crate::spending::{self, Purse, Said};
 use crate::time::Timestamp;
-use crate::usage_fields::exceeded;
 use crate::verdict::Verdict;
 
 /// The catalogue entry.
@@ -59,6 +59,13 @@ static NO_PLAN: Reason = Reason::new(
     "ask the API's owner for a plan that includes this API",
 );
 
+static SAID: Said = Said {
+    unit: Unit::Tokens,
+    what: "token limit",
+    exceeded: &EXCEEDED,
+    no_plan: (&NO_PLAN, "the caller's plan has no tokens of this API"),
+};
+
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Settings {
@@ -78,7 +85,6 @@ struct Settings {
 #[derive(Debug)]
 struct TokenLimit {
     purse: Purse,
-    name: String,
     most: spending::Answers,
 }
 
@@ -106,15 +112,14 @@ fn compile(entry: &PolicyEntry, compiling: &Compiling<'_>) -> Compiled {
         by: settings.by.as_ref(),
         per: &settings.per,
         time_zone: settings.time_zone.as_ref(),
-        limit: settings.limit.as_ref().map(|limit| limit.value),
-        plans: plans
-            .map(|plan| (plan.id.clone(), plan.value.value))
-            .collect(),
+        limits: PlanLimits::new(
+            plans.map(|plan| (plan.id.clone(), plan.value.value)),
+            settings.limit.as_ref().map(|limit| limit.value),
+        ),
     });
     match purse {
         Ok(purse) if problems.is_empty() => Ok(Box::new(TokenLimit {
             purse,
-            name: entry.id.value.clone(),
             most: spending::Answers::of(compiling.document),
         })),
         purse => {
@@ -136,27 +141,7 @@ impl Policy for TokenLimit {
         let Some(estimate) = self.most.of_call(prompt) else {
             return Verdict::Pass;
         };
-        let amount = (Unit::Tokens, estimate.total());
-        match self.purse.reserve((request, prompt), amount, env) {
-            Reserved::Held(effects) => Verdict::Allow(effects),
-            Reserved::UsedUp {
-                wait_seconds,
-                fields,
-            } => {
-                let names = vec![self.name.clone()];
-                let fields = fields.into_iter();
-                Verdict::Deny(exceeded(
-                    &EXCEEDED,
-                    "token limit",
-                    names,
-                    wait_seconds,
-                    fields,
-                ))
-            }
-            Reserved::NoPlan => {
-                Verdict::deny(&NO_PLAN, "the caller's plan has no tokens of this API")
-            }
-            Reserved::Undecided(why) => Verdict::Undecided(why),
-        }
+        self.purse
+            .reserve((request, prompt), estimate.total(), &SAID, env)
     }
 }

@@ -171,7 +171,7 @@ struct Asked<'a> {
 
 impl Asked<'_> {
     async fn answer(&self, mut bill: Bill, tried: &mut Tried) -> Result<Answer, (Failed, Bill)> {
-        let outgoing = match self.question.write(self.target, self.body) {
+        let mut outgoing = match self.question.write(self.target, self.body) {
             Ok(outgoing) => outgoing,
             Err(failure) => {
                 bill.refused();
@@ -179,7 +179,9 @@ impl Asked<'_> {
             }
         };
         bill.lost(&outgoing.losses);
-        let answer = match self.send(&outgoing, &mut bill, tried).await {
+        let body = outgoing.body.take();
+        let body = body.map_or_else(|| self.body.clone(), Bytes::from);
+        let answer = match self.send(&outgoing, &body, &mut bill, tried).await {
             Ok(answer) => answer,
             Err(failed) => {
                 bill.refused();
@@ -196,6 +198,7 @@ impl Asked<'_> {
     async fn send(
         &self,
         outgoing: &Outgoing,
+        body: &Bytes,
         bill: &mut Bill,
         tried: &mut Tried,
     ) -> Result<Answer, Failed> {
@@ -204,9 +207,7 @@ impl Asked<'_> {
         loop {
             let key = keys.next();
             let request = self.request(outgoing, key.map(|(_, key)| key))?;
-            let body = outgoing.body.as_ref();
-            let body = body.map_or_else(|| self.body.clone(), |body| Bytes::from(body.clone()));
-            let body = RequestBody::Read(body);
+            let body = RequestBody::Read(body.clone());
             let sent = send(self.asking.core, request, body, &self.target.service, tried).await;
             let answer = sent.map_err(|refusal| Failed {
                 failure: of_refusal(&refusal),
