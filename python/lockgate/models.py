@@ -278,6 +278,8 @@ class Event(Model):
     code: str | None = None
     verdicts: list[Verdict] = []
     status: int
+    grpc_status: int | None = None
+    broke_off: bool = False
     upstream: str | None = None
     target: str | None = None
     tries: int

@@ -74,11 +74,9 @@ def llamacpp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             server.terminate()
 
 
-@pytest.fixture
-def url(llamacpp: str, tmp_path: Path) -> Iterator[str]:
-    """The address of a gateway before it."""
-    text = f"""
-lockgate: 1
+def document(llamacpp: str) -> str:
+    """A gateway before it."""
+    return f"""lockgate: 1
 purposes: optional
 admin: {{ bind: "127.0.0.1:0" }}
 listeners: {{ public: {{ bind: "127.0.0.1:0" }} }}
@@ -88,12 +86,17 @@ models:
 policies: [{{ id: rate, kind: token_limit, limit: 100000, per: day }}]
 apis: {{ ai: {{ versions: {{ v1: {{ base: /ai, models: [local] }} }} }} }}
 """
-    with running(tmp_path, text) as found:
-        yield found
 
 
-def test_a_chat_is_settled_to_what_the_server_counted(url: str, tmp_path: Path) -> None:
-    answers = [httpx.post(f"{url}/v1/chat/completions", json=ASKED, timeout=60) for _ in range(2)]
+@pytest.fixture
+def url(llamacpp: str, tmp_path: Path) -> Iterator[str]:
+    with running(tmp_path, document(llamacpp)) as url:
+        yield url
+
+
+def test_a_chat_is_settled_to_what_the_server_counted(llamacpp: str, tmp_path: Path) -> None:
+    with running(tmp_path, document(llamacpp)) as url:
+        answers = [httpx.post(f"{url}/v1/chat/completions", json=ASKED, timeout=60) for _ in range(2)]
     left = [int(answer.headers["ratelimit"].split(";r=")[1].split(";")[0]) for answer in answers]
     usage = answers[0].json()["usage"]
     assert usage["completion_tokens"] <= TOKENS

@@ -116,7 +116,7 @@ def show(
         ("application", event.application),
         ("subject", event.subject),
         ("decision", f"{event.decision} {event.code or ''}".strip()),
-        ("status", str(event.status)),
+        ("status", _status(event)),
         ("upstream", " at ".join(filter(None, (event.upstream, event.target))) or None),
         ("tries", str(event.tries) if event.tries else None),
         ("latency", f"{event.latency_us / 1000:.3f} ms, {event.upstream_us / 1000:.3f} ms of it upstream"),
@@ -166,6 +166,12 @@ def summary(folder: Folder, *, as_json: Json = False) -> None:
     else:
         err.print("the recording holds no request yet")
     _warn(recording)
+
+
+def _status(event: Event) -> str:
+    """What the answer said of itself, to its end."""
+    of_grpc = f", {event.grpc_status} of gRPC" if event.grpc_status is not None else ""
+    return f"{event.status}{of_grpc}{', and broke off' if event.broke_off else ''}"
 
 
 def _model(call: ModelCall | None) -> str | None:

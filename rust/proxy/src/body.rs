@@ -455,9 +455,17 @@ impl Body for Observed {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
-        if let Some(Ok(frame)) = &frame {
-            let size = frame.data_ref().map_or(0, Bytes::len);
-            self.observation.event.bytes_out += size as u64;
+        let seen = &mut self.observation;
+        match &frame {
+            Some(Ok(frame)) => {
+                let size = frame.data_ref().map_or(0, Bytes::len);
+                seen.event.bytes_out += size as u64;
+                if let Some(trailers) = frame.trailers_ref() {
+                    seen.trailed(trailers);
+                }
+            }
+            Some(Err(_)) => seen.event.broke_off = true,
+            None => {}
         }
         Poll::Ready(frame)
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{Method, Version, request::Parts};
+use http::{HeaderMap, Method, Response, Version, request::Parts};
 use lockgate_policy::{
     Chain, ClientCertificate, Facts, Identity, Route, Timestamp, VerdictRecord, Word, evidence,
     gateway_reasons as reasons,
@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::body::Arrival;
 use crate::core::{Core, Generation};
+use crate::ending;
 use crate::models::CallRecord;
 use crate::request_id::RequestId;
 use crate::rollout::Watch;
@@ -28,6 +29,7 @@ pub struct Observation {
     pub watch: Option<Watch>,
     /// What its call to a model took, once that has ended.
     pub model_call: Option<CallRecord>,
+    is_grpc: bool,
     since: Instant,
     core: Arc<Core>,
     generation: Arc<Generation>,
@@ -77,6 +79,7 @@ impl Observation {
             has_read: false,
             watch: None,
             model_call: None,
+            is_grpc: false,
             since,
             core: core.clone(),
             generation: generation.clone(),
@@ -119,10 +122,22 @@ impl Observation {
         }
     }
 
-    /// Tells a rollout how the request fared, once.
-    pub fn report(&mut self) {
-        if let Some(watch) = self.watch.take() {
-            watch.ended(&self.event, self.since.elapsed());
+    /// The head of the answer is there; a rollout is told how the request fared so far.
+    pub fn answered<B>(&mut self, answer: &Response<B>) {
+        self.event.status = answer.status().as_u16();
+        self.is_grpc = ending::is_grpc(answer.headers());
+        if self.is_grpc {
+            self.event.grpc_status = ending::grpc_status(answer.headers());
+        }
+        if let Some(watch) = &mut self.watch {
+            watch.answered(&self.event, self.since.elapsed());
+        }
+    }
+
+    /// The answer has trailers.
+    pub fn trailed(&mut self, trailers: &HeaderMap) {
+        if self.is_grpc {
+            self.event.grpc_status = ending::grpc_status(trailers).or(self.event.grpc_status);
         }
     }
 
@@ -147,7 +162,6 @@ impl Observation {
 
 impl Drop for Observation {
     fn drop(&mut self) {
-        self.report();
         let event = &mut *self.event;
         event.latency_us = u64::try_from(self.since.elapsed().as_micros()).unwrap_or(u64::MAX);
         if let Some(arrival) = &self.arrival {
@@ -163,6 +177,9 @@ impl Drop for Observation {
                     verdict.code = Some(reasons::ANSWER_WITHHELD.code.into());
                 }
             }
+        }
+        if let Some(watch) = self.watch.take() {
+            watch.ended(event, self.since.elapsed());
         }
         self.core.count(event);
         if let Some(log) = &self.generation.access_log {

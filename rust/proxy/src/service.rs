@@ -100,7 +100,6 @@ pub async fn serve(
     }
     answer.headers_mut().insert(REQUEST_ID, id.value());
     connection.answer(answer.status() == StatusCode::SWITCHING_PROTOCOLS);
-    seen.event.status = answer.status().as_u16();
     if seen.keeps_text() {
         seen.event.trace_id = Some(if trace.id() == &*seen.event.id {
             seen.event.id.clone()
@@ -108,7 +107,7 @@ pub async fn serve(
             Text::from(trace.id())
         });
     }
-    seen.report();
+    seen.answered(&answer);
     Ok(answer.map(|body| Observed::new(body, seen)))
 }
 

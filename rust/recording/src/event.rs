@@ -89,6 +89,12 @@ pub struct Event {
     pub verdicts: Vec<Verdict>,
     /// The status of the answer; 0 when the caller left before there was one.
     pub status: u16,
+    /// The status of gRPC, when the answer is one of it: 0 is OK.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grpc_status: Option<u8>,
+    /// Whether the answer broke off before its end, and not because the caller left.
+    #[serde(skip_serializing_if = "is_false")]
+    pub broke_off: bool,
     /// The upstream that was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upstream: Option<Text>,
@@ -231,6 +237,8 @@ impl Default for Event {
             code: None,
             verdicts: Vec::new(),
             status: 0,
+            grpc_status: None,
+            broke_off: false,
             upstream: None,
             target: None,
             tries: 0,

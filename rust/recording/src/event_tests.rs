@@ -37,6 +37,8 @@ fn full() -> Event {
             shadow: true,
         }],
         status: 429,
+        grpc_status: Some(8),
+        broke_off: true,
         upstream: Some("orders".into()),
         target: Some("10.0.0.1:80".into()),
         tries: 2,

@@ -43,6 +43,8 @@ pub(crate) fn write(out: &mut Vec<u8>, event: &Event) -> serde_json::Result<()> 
         code,
         verdicts,
         status,
+        grpc_status,
+        broke_off,
         upstream,
         target,
         tries,
@@ -92,6 +94,13 @@ pub(crate) fn write(out: &mut Vec<u8>, event: &Event) -> serde_json::Result<()> 
     line.verdicts(verdicts)?;
     line.raw(b",\"status\":");
     line.number(u64::from(*status));
+    if let Some(status) = grpc_status {
+        line.raw(b",\"grpc_status\":");
+        line.number(u64::from(*status));
+    }
+    if *broke_off {
+        line.raw(b",\"broke_off\":true");
+    }
     line.optional(b",\"upstream\":", upstream.as_deref())?;
     line.optional(b",\"target\":", target.as_deref())?;
     for (name, number) in [

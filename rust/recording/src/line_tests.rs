@@ -79,6 +79,8 @@ prop_compose! {
             code: maybe().map(|code| code.to_string().into()),
             verdicts,
             status: small[1],
+            grpc_status: flags[0].then_some(14),
+            broke_off: flags[1],
             upstream: maybe(),
             target: maybe(),
             tries: small[2],
