@@ -1,8 +1,12 @@
 //! What is kept of a request: its event, for counts, the recording and the access log.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use http::{HeaderMap, Method, Response, Version, request::Parts};
+use http_body::{Body, Frame, SizeHint};
 use lockgate_policy::{
     Chain, ClientCertificate, Facts, Identity, Route, Timestamp, VerdictRecord, Word, evidence,
     gateway_reasons as reasons,
@@ -10,7 +14,7 @@ use lockgate_policy::{
 use lockgate_recording::{Event, Headers, Text, Verdict};
 use tokio::time::Instant;
 
-use crate::body::Arrival;
+use crate::body::{AnyBody, Arrival, BodyError};
 use crate::core::{Core, Generation};
 use crate::ending;
 use crate::models::CallRecord;
@@ -188,6 +192,52 @@ impl Drop for Observation {
         if let Some(recording) = &self.generation.recording {
             recording.push(self.core.index, std::mem::take(&mut self.event));
         }
+    }
+}
+
+/// A body whose end, however it comes, ends the record of its request.
+pub struct Observed {
+    inner: AnyBody,
+    observation: Box<Observation>,
+}
+
+impl Observed {
+    /// The observation is finished when this is dropped.
+    pub const fn new(inner: AnyBody, observation: Box<Observation>) -> Self {
+        Self { inner, observation }
+    }
+}
+
+impl Body for Observed {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
+        let seen = &mut self.observation;
+        match &frame {
+            Some(Ok(frame)) => {
+                let size = frame.data_ref().map_or(0, Bytes::len);
+                seen.event.bytes_out += size as u64;
+                if let Some(trailers) = frame.trailers_ref() {
+                    seen.trailed(trailers);
+                }
+            }
+            Some(Err(_)) => seen.event.broke_off = true,
+            None => {}
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
     }
 }
 

@@ -19,14 +19,14 @@ use lockgate_recording::{Decision, Text};
 use tokio::time::Instant;
 
 use crate::aggregate;
-use crate::body::{AnyBody, Arrival, Bounds, Observed, ReadStart, Streamed, full, read_start};
+use crate::body::{AnyBody, Arrival, Bounds, ReadStart, Streamed, full, read_start};
 use crate::cache::Asked;
 use crate::client_address::client_address;
 use crate::core::{Core, Generation};
 use crate::forward::{self, Allowed, Answer, Prepared, RequestBody, Tried};
 use crate::hygiene::{Caller, REQUEST_ID};
 use crate::listen::Connection;
-use crate::record::Observation;
+use crate::record::{Observation, Observed};
 use crate::request::{self, Arrived};
 use crate::request_id::RequestId;
 use crate::rollout::{Head, Trial};
