@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import ConfigDict, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from lockgate.audit.identity import account, machine, same
 from lockgate.changes.evidence import write
@@ -63,6 +63,8 @@ class ApprovalStatus(Model):
     condition: Literal["holds", "missing", "stale", "refused"]
     says: str
     who: str | None = None
+    people: list[str] = Field(default_factory=list)
+    """Everybody whose approval holds."""
 
     @property
     def holds(self) -> bool:
@@ -147,15 +149,17 @@ def assess_approval(
     holding = [one for one in found if one.holds]
     if not holding:
         return found[-1].model_copy(update={"says": "; ".join(one.says for one in found)})
+    people = [str(one.who) for one in holding]
     absent = [
         owner
         for owner in owners
-        if not same(owner, change.file.author) and not any(same(owner, str(one.who)) for one in holding)
+        if not same(owner, change.file.author) and not any(same(owner, who) for who in people)
     ]
     if absent:
         says = f"`{absent[0]}`, who answers for a policy that changes, has not approved it"
-        return ApprovalStatus(condition="missing", says=says, who=holding[0].who)
-    return holding[0].model_copy(update={"says": "; ".join(one.says for one in holding)})
+        return ApprovalStatus(condition="missing", says=says, who=people[0], people=people)
+    says = "; ".join(one.says for one in holding)
+    return holding[0].model_copy(update={"says": says, "people": people})
 
 
 def _assess(change: Change, path: Path, now: Covers, approvers: Path | None) -> ApprovalStatus:

@@ -33,6 +33,7 @@ INSTALLED_APPS = [
     "lockgate.control.worker",
     "lockgate.control.changes",
     "lockgate.control.access",
+    "lockgate.control.owners",
     "lockgate.control.notify",
     "lockgate.control.console",
     "lockgate.control.portal",

@@ -30,6 +30,7 @@ urlpatterns = [
     path("portal/", include("lockgate.control.portal.urls")),
     path("", include("lockgate.control.feedback.urls")),
     path("", include("lockgate.control.access.urls")),
+    path("", include("lockgate.control.owners.urls")),
     path("", include("lockgate.control.notify.urls")),
     path("", include("lockgate.control.alerts.urls")),
     path("", include("lockgate.control.analytics.urls")),

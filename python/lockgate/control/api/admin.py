@@ -24,6 +24,7 @@ from lockgate.control.api import (
     changes,
     channels,
     forms,
+    owners,
     portal,
     rollouts,
 )
@@ -54,6 +55,7 @@ api.add_router("", alerts.router)
 changes.install(api)
 api.add_router("", rollouts.router)
 api.add_router("", channels.router)
+api.add_router("", owners.router)
 api.add_router("", portal.router)
 api.add_router("", applications.router)
 api.add_router("/analytics", analytics.router)

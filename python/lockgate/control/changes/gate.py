@@ -16,6 +16,7 @@ from lockgate.control.changes import drafts, telling
 from lockgate.control.changes.errors import ChangeError, NotAllowedError, UnsoundError
 from lockgate.control.changes.log import DatabaseLog
 from lockgate.control.changes.models import Proposal
+from lockgate.control.owners.people import approvers
 from lockgate.documents import problems_of
 
 if TYPE_CHECKING:
@@ -34,10 +35,15 @@ def status(draft: Draft) -> ChangeStatus:
         ChangeError: A file of it cannot be read.
     """
     try:
-        return changes.status(draft.change)
+        return changes.status(draft.change, owners=owners_for(draft))
     except (_engine.ProblemsError, ValueError, OSError) as error:
         message = f"the change cannot be judged: {error}"
         raise ChangeError(message) from error
+
+
+def owners_for(draft: Draft) -> dict[str, list[str]]:
+    """By API that has owners, those who may approve this change, of which they wrote nothing."""
+    return approvers([draft.change.file.author, *draft.proposal.editors])
 
 
 def why_not_approve(draft: Draft, by: Actor) -> str | None:
@@ -104,6 +110,7 @@ def begin(by: Actor, name: str, *, break_glass: str | None = None) -> Proposal:
             log=DatabaseLog(by),
             who=by.who,
             admin=AdminClient(known.admin, BEGIN_SECONDS),
+            owners=owners_for(draft),
             break_glass=break_glass,
         )
     except changes.GateError as error:

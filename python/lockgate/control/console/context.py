@@ -32,6 +32,7 @@ _GROUPS: Final = (
         (
             ("applications", "Applications", "applications:read"),
             ("plans", "Plans", "plans:write"),
+            ("api_owners", "API owners", "owners:read"),
             ("requests", "Requests", "subscriptions:approve"),
             ("feedback_inbox", "Feedback", "feedback:answer"),
         ),
