@@ -133,7 +133,11 @@ def _read(path: Path) -> Approval | None:
 
 
 def assess_approval(
-    change: Change, now: Covers, approvers: Path | None, owners: Iterable[str] = ()
+    change: Change,
+    now: Covers,
+    approvers: Path | None,
+    owners: Iterable[str] = (),
+    wrote: Iterable[str] = (),
 ) -> ApprovalStatus:
     """What the approvals of a change are worth now.
 
@@ -141,7 +145,8 @@ def assess_approval(
         change: The change.
         now: What an approval given now would cover.
         approvers: The folder with the public keys of those who may approve; without it, names are believed.
-        owners: Who has to be among those who approved, unless they are the author.
+        owners: Who has to be among those who approved, unless they wrote it.
+        wrote: Who wrote a part of it beside the author.
     """
     found = [_assess(change, path, now, approvers) for path in _files(change)]
     if not found:
@@ -149,12 +154,8 @@ def assess_approval(
     holding = [one for one in found if one.holds]
     if not holding:
         return found[-1].model_copy(update={"says": "; ".join(one.says for one in found)})
-    people = [str(one.who) for one in holding]
-    absent = [
-        owner
-        for owner in owners
-        if not same(owner, change.file.author) and not any(same(owner, who) for who in people)
-    ]
+    people, authors = [str(one.who) for one in holding], [change.file.author, *wrote]
+    absent = [owner for owner in owners if not any(same(owner, who) for who in (*authors, *people))]
     if absent:
         says = f"`{absent[0]}`, who answers for a policy that changes, has not approved it"
         return ApprovalStatus(condition="missing", says=says, who=people[0], people=people)

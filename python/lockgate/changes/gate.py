@@ -93,6 +93,7 @@ def status(
     *,
     approvers: str | Path | None = None,
     owners: Mapping[str, Sequence[str]] | None = None,
+    wrote: Sequence[str] = (),
 ) -> ChangeStatus:
     """What a change has and what it lacks. Nothing is run.
 
@@ -100,12 +101,13 @@ def status(
         change: The change.
         approvers: The folder with the public keys of those who may approve; without it, names are believed.
         owners: The owners of APIs who may approve, by API; an API that is not there has none.
+        wrote: Who wrote a part of it beside the author, as far as that is known.
 
     Raises:
         GitError: A revision cannot be read.
     """
     with pair(change) as documents:
-        return status_of(change, documents, approvers, owners)
+        return status_of(change, documents, approvers, owners, wrote)
 
 
 def status_of(
@@ -113,6 +115,7 @@ def status_of(
     documents: Pair,
     approvers: str | Path | None = None,
     owners: Mapping[str, Sequence[str]] | None = None,
+    wrote: Sequence[str] = (),
 ) -> ChangeStatus:
     """The same, of documents that are on the disk."""
     assessed = [assess(change, step, documents) for step in STEPS]
@@ -124,6 +127,7 @@ def status_of(
         covered(change, documents, hashes),
         Path(approvers) if approvers else None,
         answerable(differences),
+        wrote,
     )
     replayed = next((report for _, report in assessed if isinstance(report, Replay)), None)
     effects = touched(documents, differences, replayed) if owners else {}

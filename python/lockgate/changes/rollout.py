@@ -66,6 +66,7 @@ def begin(
     admin: AdminClient,
     approvers: str | Path | None = None,
     owners: Mapping[str, Sequence[str]] | None = None,
+    wrote: Sequence[str] = (),
     break_glass: str | None = None,
 ) -> Began:
     """Begin the rollout of a change.
@@ -82,6 +83,7 @@ def begin(
         admin: The gateway.
         approvers: The folder with the public keys of those who may approve.
         owners: The owners of APIs who may approve, by API.
+        wrote: Who wrote a part of it beside the author, as far as that is known.
         break_glass: The reason to go without evidence.
 
     Raises:
@@ -91,7 +93,7 @@ def begin(
         GitError: A revision cannot be read.
     """
     with _standing(change) as documents:
-        now = status_of(change, documents, approvers, owners)
+        now = status_of(change, documents, approvers, owners, wrote)
         live = None if break_glass is None and now.lacks else str(admin.stats()["revision"])
         lacks = now.lacks + (_not_live(now, live) if live else [])
         record: dict[str, Any] = {

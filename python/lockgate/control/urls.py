@@ -43,6 +43,7 @@ urlpatterns = [
     path("set-up/<str:token>/", entrance.set_up, name="set_up"),
     path("link/<str:token>/", entrance.link, name="link"),
     path("", include("lockgate.control.changes.urls")),
+    path("", include("lockgate.control.feeds.urls")),
     path("audit/logs", audit_logs, name="audit_logs"),
     path("api/v1/", (_routes, _app, _namespace)),
     path("account/login/", account.login, name="account_login"),

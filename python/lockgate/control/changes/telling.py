@@ -27,9 +27,10 @@ AUTOMATION = Actor("worker", "")
 
 def proven(draft: Draft, now: ChangeStatus) -> None:
     """Tell those who may approve a change that its evidence holds, and that it waits for them."""
-    if not now.proven or now.approved:
+    # What a feed brought may need nobody; it says so itself when it does.
+    if not now.proven or now.approved or draft.proposal.is_of_feed:
         return
-    _tell_owners(draft, now)
+    tell_owners(draft, now)
     send(
         Event(
             kind="change.proven",
@@ -43,9 +44,9 @@ def proven(draft: Draft, now: ChangeStatus) -> None:
     )
 
 
-def _tell_owners(draft: Draft, now: ChangeStatus) -> None:
+def tell_owners(draft: Draft, now: ChangeStatus) -> None:
     """Tell the owners of APIs that nothing of it goes live without one of them."""
-    for one in now.apis:
+    for one in now.apis if now.proven else ():
         if one.by is None:
             send(
                 Event(

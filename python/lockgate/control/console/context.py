@@ -25,6 +25,7 @@ _GROUPS: Final = (
             ("changes", "Changes", "changes:read"),
             ("rollout", "Rollout", "traffic:read"),
             ("revisions", "Revisions", "traffic:read"),
+            ("feeds", "Feeds", "feeds:read"),
         ),
     ),
     (
