@@ -13,6 +13,7 @@ from lockgate.control.alerts.models import Alert
 from lockgate.control.audit.models import Entry
 from lockgate.control.audit.services import verify
 from lockgate.control.changes import drafts, gate
+from lockgate.control.changes.errors import ChangeError
 from lockgate.control.changes.models import Proposal
 from lockgate.control.feeds import looking, services
 from lockgate.control.feeds.models import Feed, Fetch
@@ -280,5 +281,5 @@ def test_a_person_may_edit_what_a_feed_brought_and_is_an_author_then(set_up: Set
 def test_a_path_that_leads_elsewhere_is_none(set_up: SetUp, round_: Round) -> None:  # noqa: ARG001
     drafts.begin(ADA, name="mine", purpose="to see")
     for path in ("../gateway.yaml", "/etc/passwd", "a//b", ".hidden", "a/../../b", "a\\b", ""):
-        with pytest.raises(drafts.ChangeError, match="is no path of a file beside the document"):
+        with pytest.raises(ChangeError, match="is no path of a file beside the document"):
             drafts.save_file(ADA, "mine", path, "policies: []")
