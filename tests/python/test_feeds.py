@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 from changing import signing_key
+from guides import ROOT, Block, blocks
+from lockgate.changes.reading import read
 from lockgate.cli import app
 from lockgate.documents import check, explain
 from lockgate.feeds import MOST_BYTES, FeedError, Manifest, render, sign, verify
@@ -79,7 +81,7 @@ def test_a_signature_covers_each_field(keys: tuple[Ed25519PrivateKey, Ed25519Pub
         ({"networks": []}, "`networks` of it"),
         ({"networks": ["192.0.2.1/24"]}, "`192.0.2.1/24` is not a network; write one such as `192.0.2.0/24`"),
         ({"networks": ["0.0.0.0/0"]}, "`0.0.0.0/0` is wider than /8"),
-        ({"networks": ["::/0"]}, "`::/0` is wider than /16"),
+        ({"networks": ["::/0"]}, "`::/0` is wider than /32"),
         ({"networks": ["example.com"]}, "`example.com` is not a network"),
         ({"rules": [RULE]}, "write either `networks` or `rules`"),
         ({"networks": None}, "write either `networks` or `rules`"),
@@ -246,3 +248,17 @@ def test_a_rule_without_its_end_or_owner_cannot_be_said() -> None:
     for missing in ("until", "why", "expires", "issued", "sequence"):
         with pytest.raises(ValidationError, match=missing):
             Manifest.model_validate({name: value for name, value in SAID.items() if name != missing})
+
+
+@pytest.mark.parametrize("block", blocks(ROOT / "docs" / "guide" / "feeds.md", "yml"), ids=str)
+def test_the_manifests_of_the_guide_are_taken_and_become_policies(
+    block: Block, tmp_path: Path, keys: tuple[Ed25519PrivateKey, Ed25519PublicKey]
+) -> None:
+    (tmp_path / "feed.yaml").write_text(block.text)
+    signed = sign(read(tmp_path / "feed.yaml", Manifest), keys[0])
+    manifest = verify(signed.encode(), keys[1], now=NOW)
+    found = render(manifest, mode="enforce", owner="security")
+    (tmp_path / "feeds").mkdir()
+    (tmp_path / found.path).write_text(found.text)
+    (tmp_path / "gateway.yaml").write_text(DOCUMENT)
+    assert check(tmp_path / "gateway.yaml").ok, check(tmp_path / "gateway.yaml").problems

@@ -35,7 +35,7 @@ MOST_AHEAD: Final = timedelta(minutes=5)
 """How far the clock of the publisher may be ahead of ours."""
 MOST_LASTS: Final = timedelta(days=90)
 """How long after it was issued a rule may hold."""
-WIDEST: Final = {4: 8, 6: 16}
+WIDEST: Final = {4: 8, 6: 32}
 """The shortest prefix of a network, by IP version: a list that holds the world is none."""
 KINDS: Final = ("graphql_limits", "ip_filter", "json_limits", "payload_guard", "size", "xml_limits")
 """Policies that can only refuse, so that a feed opens nothing."""
