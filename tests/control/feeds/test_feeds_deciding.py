@@ -112,6 +112,19 @@ def test_in_shadow_it_refuses_nobody_and_its_replay_holds(
     assert round_().waits == "nobody but who set the feed up agreed to it in advance"
 
 
+@pytest.mark.usefixtures("bob")
+def test_a_document_without_policy_tests_waits_and_says_so(
+    served: Path, set_up: SetUp, round_: Round
+) -> None:
+    (served.parent / "cases.yaml").unlink()
+    set_up(is_automatic=True)
+    services.agree(BOB, "threats")
+    assert round_().waits == (
+        "the document has no policy tests, and nothing goes live without; "
+        "write `cases.yaml` beside it, or tests of this change alone"
+    )
+
+
 @pytest.mark.usefixtures("served", "bob")
 def test_a_replay_of_too_few_calls_is_not_enough(set_up: SetUp, round_: Round) -> None:
     set_up(is_automatic=True, at_least=1_000)

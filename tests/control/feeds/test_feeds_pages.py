@@ -52,7 +52,8 @@ def test_a_feed_is_set_up_on_a_page_and_shows_what_it_brought(
     page = browser.get("/feeds/").content.decode()
     assert "sequence 1: it is the change feed-threats-1" in page
     page = browser.get("/changes/feed-threats-1/").content.decode()
-    assert "feeds/threats.yaml" in page
+    assert "The file <code>feeds/threats.yaml</code> that it brings" in page
+    assert "&quot;192.0.2.0/24&quot;" in page
     publisher.body = b"{}"
     browser.post("/feeds/threats/look/")
     looking.look()

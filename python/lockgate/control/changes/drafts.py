@@ -92,6 +92,11 @@ class Draft:
         return seen(self.text)
 
     @property
+    def has_no_cases(self) -> bool:
+        """Whether nobody wrote policy tests of this change alone."""
+        return not _value(self.change.folder / OWN_CASES)
+
+    @property
     def files(self) -> dict[str, str]:
         """Files beside the document that the change brings itself: path and text; a commit brings none so."""
         here = self.candidate.parent
@@ -401,10 +406,14 @@ def _name_cases(draft: Draft) -> None:
     """Have the change's own cases run, when it has any beside those of the document."""
     said = draft.change.file.model_dump(mode="json")
     paths: list[str] = said["cases"]["paths"]
-    has_some = bool(json.loads(_engine.read(draft.change.folder / OWN_CASES))["value"])
+    has_some = not draft.has_no_cases
     others = [path for path in paths if path != OWN_CASES]
     said["cases"]["paths"] = [*others, OWN_CASES] if has_some or not others else others
     _write_file(draft.change.folder, said)
+
+
+def _value(path: Path) -> Any:  # noqa: ANN401 - whatever a file says
+    return json.loads(_engine.read(path))["value"]
 
 
 def _write_file(here: Path, said: dict[str, Any]) -> None:

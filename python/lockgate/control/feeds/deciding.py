@@ -49,6 +49,13 @@ def follow() -> None:
 
 
 def _decide(feed: Feed, draft: Draft, failed: str) -> None:
+    if draft.change.file.cases.paths == (drafts.OWN_CASES,) and draft.has_no_cases:
+        _wait(
+            feed,
+            "the document has no policy tests, and nothing goes live without; "
+            "write `cases.yaml` beside it, or tests of this change alone",
+        )
+        return
     if failed:
         _wait(feed, f"its evidence could not be gathered: {failed}")
         return
