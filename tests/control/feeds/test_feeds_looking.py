@@ -63,7 +63,7 @@ def test_what_is_new_is_a_change_of_the_feed_and_never_served_at_once(
     # A rule from outside has its owner and its end.
     assert policy["emergency"]
     assert policy["purpose"]["owner"] == "security-team"
-    assert datetime.fromisoformat(policy["expires"]) == publisher.manifest().until
+    assert policy["expires"] == json.loads(publisher.body)["manifest"]["until"]
     assert check(draft.candidate).ok
     # The feed wrote it and so did who set it up: neither approves it.
     assert (draft.change.file.author, draft.proposal.editors) == ("feed:threats", ["feed:threats", ROOT.who])
@@ -130,6 +130,37 @@ def test_a_change_of_a_document_that_moved_is_made_anew(served: Path, set_up: Se
     served.write_text(served.read_text().replace("scopes: [orders:read]", "scopes: [orders:all]"))
     assert taken().change == "feed-threats-1-2"
     assert "orders:all" in drafts.read("feed-threats-1-2").text
+
+
+@pytest.mark.usefixtures("root", "served")
+def test_what_comes_while_the_one_before_rolls_out_is_proposed_after_it(
+    set_up: SetUp, publisher: Publisher
+) -> None:
+    set_up()
+    taken()
+    Proposal.objects.update(stage="rolling")
+    publisher.publish(2, networks=["198.51.100.0/24"])
+    assert taken().says == "sequence 2: it comes after the change feed-threats-1, which rolls out now"
+    Proposal.objects.update(stage="rolled_back")
+    assert taken().change == "feed-threats-2"
+
+
+@pytest.mark.usefixtures("root")
+def test_a_file_that_somebody_else_wrote_in_its_place_is_replaced_by_a_change(
+    served: Path, set_up: SetUp
+) -> None:
+    (served.parent / "feeds").mkdir()
+    place = served.parent / "feeds" / "threats.yaml"
+    served.write_text(f"include: [feeds]\n{served.read_text()}")
+    for text in (
+        "policies: [{ id: mine, kind: size, body: 1MiB }]\n",
+        '# mine\n{"policies": [{"id": "mine", "kind": "size", "body": "1MiB"}]}\n',
+    ):
+        place.write_text(text)
+        Feed.objects.all().delete()
+        set_up()
+        assert not taken().is_failing, Feed.objects.get().says
+        assert place.read_text() == text
 
 
 @pytest.mark.usefixtures("root", "served")

@@ -110,10 +110,11 @@ def _take(feed: Feed, manifest: Manifest, digest: str) -> None:
         _note(feed, manifest, digest, "nothing of it is new")
         return
     known = Proposal.objects.filter(name=feed.change).first()
-    if known is not None and (
-        known.runs or (proposed == feed.proposed and not _is_outdated(known, document))
-    ):
+    if known is not None and proposed == feed.proposed and not _is_outdated(known, document):
         _note(feed, manifest, digest, f"it is the change {feed.change}")
+        return
+    if known is not None and known.runs:
+        _note(feed, manifest, digest, f"it comes after the change {feed.change}, which rolls out now")
         return
     _withdraw_open(feed, why=f"sequence {manifest.sequence} of the feed came after it")
     name = _propose(feed, manifest, rendered, bound, live)
@@ -207,9 +208,11 @@ def _bare(policy: dict[str, Any]) -> dict[str, Any]:
 def _policies(path: Path) -> list[dict[str, Any]]:
     """The policies of a file that a feed wrote before; none when somebody wrote something else there."""
     try:
-        return _read_policies(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, KeyError, TypeError):
+        found = _read_policies(path.read_text(encoding="utf-8"))
+        ours = all({"id", "kind", "expires"} <= one.keys() for one in found)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return []
+    return found if ours else []
 
 
 def _read_policies(text: str) -> list[dict[str, Any]]:
