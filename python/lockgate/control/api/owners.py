@@ -33,8 +33,8 @@ class OwnedOut(Schema):
 class OwnersIn(Strict):
     """Who owns an API from now on, in the place of those before; nobody when both are empty."""
 
-    users: list[str] = Field([], max_length=services.MOST_OWNERS)
-    teams: list[str] = Field([], max_length=services.MOST_OWNERS)
+    users: list[str] = Field(default_factory=list, max_length=services.MOST_OWNERS)
+    teams: list[str] = Field(default_factory=list, max_length=services.MOST_OWNERS)
     why: str = Field("", max_length=2_000)
 
 
