@@ -31,7 +31,7 @@ EVERY_PAGE = (
 )
 
 
-CHANGES = ("/changes/", "/rollout/", "/revisions/")
+CHANGES = ("/changes/", "/rollout/", "/revisions/", "/feeds/")
 
 
 def shown(client: Client, path: str, status: int = 200) -> str:
@@ -97,7 +97,7 @@ def test_each_role_sees_its_pages_and_no_others(
         assert client.get(path).status_code == (200 if path in pages else 403)
     navigation = re.search(r"<nav.*?</nav>", shown(client, "/account/factors/"), re.DOTALL)
     found = set(re.findall(r'<li><a href="([^"]+)"', navigation[0])) if navigation else set()
-    of_other_tests = {"/applications/", "/plans/", "/requests/", "/feedback/", "/channels/"}
+    of_other_tests = {"/applications/", "/plans/", "/owners/", "/requests/", "/feedback/", "/channels/"}
     assert found - of_other_tests == pages
 
 
@@ -108,8 +108,8 @@ def test_each_role_sees_its_pages_and_no_others(
             "platform_admin",
             {
                 "Traffic": ["Overview", "Exceptions", "Analytics", "Alerts"],
-                "Change": ["Changes", "Rollout", "Revisions"],
-                "Access": ["Applications", "Plans", "Requests", "Feedback"],
+                "Change": ["Changes", "Rollout", "Revisions", "Feeds"],
+                "Access": ["Applications", "Plans", "API owners", "Requests", "Feedback"],
                 "Run": ["Audit", "Channels", "Users", "Tokens"],
             },
         ),
@@ -117,8 +117,8 @@ def test_each_role_sees_its_pages_and_no_others(
             "approver",
             {
                 "Traffic": ["Overview", "Exceptions", "Analytics", "Alerts"],
-                "Change": ["Changes", "Rollout", "Revisions"],
-                "Access": ["Applications"],
+                "Change": ["Changes", "Rollout", "Revisions", "Feeds"],
+                "Access": ["Applications", "API owners"],
                 "Run": ["Audit"],
             },
         ),

@@ -17,6 +17,7 @@ from lockgate.cli import (
     change,
     directory,
     documents,
+    feed,
     keys,
     recording,
     reload,
@@ -78,6 +79,7 @@ app.add_typer(recording.app, name="recording")
 app.add_typer(rollout.app, name="rollout")
 app.add_typer(change.app, name="change")
 app.add_typer(audit.app, name="audit")
+app.add_typer(feed.app, name="feed")
 
 
 def main() -> None:

@@ -126,6 +126,14 @@ RULES: Final = (
         quiet_seconds=HOUR,
     ),
     Rule(
+        "feed_refused",
+        "A feed is not taken",
+        "what a feed publishes could not be taken; its policies stay as they are, and end when they expire",
+        "warning",
+        "feed",
+        quiet_seconds=24 * HOUR,
+    ),
+    Rule(
         "rolled_back",
         "A rollout was rolled back",
         "the guard took a candidate back; what served before serves on",

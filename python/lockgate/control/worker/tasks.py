@@ -16,6 +16,7 @@ from lockgate.control.analytics.worker import keep_house, take_recording
 from lockgate.control.changes import evidence, git_source, rollouts
 from lockgate.control.changes.scheduled import begin_due
 from lockgate.control.events.worker import read_recording
+from lockgate.control.feeds import deciding, looking
 from lockgate.control.notify.delivery import deliver, forget
 from lockgate.control.portal.served import observe
 from lockgate.control.portal.usage import count_new
@@ -61,6 +62,8 @@ TASKS: Final[tuple[Task, ...]] = (
     Task("changes.follow", 1.0, rollouts.follow),
     Task("changes.git", 15.0, git_source.follow),
     Task("changes.begin", 5.0, begin_due),
+    Task("feeds.look", 5.0, looking.look),
+    Task("feeds.decide", 3.0, deciding.follow),
     Task("worker.forget", 3_600.0, forget_old),
     Task("access.tell", 2.0, delivery.follow),
     Task("access.usage", 10.0, usage.read),
