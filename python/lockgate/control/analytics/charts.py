@@ -70,6 +70,8 @@ class Chart:
     is_line: bool = False
     is_of_week: bool = False
     """Whether the points are the hours of a week, from Monday."""
+    places: str = "-1"
+    """How many places of the numbers are shown, as `floatformat` has it."""
 
     @property
     def is_empty(self) -> bool:
@@ -122,7 +124,8 @@ class Chart:
             for rect, (at, value) in zip(place.iter("rect"), told, strict=True):
                 title = ET.SubElement(rect, "title")
                 when = f"{moment(at):%A %H:%M}" if self.is_of_week else f"{moment(at):%Y-%m-%d %H:%M} UTC"
-                title.text = f"{when}: {value:,.0f} {series.title}"
+                shown = f"{value:,.0f}" if value == round(value) else f"{value:,.4g}"
+                title.text = f"{when}: {shown} {series.title}"
         text = ET.tostring(root, encoding="unicode")
         # A tenth of a pixel is enough; sixteen digits of each are half of the page.
         short = _NUMBER.sub(lambda found: f"{float(found[0]):.1f}", text)

@@ -22,6 +22,7 @@ from lockgate.control.analytics.queries.latencies import LatencyByRoute, Latency
 from lockgate.control.analytics.queries.models import (
     ModelFailures,
     ModelProviders,
+    ModelRefusals,
     ModelsOverTime,
     ModelsSummary,
     ModelUsage,
@@ -90,5 +91,6 @@ QUERIES: Final[tuple[type[Query[Any]], ...]] = (
     ModelUsageByDay,
     ModelProviders,
     ModelFailures,
+    ModelRefusals,
 )
 BY_NAME: Final = {query.name: query for query in QUERIES}

@@ -16,6 +16,10 @@ MODEL_CALLS = f"{CALLS} AND ($model = '' OR model = $model) AND ($provider = '' 
 _MONEY = "CASE WHEN sum(priced) = 0 AND sum(unpriced) > 0 THEN NULL ELSE sum(cost) END AS money"
 _USE = f"""sum(calls) AS n, sum(unanswered) AS bad, sum(partial) AS broke, sum(input_tokens) AS put,
     sum(cached_tokens), sum(output_tokens) AS given, {_MONEY}, sum(unpriced) AS unpriced"""
+_KINDS = ", ".join(
+    f"'{kind}'"
+    for kind in ("model", "model_access", "token_limit", "budget", "prompt_guard", "completion_guard")
+)
 _MOST_FIRST = "ORDER BY money DESC NULLS LAST, n DESC"
 
 
@@ -291,3 +295,27 @@ class ModelFailures(ModelQuery[ModelFailure]):
 SELECT model, provider, provider_model, failure, status, sum(calls) AS n, max(last_second)
 FROM model_failures WHERE {MODEL_CALLS}
 GROUP BY ALL ORDER BY n DESC, model, provider, failure, status LIMIT $limit"""
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Calls that never reached a model, for one reason."""
+
+    code: str
+    application: str
+    api: str
+    calls: int
+    last_second: int
+
+
+@dataclass(frozen=True)
+class ModelRefusals(Query[Refused]):
+    """What policies refused of calls to models."""
+
+    name: ClassVar = "model_refusals"
+    what: ClassVar = "calls to models that policies refused: access, budgets, limits of tokens and guards"
+    row: ClassVar = Refused
+    text: ClassVar = f"""
+SELECT code, application, api, sum(exceptions) AS n, max(last_second)
+FROM reasons WHERE {CALLS} AND split_part(code, '.', 1) IN ({_KINDS})
+GROUP BY code, application, api ORDER BY n DESC, code, application LIMIT $limit"""
