@@ -20,6 +20,7 @@ from lockgate.control.events.times import between, moment
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from lockgate.control.events.times import Span
     from lockgate.control.portal.catalogue import Catalogue
 
 _TOLD: Final = ("application", "team", "model")
@@ -50,6 +51,28 @@ class _Taken(Query[_Took]):
 SELECT api, api_version, route, application, model, sum(cost), sum(unpriced),
   sum(input_tokens) + sum(output_tokens), sum(uncounted)
 FROM models WHERE {CALLS} GROUP BY api, api_version, route, application, model"""
+
+
+@dataclass(frozen=True)
+class _Refusal:
+    api: str
+    version: str
+    route: str
+    application: str
+    calls: int
+
+
+@dataclass(frozen=True)
+class _Refusals(Query[_Refusal]):
+    """Calls that budgets refused."""
+
+    name: ClassVar = "refusals"
+    what: ClassVar = "calls that budgets refused, by route and application"
+    row: ClassVar = _Refusal
+    text: ClassVar = f"""
+SELECT api, api_version, route, application, sum(calls)
+FROM reasons WHERE {CALLS} AND code = 'budget.exceeded'
+GROUP BY api, api_version, route, application"""
 
 
 @dataclass
@@ -131,6 +154,20 @@ def taken(purse: Purse, window: Window, now: datetime) -> dict[str, Spent]:
     return {one.caller: one for one in _of(purse, window, _rows(window, now), {}, teams())}
 
 
+def refused(purse: Purse, window: Window, now: datetime) -> dict[str, int]:
+    """How many calls of each caller budgets refused where this one holds. Such a call names no model."""
+    found: dict[str, int] = defaultdict(int)
+    span = _span(window, now)
+    if span is None or purse.by not in {"application", "team"}:
+        return found
+    team_of = teams()
+    for row in _Refusals(span=span).run():
+        if (row.api, row.version, row.route) in purse.routes:
+            by_team = purse.by == "team"
+            found[team_of.get(row.application, "") if by_team else row.application] += row.calls
+    return found
+
+
 def _all(those: Sequence[Purse], now: datetime, wanted: dict[str, str]) -> list[Spent]:
     plan_of, team_of = plans(), teams()
     found: list[Spent] = []
@@ -153,8 +190,13 @@ def _all(those: Sequence[Purse], now: datetime, wanted: dict[str, str]) -> list[
 
 
 def _rows(window: Window, now: datetime) -> list[_Took]:
-    end = min(moment(window.end), now)
-    return _Taken(span=between(moment(window.start), end)).run() if end > moment(window.start) else []
+    span = _span(window, now)
+    return _Taken(span=span).run() if span else []
+
+
+def _span(window: Window, now: datetime) -> Span | None:
+    start, end = moment(window.start), min(moment(window.end), now)
+    return between(start, end) if start < end else None
 
 
 def _of(

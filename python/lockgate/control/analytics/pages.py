@@ -64,7 +64,8 @@ class Cell:
 
     text: str
     link: str = ""
-    is_number: bool = False
+    sort: str = ""
+    """How it is set: `number`, `nowrap` or as text."""
     hint: str = ""
 
 
@@ -214,12 +215,12 @@ def _export(name: str, span: Span, asked: dict[str, Any], table: Table) -> str:
 
 
 def _cell(column: Column, value: Any) -> Cell:  # noqa: ANN401 - a field of a row
-    is_number = column.kind in _NUMBERS
+    sort = "number" if column.kind in _NUMBERS else "nowrap" if column.kind in {"time", "day"} else ""
     if value is None or value in {"", ()}:
-        return Cell(column.none, is_number=is_number)
+        return Cell(column.none, sort=sort)
     link = f"{reverse('exceptions')}?{urlencode({str(column.to): value})}" if column.to else ""
     hint = str(value) if column.kind in {"bytes", "code", "revision"} else ""
-    return Cell(_WRITTEN[column.kind](value), link, is_number, hint)
+    return Cell(_WRITTEN[column.kind](value), link, sort, hint)
 
 
 def _order(value: Any) -> tuple[bool, Any]:  # noqa: ANN401 - a field of a row

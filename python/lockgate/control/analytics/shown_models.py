@@ -46,7 +46,12 @@ MODELS: Final = Page(
             ),
             "No model was asked in this time. An API whose version has `models` lets callers ask some.",
         ),
-        Table(ModelUsageByTeam, "By team", (Column("team", "Team", "text"), CALLS, *_TOKENS, *_COST), _NONE),
+        Table(
+            ModelUsageByTeam,
+            "By team",
+            (Column("team", "Team", "text", none="no team"), CALLS, *_TOKENS, *_COST),
+            _NONE,
+        ),
         Table(
             ModelUsageByApplication,
             "By application",
