@@ -77,6 +77,11 @@ class Purse:
         """The time it is for, behind `in this` or `in`."""
         return f"this {self.per}" if self.per in _UNITS else self.per
 
+    @property
+    def shown(self) -> str:
+        """The amount for callers on no plan of the list, in words."""
+        return self.amount(self.limit) if self.limit is not None else "an amount by plan"
+
     def amount(self, value: int) -> str:
         """So much of it, in words."""
         return dollars(value) if self.is_money else f"{value:,} tokens"

@@ -9,7 +9,7 @@ from django.shortcuts import render
 from django.utils import timezone
 
 from lockgate.control.events import index
-from lockgate.control.portal import notices, quotas, refusals
+from lockgate.control.portal import notices, quotas, refusals, spending
 from lockgate.control.portal import status as health
 from lockgate.control.portal import usage as calls
 from lockgate.control.portal.mine import chosen_application, my_applications
@@ -81,6 +81,11 @@ def usage(request: HttpRequest) -> HttpResponse:
         "total": calls.together(counted.values()),
         "bars": _bars(counted, now, int(days)),
         "quotas": quotas.quotas(chosen.name, catalogue, now) if chosen else [],
+        "spending": spending.spending(
+            chosen.name, {api for _, api, _, _ in counted}, catalogue, now, timedelta(days=int(days))
+        )
+        if chosen
+        else None,
         "records": index.folder() is not None,
     }
     return render(request, "portal/usage.html", context)
