@@ -121,7 +121,7 @@ class Spent:
     @property
     def title(self) -> str:
         """What it is, for people."""
-        return f"{'Budget' if self.purse.is_money else 'Tokens'} {self.purse.id}"
+        return f"{'Budget' if self.purse.is_money else 'Token limit'} {self.purse.id}"
 
 
 def spent(catalogue: Catalogue, now: datetime) -> list[Spent]:

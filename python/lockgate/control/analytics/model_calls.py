@@ -12,7 +12,7 @@ _MOST: Final = 1_000_000_000_000_000
 """Numbers of providers are believed so far: beyond, a sum of many would not fit."""
 _TEXTS: Final = {"model": 128, "provider": 64, "provider_model": 128, "failure": 64}
 _NUMBERS: Final = ("input_tokens", "cached_tokens", "output_tokens", "cost")
-_FLAGS: Final = {"stream": "is_stream", "partial": "is_partial"}
+_FLAGS: Final = {"stream": "is_stream", "partial": "is_partial", "given_back": "is_given_back"}
 
 
 def _recorded() -> str:
@@ -45,8 +45,9 @@ empty where no model was asked. `cost` is in millionths of a US dollar."""
 
 ASKED: Final = "provider <> ''"
 """That somebody was asked; a list of models is made here."""
-_TOOK: Final = "(is_partial OR status < 400)"
-"""That a provider began to answer, so that it took something."""
+_TOOK: Final = "(NOT is_given_back AND (is_partial OR status < 400))"
+"""That a provider began to answer, so that it took something. Nodes that record events of version 3 say of a call
+that it took nothing; of others it is told by how they ended."""
 MEASURES: Final = {
     # A policy that withholds an answer is no failure of its provider.
     "unanswered": "(status >= 400 AND decision <> 'refuse')",

@@ -68,6 +68,11 @@ class Purse:
         return self.origin.removeprefix(_MODEL) if self.origin.startswith(_MODEL) else ""
 
     @property
+    def where(self) -> str:
+        """What it is declared for: an API, with its version or route, or a model; empty for everything."""
+        return self.origin.partition(" ")[2].replace("/", " ")
+
+    @property
     def apis(self) -> list[str]:
         """The APIs that it holds for."""
         return sorted({api for api, _, _ in self.routes})

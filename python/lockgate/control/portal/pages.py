@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.shortcuts import render
 from django.utils import timezone
 
+from lockgate.control.analytics import drawn
 from lockgate.control.events import index
+from lockgate.control.events.times import between
 from lockgate.control.portal import notices, quotas, refusals, spending
 from lockgate.control.portal import status as health
 from lockgate.control.portal import usage as calls
@@ -19,7 +21,7 @@ from lockgate.control.portal.served import read_catalogue
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
-    from lockgate.control.portal.usage import Key, Sum
+    from lockgate.control.portal.usage import Sum
 
 _SPANS = {"1": "24 hours", "7": "7 days", "30": "30 days"}
 
@@ -79,7 +81,9 @@ def usage(request: HttpRequest) -> HttpResponse:
         "spans": _SPANS,
         "rows": sorted(rows, key=lambda row: -row["sum"].calls),
         "total": calls.together(counted.values()),
-        "bars": _bars(counted, now, int(days)),
+        "over": drawn.chart("traffic", between(now - timedelta(days=int(days)), now), application=chosen.name)
+        if chosen
+        else None,
         "quotas": quotas.quotas(chosen.name, catalogue, now) if chosen else [],
         "spending": spending.spending(
             chosen.name, {api for _, api, _, _ in counted}, catalogue, now, timedelta(days=int(days))
@@ -97,30 +101,3 @@ def status(request: HttpRequest) -> HttpResponse:
     found = health.statuses(read_catalogue())
     context = {"statuses": found, "is_whole": all(one.state == "good" for one in found)}
     return render(request, "portal/status.html", context)
-
-
-def _bars(counted: dict[Key, Sum], now: datetime, days: int) -> list[dict[str, object]]:
-    """Parts of a picture 100 high: hours of a day, else days."""
-    width = calls.HOUR if days == 1 else 24 * calls.HOUR
-    number = 24 if days == 1 else days
-    first = int(now.timestamp()) // width * width - (number - 1) * width
-    sums = [calls.Sum() for _ in range(number)]
-    for (bucket, *_), one in counted.items():
-        if bucket >= first:
-            sums[(bucket - first) // width].merge(one)
-    scale = 100 / max(1, *(one.calls for one in sums))
-    return [_bar(place, one, scale, first + place * width) for place, one in enumerate(sums)]
-
-
-def _bar(place: int, one: Sum, scale: float, begins: int) -> dict[str, object]:
-    bad = (one.refused + one.failed) * scale
-    good = one.answered * scale
-    return {
-        "x": place * 10,
-        "begins": datetime.fromtimestamp(begins, UTC),
-        "sum": one,
-        "bad": round(bad, 2),
-        "bad_y": round(100 - bad, 2),
-        "good": round(good, 2),
-        "good_y": round(100 - bad - good, 2),
-    }
