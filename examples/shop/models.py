@@ -1,6 +1,6 @@
 """A provider of models: it says what it was made to say, and counts tokens as one does.
 
-It speaks as Ollama does under `/api/chat`, and as servers that speak OpenAI's chat completions do under `/v1`.
+It speaks as Ollama does under `/api/chat`, and OpenAI's chat completions under `/v1`.
 """
 
 from __future__ import annotations

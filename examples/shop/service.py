@@ -42,7 +42,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a handler answers; without `body` the answer has none. A text is sent as it is, all else as JSON."""
+    """What a handler answers; without `body` it is empty. A text is sent as it is, all else as JSON."""
 
     status: int = 200
     body: Any = None

@@ -93,12 +93,12 @@ def _preflight(origin: str) -> Call:
     return Call("nobody", "OPTIONS", "/sales/v2/orders", "none", headers=fields)
 
 
-def _ask(chance: random.Random, who: str, model: str = "fast", **said: Any) -> Call:
+def _ask(chance: random.Random, who: str, model: str = "fast") -> Call:
     """A question to a model, half of them for a stream."""
     question = (
         f"Which of {chance.choice(SKUS)} and {chance.choice(SKUS)} is right for {chance.choice(CUSTOMERS)}?"
     )
-    asked = {"model": model, "max_tokens": 60, "messages": [{"role": "user", "content": question}], **said}
+    asked = {"model": model, "max_tokens": 60, "messages": [{"role": "user", "content": question}]}
     body = json.dumps(asked | {"stream": chance.random() < 0.5})
     return Call(who, "POST", "/assistant/v1/chat/completions", body=body)
 

@@ -12,6 +12,7 @@ from lockgate.control.access.models import Application, Team
 from lockgate.control.analytics import duck, model_calls, relations, store, tables, taking
 from lockgate.control.analytics.models import LIVE, Part
 from lockgate.control.analytics.queries import BY_NAME
+from lockgate.control.analytics.queries.models import ModelQuery
 from lockgate.control.events import index
 from lockgate.control.events.times import between
 
@@ -142,12 +143,23 @@ def test_what_went_wrong_is_told_by_its_failure() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", [name for name in BY_NAME if "model" in name])
+@pytest.mark.parametrize("name", [name for name, one in BY_NAME.items() if issubclass(one, ModelQuery)])
 def test_filters_leave_the_others_out(name: str) -> None:
     calls = [row["calls"] for row in rows(name, application="mobile", model="best", provider="openai")]
     assert sum(calls) == (0 if name == "model_failures" else 1)
     assert sum(row["calls"] for row in rows(name, application="mobile", model="fast")) == 0
     assert sum(row["calls"] for row in rows(name, model="' OR 1=1 --")) == 0
+
+
+def test_what_was_given_back_has_no_unknown_price(recordings: Path) -> None:
+    left = {"application": "left", "status": 0}
+    gone = [
+        asked(AT + 9 * MINUTE, **left, call={**NOT_SAID, "given_back": True}),
+        asked(AT + 10 * MINUTE, **left, call={**NOT_SAID, "partial": True}),
+    ]
+    segment(recordings, gone, number=3)
+    (whole,) = rows("models_summary", application="left")
+    assert (whole["calls"], whole["unpriced"], whole["uncounted"]) == (2, 1, 1)
 
 
 def test_numbers_that_no_call_can_have_break_nothing(recordings: Path) -> None:
@@ -202,3 +214,11 @@ def test_older_files_become_new_ones_when_they_are_merged(recordings: Path) -> N
     assert part.layout == tables.LAYOUT
     assert rows("model_usage") == before
     assert rows("traffic_summary")[0]["calls"] == calls + 2
+
+
+def test_refusals_before_a_model_was_asked_are_told_by_reason() -> None:
+    # An answer that a policy withheld was asked for: it is a refusal all the same.
+    assert picked("model_refusals", "code", "application", "api", "calls") == [
+        ("budget.exceeded", "shop", "ai", 1),
+        ("completion_guard.withheld", "", "ai", 1),
+    ]

@@ -135,8 +135,8 @@ def first_token(span: Span, **asked: Any) -> Chart:  # noqa: ANN401
         worst, at = max(known)
         says = "Half of a hundred streams had begun within p50, 95 within p95."
         says += f" p95 was highest at {_at(at)}: {compact(worst)} ms."
-    shown = [Series("p50", "series-2", halves), Series("p95", "series-4", most)]
-    return Chart("first_token", "Time to the first token", says, seconds, shown, unit="ms", is_line=True)
+    shown = [Series("p95", "answered", most), Series("p50", "series-4", halves)]
+    return Chart("first_token", "Time to the first token", says, seconds, shown, unit="ms")
 
 
 def week(span: Span, **asked: Any) -> Chart:  # noqa: ANN401
@@ -181,9 +181,9 @@ def _percent(part: float, whole: float) -> str:
 
 
 def _words(step: int) -> str:
-    for size, word in ((86_400, "day"), (3_600, "hours"), (60, "minutes")):
+    for size, word in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
         if step % size == 0:
-            return word if step == size == 86_400 else f"{step // size} {word}"
+            return word.removesuffix("s") if step == size else f"{step // size} {word}"
     return f"{step} seconds"
 
 

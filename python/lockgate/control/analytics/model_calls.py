@@ -46,8 +46,8 @@ empty where no model was asked. `cost` is in millionths of a US dollar."""
 ASKED: Final = "provider <> ''"
 """That somebody was asked; a list of models is made here."""
 _TOOK: Final = "(NOT is_given_back AND (is_partial OR status < 400))"
-"""That a provider began to answer, so that it took something. Nodes that record events of version 3 say of a call
-that it took nothing; of others it is told by how they ended."""
+"""That a provider began to answer, so that it took something. Events since version 3 say when it did not; of
+older ones it is told by how they ended."""
 MEASURES: Final = {
     # A policy that withholds an answer is no failure of its provider.
     "unanswered": "(status >= 400 AND decision <> 'refuse')",
