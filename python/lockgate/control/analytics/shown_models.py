@@ -96,7 +96,7 @@ MODELS: Final = Page(
         ),
         Table(
             ModelRefusals,
-            "Refused before a model was asked",
+            "What policies refused",
             (REASON, APPLICATION, API, CALLS, LAST),
             "No policy refused a call to a model in this time.",
         ),

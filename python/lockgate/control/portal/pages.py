@@ -9,6 +9,8 @@ from django.shortcuts import render
 from django.utils import timezone
 
 from lockgate.control.analytics import drawn
+from lockgate.control.analytics.queries.traffic import TrafficSummary
+from lockgate.control.analytics.relations import at_once
 from lockgate.control.events import index
 from lockgate.control.events.times import between
 from lockgate.control.portal import notices, quotas, refusals, spending
@@ -19,9 +21,11 @@ from lockgate.control.portal.readers import for_readers
 from lockgate.control.portal.served import read_catalogue
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from django.http import HttpRequest, HttpResponse
 
-    from lockgate.control.portal.usage import Sum
+    from lockgate.control.portal.catalogue import Catalogue
 
 _SPANS = {"1": "24 hours", "7": "7 days", "30": "30 days"}
 
@@ -38,7 +42,7 @@ def home(request: HttpRequest) -> HttpResponse:
     for api in catalogue.apis:
         for version in api.versions:
             counted = calls.together(
-                one for key, one in called.items() if key[1:3] == (api.name, version.name)
+                one for one in called if (one.api, one.version) == (api.name, version.name)
             )
             if version.deprecation and counted.calls:
                 ending.append({"api": api, "version": version, "calls": counted.calls})
@@ -48,7 +52,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "groups": refusals.groups(names, 1)[:3],
         "notices": [one for one in notices.notices_for(names) if one["notice"].state == "upcoming"],
         "ending": ending,
-        "total": calls.together(called.values()),
+        "total": calls.together(called),
         "troubled": [one for one in health.statuses(catalogue) if one.state in {"some", "bad"}],
     }
     return render(request, "portal/home.html", context)
@@ -60,36 +64,15 @@ def usage(request: HttpRequest) -> HttpResponse:
     days = request.GET.get("days", "7")
     days = days if days in _SPANS else "7"
     now = timezone.now()
-    counted = calls.usage([chosen.name] if chosen else [], now - timedelta(days=int(days)))
-    by_version: dict[tuple[str, str], list[Sum]] = {}
-    for (_, api, version, _), one in counted.items():
-        by_version.setdefault((api, version), []).append(one)
+    since = now - timedelta(days=int(days))
     catalogue = read_catalogue()
-    rows: list[dict[str, Any]] = [
-        {
-            "api": api,
-            "version": version,
-            "sum": calls.together(sums),
-            "is_known": catalogue.api(api) is not None,
-        }
-        for (api, version), sums in by_version.items()
-    ]
-    context = {
+    with at_once():
+        context = _usage(chosen.name, catalogue, since, now) if chosen else {}
+    context |= {
         "applications": mine,
         "application": chosen,
         "days": days,
         "spans": _SPANS,
-        "rows": sorted(rows, key=lambda row: -row["sum"].calls),
-        "total": calls.together(counted.values()),
-        "over": drawn.chart("traffic", between(now - timedelta(days=int(days)), now), application=chosen.name)
-        if chosen
-        else None,
-        "quotas": quotas.quotas(chosen.name, catalogue, now) if chosen else [],
-        "spending": spending.spending(
-            chosen.name, {api for _, api, _, _ in counted}, catalogue, now, timedelta(days=int(days))
-        )
-        if chosen
-        else None,
         "records": index.folder() is not None,
     }
     return render(request, "portal/usage.html", context)
@@ -101,3 +84,17 @@ def status(request: HttpRequest) -> HttpResponse:
     found = health.statuses(read_catalogue())
     context = {"statuses": found, "is_whole": all(one.state == "good" for one in found)}
     return render(request, "portal/status.html", context)
+
+
+def _usage(name: str, catalogue: Catalogue, since: datetime, now: datetime) -> dict[str, Any]:
+    """What an application called, what models took, and what is left."""
+    span = between(since, now)
+    found = calls.usage([name], since)
+    return {
+        "rows": [{"used": one, "is_known": catalogue.api(one.api) is not None} for one in found],
+        "total": calls.together(found),
+        "whole": TrafficSummary(span=span, application=name).run()[0],
+        "over": drawn.chart("traffic", span, application=name),
+        "quotas": quotas.quotas(name, catalogue, now),
+        "spending": spending.spending(name, {one.api for one in found}, catalogue, now, now - since),
+    }

@@ -19,7 +19,6 @@ from lockgate.control.changes.scheduled import begin_due
 from lockgate.control.events.worker import read_recording
 from lockgate.control.notify.delivery import deliver, forget
 from lockgate.control.portal.served import observe
-from lockgate.control.portal.usage import count_new
 from lockgate.control.worker.jobs import forget_old
 
 if TYPE_CHECKING:
@@ -70,7 +69,6 @@ TASKS: Final[tuple[Task, ...]] = (
     Task("access.token_keys", 3_600.0, keys.rotate_old),
     Task("access.forget", 3_600.0, delivery.forget_old),
     Task("portal.catalogue", 5.0, observe),
-    Task("portal.usage", 10.0, count_new),
     Task("accounts.letters", 2.0, write),
     Task("notify.deliver", 2.0, deliver),
     Task("notify.forget", 3_600.0, forget),
