@@ -80,7 +80,7 @@ def test_an_application_sees_tokens_and_money_by_model_and_day_and_none_of_other
 def test_what_is_left_of_budgets_is_told_and_what_only_the_gateway_knows(developer: Client) -> None:
     page = shown(developer)
     # 0.10 USD a day; at midnight it begins anew.
-    assert "Budget purse: <strong>" in page
+    assert "Budget purse (ai): <strong>" in page
     assert "of 0.10 USD left in this day" in page
     assert "<code>rate</code>, 1,000 tokens in 1m, counted by application" in page
     assert "<code>visitors</code>" in page
