@@ -152,7 +152,7 @@ def test_filters_leave_the_others_out(name: str) -> None:
 
 
 def test_what_was_given_back_has_no_unknown_price(recordings: Path) -> None:
-    left = {"application": "left", "status": 0}
+    left: dict[str, Any] = {"application": "left", "status": 0}
     gone = [
         asked(AT + 9 * MINUTE, **left, call={**NOT_SAID, "given_back": True}),
         asked(AT + 10 * MINUTE, **left, call={**NOT_SAID, "partial": True}),

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from lockgate.control.access.known import plans, teams
 from lockgate.control.analytics.purses import Purse, Window, purses
 from lockgate.control.analytics.queries.query import CALLS, Query
-from lockgate.control.analytics.relations import at_once
 from lockgate.control.events.times import between, moment
 
 if TYPE_CHECKING:
@@ -171,21 +170,20 @@ def refused(purse: Purse, window: Window, now: datetime) -> dict[str, int]:
 def _all(those: Sequence[Purse], now: datetime, wanted: dict[str, str]) -> list[Spent]:
     plan_of, team_of = plans(), teams()
     found: list[Spent] = []
-    with at_once():
-        rows: dict[Window, list[_Took]] = {}
-        for purse in those:
-            window = purse.window(now)
-            if window is None or purse.by not in _TOLD:
-                continue
-            if window not in rows:
-                rows[window] = _rows(window, now)
-            known = {one.caller: one for one in _of(purse, window, rows[window], plan_of, team_of)}
-            caller = wanted.get(purse.by, "")
-            if caller and caller not in known:
-                # Who has used nothing has all of it left.
-                limit = _limit(purse, caller, plan_of, team_of)
-                known[caller] = Spent(purse, caller, window, limit)
-            found += known.values()
+    rows: dict[Window, list[_Took]] = {}
+    for purse in those:
+        window = purse.window(now)
+        if window is None or purse.by not in _TOLD:
+            continue
+        if window not in rows:
+            rows[window] = _rows(window, now)
+        known = {one.caller: one for one in _of(purse, window, rows[window], plan_of, team_of)}
+        caller = wanted.get(purse.by, "")
+        if caller and caller not in known:
+            # Who has used nothing has all of it left.
+            limit = _limit(purse, caller, plan_of, team_of)
+            known[caller] = Spent(purse, caller, window, limit)
+        found += known.values()
     return found
 
 

@@ -70,7 +70,8 @@ def _tell(found: Burning, subject: str, one: Spent) -> None:
         # It goes on, and does not happen again.
         count=0 if unresolved.exists() else 1,
         baseline=_before(one),
-        applications=tuple(one.applications),
+        # Callers that are not known have no name.
+        applications=[name for name in one.applications if name],
         title=found.title,
         severity=found.severity,
     )

@@ -122,7 +122,7 @@ def tokens(span: Span, **asked: Any) -> Chart:  # noqa: ANN401
     every = [rows[at].input_tokens + rows[at].output_tokens if at in rows else 0 for at in seconds]
     says = f"{sum(every):,} tokens, {sum(given):,} of them in answers ({_percent(sum(given), sum(every))})."
     shown = [Series("all tokens", "answered", every), Series("tokens of answers", "series-4", given)]
-    return Chart("tokens", "Tokens", says, seconds, shown, unit="")
+    return Chart("tokens", "Tokens", says, seconds, shown)
 
 
 def first_token(span: Span, **asked: Any) -> Chart:  # noqa: ANN401

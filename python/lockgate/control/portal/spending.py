@@ -13,7 +13,6 @@ from lockgate.control.analytics.queries.models import (
     ModelUsageByApplication,
     ModelUsageByDay,
 )
-from lockgate.control.analytics.relations import at_once
 from lockgate.control.events.times import between, moment
 
 if TYPE_CHECKING:
@@ -79,11 +78,10 @@ def spending(
     reach = {*called, *_subscribed(application)}
     apis = [one for one in catalogue.apis if one.name in reach and any(v.models for v in one.versions)]
     span = between(now - since, now)
-    with at_once():
-        whole = ModelsSummary(span=span, application=application).run()[0]
-        by_model = ModelUsageByApplication(span=span, application=application).run()
-        by_day = ModelUsageByDay(span=span, application=application, limit=MOST_DAYS).run()
-        chart = drawn.chart("cost", span, application=application)
+    whole = ModelsSummary(span=span, application=application).run()[0]
+    by_model = ModelUsageByApplication(span=span, application=application).run()
+    by_day = ModelUsageByDay(span=span, application=application, limit=MOST_DAYS).run()
+    chart = drawn.chart("cost", span, application=application)
     held = budgets.spent_of(application, catalogue, now)
     return Spending(
         Took("", whole),
