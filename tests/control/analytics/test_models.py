@@ -116,6 +116,23 @@ def test_applications_and_their_teams_are_told_apart() -> None:
     assert len(rows("model_usage_by_team", limit=1)) == 1
 
 
+def test_a_team_of_which_no_cost_is_known_has_none_whatever_its_providers_refused(recordings: Path) -> None:
+    web = Team.objects.create(name="web", title="Web")
+    for name in ("refused", "unpriced"):
+        Application.objects.create(name=name, title=name, team=web, created_by="ada@example.com")
+    nothing = {**NOT_SAID, "failure": "unavailable"}
+    segment(
+        recordings,
+        [
+            asked(AT + 9 * MINUTE, application="refused", status=503, call=nothing),
+            asked(AT + 10 * MINUTE, application="unpriced", call=UNPRICED),
+        ],
+        number=3,
+    )
+    found = picked("model_usage_by_team", "team", "calls", "cost", "priced", "unpriced")
+    assert ("web", 2, None, 0, 1) in found
+
+
 def test_cost_is_told_by_day_and_along_the_time() -> None:
     day = int(NOON.replace(hour=0).timestamp())
     found = picked("model_usage_by_day", "day", "model", "cost", "unpriced")

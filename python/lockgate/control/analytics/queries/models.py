@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 MODEL_CALLS = f"{CALLS} AND ($model = '' OR model = $model) AND ($provider = '' OR provider = $provider)"
 _MONEY = "CASE WHEN sum(priced) = 0 AND sum(unpriced) > 0 THEN NULL ELSE sum(cost) END AS money"
 _USE = f"""sum(calls) AS n, sum(unanswered) AS bad, sum(partial) AS broke, sum(input_tokens) AS put,
-    sum(cached_tokens), sum(output_tokens) AS given, {_MONEY}, sum(unpriced) AS unpriced"""
+    sum(cached_tokens), sum(output_tokens) AS given, {_MONEY}, sum(priced), sum(unpriced)"""
 _KINDS = ", ".join(
     f"'{kind}'"
     for kind in ("model", "model_access", "token_limit", "budget", "prompt_guard", "completion_guard")
@@ -36,8 +36,8 @@ class ModelQuery(Query[Row]):
 class Use:
     """What calls to models took.
 
-    `cost` is in millionths of a US dollar, of the calls whose cost is known; nothing when it is known of none
-    of those that took something. `unpriced` are the calls that took something nobody knows the price of.
+    `cost` is in millionths of a US dollar, of the calls whose cost is known (`priced`); nothing when it is
+    known of none of those that took something. `unpriced` are the calls that took something of unknown price.
     """
 
     calls: int
@@ -50,11 +50,13 @@ class Use:
     """Of the `input_tokens`, those that the provider had in its cache."""
     output_tokens: int
     cost: int | None
+    priced: int
     unpriced: int
 
     def __add__(self, other: Use) -> Use:
         """Both together."""
-        costs = [one for one in (self.cost, other.cost) if one is not None]
+        priced, unpriced = self.priced + other.priced, self.unpriced + other.unpriced
+        cost = (self.cost or 0) + (other.cost or 0)
         return Use(
             self.calls + other.calls,
             self.unanswered + other.unanswered,
@@ -62,8 +64,9 @@ class Use:
             self.input_tokens + other.input_tokens,
             self.cached_tokens + other.cached_tokens,
             self.output_tokens + other.output_tokens,
-            sum(costs) if costs else None,
-            self.unpriced + other.unpriced,
+            None if unpriced and not priced else cost,
+            priced,
+            unpriced,
         )
 
 
@@ -92,7 +95,7 @@ FROM (
   SELECT coalesce(sum(calls), 0), coalesce(sum(unanswered), 0), coalesce(sum(partial), 0),
     coalesce(sum(input_tokens), 0), coalesce(sum(cached_tokens), 0), coalesce(sum(output_tokens), 0),
     CASE WHEN sum(priced) = 0 AND sum(unpriced) > 0 THEN NULL ELSE coalesce(sum(cost), 0) END,
-    coalesce(sum(unpriced), 0), coalesce(sum(uncounted), 0),
+    coalesce(sum(priced), 0), coalesce(sum(unpriced), 0), coalesce(sum(uncounted), 0),
     count(DISTINCT application) FILTER (application <> ''), {BEGUN} AS h
   FROM models WHERE {MODEL_CALLS}
 )"""
