@@ -18,6 +18,7 @@ from lockgate.control.analytics.money import dollars
 from lockgate.control.analytics.purses import Purse, purses
 from lockgate.control.events.times import moment
 from lockgate.control.portal import served
+from lockgate.control.portal.catalogue import Catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -199,3 +200,21 @@ def test_budgets_can_be_asked_for_by_programs(new_token: NewToken, monkeypatch: 
         "/api/v1/analytics/budgets", headers={"Authorization": f"Bearer {new_token('audit:read')}"}
     )
     assert refused.status_code == 403
+
+
+def test_what_an_older_lockgate_kept_of_a_document_can_be_read() -> None:
+    policy = {"id": "purse", "kind": "budget", "mode": "enforce", "share": 10_000, "settings": {}}
+    policy["settings"] = {"limit": "1 USD", "per": "day"}
+    route = {
+        "id": "chat",
+        "path": "/ai",
+        "methods": [],
+        "upstreams": [],
+        "fields": [],
+        "policies": [policy],
+    }
+    version = {"base": "/ai", "hosts": [], "openapi": None, "routes": [route]}
+    catalogue = Catalogue({"apis": {"ai": {"title": "AI", "guides": [], "versions": {"v1": version}}}})
+    (one,) = purses(catalogue)
+    assert (one.limit, one.origin, one.where, one.model) == (1_000_000, "", "", "")
+    assert catalogue.apis[0].versions[0].models == ()
