@@ -37,6 +37,7 @@ pytestmark = [
 PAGES = [
     "/",
     "/exceptions/",
+    "/analytics/models/",
     "/audit/?verify=1",
     "/users/",
     "/users/2/",

@@ -31,6 +31,13 @@ def test_a_column_says_its_number_and_its_time() -> None:
     assert titles[1].endswith("UTC: 10 calls")  # type: ignore[union-attr]
 
 
+def test_small_numbers_are_not_rounded_to_nothing() -> None:
+    costs = [0.0042 * place for place in range(len(SECONDS))]
+    text = Chart("c", "t", "s", SECONDS, [Series("US dollars", "answered", costs)]).svg
+    assert "UTC: 0.0042 US dollars" in text
+    assert ">0.01<" in text
+
+
 def test_the_numbers_are_beside_it() -> None:
     rows = chart().rows
     assert [row[1] for row in rows][:2] == [[0.0, 1.0], [10.0, 1.0]]

@@ -135,6 +135,7 @@ def test_every_query_is_on_a_page_or_needs_a_question_of_its_own() -> None:
     assert rest == {
         "traffic_summary",
         "traffic_by_hour_of_week",
+        "models_summary",
         "slowest_calls",
         "applications_seen",
         "source_activity",

@@ -39,6 +39,21 @@ FILTERS: list[dict[str, str]] = [
 ]
 
 
+def model_call(drawn: random.Random) -> dict[str, Any] | None:
+    if drawn.random() < 0.6:
+        return None
+    tokens = {"input_tokens": drawn.randrange(900), "output_tokens": drawn.randrange(90)}
+    return {
+        "model": drawn.choice(["fast", "best"]),
+        "provider": drawn.choice(["openai", "mistral"]),
+        "provider_model": "m-1",
+        "stream": drawn.random() < 0.5,
+        "partial": drawn.random() < 0.1,
+        **(tokens if drawn.random() < 0.9 else {}),
+        **({"cost": drawn.randrange(9_000)} if drawn.random() < 0.7 else {}),
+    }
+
+
 def calls(many: int, seed: int) -> list[dict[str, Any]]:
     drawn = random.Random(seed)
     shadow = {"id": "k", "kind": "require", "scope": "v1", "word": "deny", "code": "require.scope"}
@@ -67,6 +82,8 @@ def calls(many: int, seed: int) -> list[dict[str, Any]]:
                 latency_us=drawn.randrange(12_000_000),
                 bytes_out=drawn.randrange(9_000),
                 verdicts=[{**shadow, "shadow": True}] if drawn.random() < 0.1 else [],
+                upstream_us=drawn.randrange(2_000_000),
+                model_call=None if is_refused else model_call(drawn),
             )
         )
     return sorted(found, key=lambda one: one["at"])

@@ -175,8 +175,15 @@ RULES: Final = (
     Rule(
         "budget_burn",
         "A budget burns fast",
-        "a budget is used up long before its end at this pace",
+        "a budget for models is nearly used up, or will be long before its end at this pace",
         "warning",
+        "application",
+    ),
+    Rule(
+        "budget_used_up",
+        "A budget is used up",
+        "calls to models are refused until the time of the budget is over, or somebody gives more",
+        "critical",
         "application",
     ),
 )

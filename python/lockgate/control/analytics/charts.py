@@ -24,6 +24,7 @@ WIDTH: Final = 1_000
 HEIGHT: Final = 260
 _TICKS: Final = 6
 _NUMBER: Final = re.compile(r"-?\d+\.\d+")
+_TAG: Final = re.compile(r"<[^>]+>")
 _SIZES: Final = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 theme.margin = 0.012
@@ -70,6 +71,8 @@ class Chart:
     is_line: bool = False
     is_of_week: bool = False
     """Whether the points are the hours of a week, from Monday."""
+    places: str = "-1"
+    """How many places of the numbers are shown, as `floatformat` has it."""
 
     @property
     def is_empty(self) -> bool:
@@ -122,10 +125,11 @@ class Chart:
             for rect, (at, value) in zip(place.iter("rect"), told, strict=True):
                 title = ET.SubElement(rect, "title")
                 when = f"{moment(at):%A %H:%M}" if self.is_of_week else f"{moment(at):%Y-%m-%d %H:%M} UTC"
-                title.text = f"{when}: {value:,.0f} {series.title}"
+                shown = f"{value:,.0f}" if value == round(value) else f"{value:,.4g}"
+                title.text = f"{when}: {shown} {series.title}"
         text = ET.tostring(root, encoding="unicode")
-        # A tenth of a pixel is enough; sixteen digits of each are half of the page.
-        short = _NUMBER.sub(lambda found: f"{float(found[0]):.1f}", text)
+        # A tenth of a pixel is enough; sixteen digits of each are half of the page. What is read stays.
+        short = _TAG.sub(lambda tag: _NUMBER.sub(lambda found: f"{float(found[0]):.1f}", tag[0]), text)
         # ElementTree escaped every text; what is drawn is numbers.
         return mark_safe(short)  # noqa: S308
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from lockgate.control.analytics.tables import DAY, FIVES, HOUR, LATENCIES, MEASURES, sums
+from lockgate.control.analytics.model_calls import ASKED
+from lockgate.control.analytics.tables import DAY, FIVES, HOUR, LATENCIES, MEASURES, OF_MODELS, sums
 from lockgate.control.events.models import BUCKET_SECONDS
 
 
@@ -23,12 +24,14 @@ class RollUp:
         by: What is apart.
         measures: What is summed.
         of: What selects the calls, with `{events}` for all of them.
+        since: The first layout that has it.
     """
 
     name: str
     by: tuple[str, ...]
     measures: tuple[str, ...]
     of: str = "{events}"
+    since: int = 1
 
     @property
     def hours(self) -> str:
@@ -105,6 +108,21 @@ ROLL_UPS: Final = (
         ("calls", "exceptions", "failed", "bytes_in", "bytes_out"),
         "(SELECT *, code <> '' AS is_exception FROM {events})",
     ),
+    # There are few calls to models beside others, so their hour can be apart: budgets are asked by it.
+    RollUp(
+        "models",
+        ("hour", *_FILTERS, "api_version", "model", "provider", "provider_model"),
+        OF_MODELS,
+        f"(SELECT *, micros // 1000000 // {HOUR} * {HOUR} AS hour FROM {{events}} WHERE {ASKED})",
+        since=2,
+    ),
+    RollUp(
+        "model_failures",
+        (*_FILTERS, "model", "provider", "provider_model", "failure", "status"),
+        ("calls",),
+        f"(SELECT * FROM {{events}} WHERE {ASKED} AND (failure <> '' OR is_partial OR status >= 400))",
+        since=2,
+    ),
 )
 BY_NAME: Final = {one.name: one for one in ROLL_UPS}
 TABLES: Final = (
@@ -114,6 +132,8 @@ TABLES: Final = (
     *(one.days for one in ROLL_UPS),
 )
 """The tables of a part."""
+SINCE: Final = {table: one.since for one in ROLL_UPS for table in (one.hours, one.days)}
+"""The first layout that has a table; those that are not named were always there."""
 
 
 def made(events: str, of_hours: dict[str, str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from lockgate.control.analytics import model_calls
 from lockgate.control.events.alerts import ALERTS
 from lockgate.control.events.models import BUCKET_SECONDS
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 HOUR: Final = 3_600
 DAY: Final = 86_400
+LAYOUT: Final = 2
+"""The version of these tables. Since 2, `events` tells of calls to models, and there are roll-ups of them;
+files of older versions are read without."""
 
 BOUNDS_US: Final = (
     *(1_000, 2_000, 5_000, 10_000, 20_000, 35_000, 50_000, 75_000),
@@ -51,6 +55,7 @@ RECORDED: Final = {
     **dict.fromkeys(_TEXTS, "VARCHAR"),
     **dict.fromkeys(_NUMBERS, "BIGINT"),
     "verdicts": "STRUCT(code VARCHAR, shadow BOOLEAN)[]",
+    "model_call": model_calls.RECORDED,
 }
 """What is read of a line of the recording; whatever else stands there is not looked at."""
 
@@ -80,7 +85,8 @@ SELECT *, {_alert()} AS alert FROM (
     coalesce(bytes_in, 0) AS bytes_in, coalesce(bytes_out, 0) AS bytes_out,
     coalesce(latency_us, 0) AS latency_us, coalesce(upstream_us, 0) AS upstream_us,
     coalesce([said.code FOR said IN verdicts IF said.shadow AND said.code IS NOT NULL], [])::VARCHAR[]
-      AS shadow
+      AS shadow,
+    {model_calls.COLUMNS}
   FROM {{recorded}}
 )"""
 """Recorded lines as rows of `events`."""
@@ -109,11 +115,15 @@ MEASURES: Final = {
     **_latencies(),
 }
 """What is summed of calls, and what a single one adds to it."""
+BEGINS: Final = model_calls.begins(BOUNDS_US)
+OF_MODELS: Final = ("calls", "retried", *model_calls.MEASURES, *BEGINS)
+"""The measures of calls to models."""
+_ADDED: Final = MEASURES | model_calls.MEASURES | BEGINS
 
 
 def sums(names: Iterable[str]) -> str:
     """Columns that sum measures of events."""
-    return ", ".join(f"sum({MEASURES[name]})::BIGINT AS {name}" for name in names)
+    return ", ".join(f"sum({_ADDED[name]})::BIGINT AS {name}" for name in names)
 
 
 OF_SERIES: Final = (
@@ -171,3 +181,5 @@ MACROS: Final = _quantile()
 HISTOGRAM: Final = f"[{', '.join(f'sum({name})' for name in LATENCIES)}]"
 """How many calls of a group took less than each bound. `quantile_ms(h, 0.95)` is asked of a column that a
 query within has, as DuckDB would add all up again wherever it stands."""
+BEGUN: Final = f"[{', '.join(f'sum({name})' for name in BEGINS)}]"
+"""The same of when streams of models began."""

@@ -153,10 +153,9 @@ def _run(parts: list[Part]) -> list[Part]:
 
 
 def _merge(run: list[Part]) -> None:
-    files = ", ".join(duck.quoted(store.file_of("events", part)) for part in run)
     part = store.begin(run[0].day)
     try:
-        store.write(part, f"SELECT * FROM read_parquet([{files}], hive_partitioning = false)")
+        store.write(part, f"SELECT * FROM {store.read('events', run)}")
         store.seal(part)
         store.commit(part, instead_of=run)
     except store.GoneError:

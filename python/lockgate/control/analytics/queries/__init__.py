@@ -19,6 +19,17 @@ from lockgate.control.analytics.queries.exceptions import (
     ShadowRefusals,
 )
 from lockgate.control.analytics.queries.latencies import LatencyByRoute, LatencyOverTime, SlowestCalls
+from lockgate.control.analytics.queries.models import (
+    ModelFailures,
+    ModelProviders,
+    ModelRefusals,
+    ModelsOverTime,
+    ModelsSummary,
+    ModelUsage,
+    ModelUsageByApplication,
+    ModelUsageByDay,
+    ModelUsageByTeam,
+)
 from lockgate.control.analytics.queries.revisions import RevisionComparison, RevisionReasons
 from lockgate.control.analytics.queries.sources import (
     SourceActivity,
@@ -72,5 +83,14 @@ QUERIES: Final[tuple[type[Query[Any]], ...]] = (
     CacheOverTime,
     RevisionComparison,
     RevisionReasons,
+    ModelsSummary,
+    ModelsOverTime,
+    ModelUsage,
+    ModelUsageByApplication,
+    ModelUsageByTeam,
+    ModelUsageByDay,
+    ModelProviders,
+    ModelFailures,
+    ModelRefusals,
 )
 BY_NAME: Final = {query.name: query for query in QUERIES}

@@ -8,6 +8,8 @@ from typing import ClassVar
 from lockgate.control.analytics.queries.query import CALLS, Query
 from lockgate.control.analytics.tables import HISTOGRAM
 
+_LIMITS = "'rate_limit', 'quota', 'concurrency', 'token_limit', 'budget'"
+
 
 @dataclass(frozen=True)
 class Usage:
@@ -85,13 +87,13 @@ class LimitPressure(Query[Pressure]):
     """Who goes beyond limits and quotas."""
 
     name: ClassVar = "limit_pressure"
-    what: ClassVar = "applications beyond rate limits, quotas and plans, by their share of calls"
+    what: ClassVar = "applications beyond rate limits, quotas and budgets, by their share of calls"
     row: ClassVar = Pressure
     text: ClassVar = f"""
 SELECT application, api, code, beyond, every, beyond / every, latest
 FROM (
   SELECT application, api, code, sum(calls) AS beyond, max(last_second) AS latest
-  FROM reasons WHERE {CALLS} AND split_part(code, '.', 1) IN ('rate_limit', 'quota', 'concurrency')
+  FROM reasons WHERE {CALLS} AND split_part(code, '.', 1) IN ({_LIMITS})
   GROUP BY application, api, code
 )
 JOIN (SELECT application, api, sum(calls) AS every FROM calls WHERE {CALLS} GROUP BY application, api)
