@@ -160,9 +160,10 @@ RULES: Final = (
     Rule(
         "new_source",
         "A new source",
-        "an application calls from where it never did before",
+        "an application calls from a network or a country that it never called from before",
         "info",
         "application",
+        quiet_seconds=24 * HOUR,
     ),
     Rule(
         "budget_burn",

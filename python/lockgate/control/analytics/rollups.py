@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from lockgate.control.analytics.tables import DAY, FIVES, HOUR, LATENCIES, MEASURES, sums
+from lockgate.control.analytics.tables import DAY, FIVES, HOUR, LATENCIES, MEASURES, NETWORK, sums
 from lockgate.control.events.models import BUCKET_SECONDS
 
 
@@ -104,6 +104,12 @@ ROLL_UPS: Final = (
         ("source", "is_exception", "alert"),
         ("calls", "exceptions", "failed", "bytes_in", "bytes_out"),
         "(SELECT *, code <> '' AS is_exception FROM {events})",
+    ),
+    RollUp(
+        "networks",
+        ("application", "network"),
+        ("calls", "exceptions"),
+        f"(SELECT *, {NETWORK} AS network FROM {{events}} WHERE application <> '' AND source <> '')",
     ),
 )
 BY_NAME: Final = {one.name: one for one in ROLL_UPS}

@@ -116,6 +116,15 @@ def sums(names: Iterable[str]) -> str:
     return ", ".join(f"sum({MEASURES[name]})::BIGINT AS {name}" for name in names)
 
 
+NETWORK: Final = """CASE
+  WHEN contains(source, ':') THEN array_to_string((
+      list_filter(string_split(split_part(source, '::', 1), ':'), lambda one: one <> '') || ['0', '0', '0']
+    )[1:3], ':') || '::/48'
+  WHEN len(source) - len(replace(source, '.', '')) = 3 THEN regexp_replace(source, '[^.]*$', '0/24')
+  ELSE '' END"""
+"""The network of a source, as `detectors.origins.network_of` says it."""
+
+
 OF_SERIES: Final = (
     *("calls", "exceptions", "refused", "failed", "cached", "bytes_in", "bytes_out"),
     *(alert.name for alert in ALERTS),

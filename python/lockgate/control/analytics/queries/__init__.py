@@ -21,6 +21,7 @@ from lockgate.control.analytics.queries.exceptions import (
 from lockgate.control.analytics.queries.latencies import LatencyByRoute, LatencyOverTime, SlowestCalls
 from lockgate.control.analytics.queries.revisions import RevisionComparison, RevisionReasons
 from lockgate.control.analytics.queries.sources import (
+    ApplicationNetworks,
     SourceActivity,
     TopRefusedSources,
     TopSources,
@@ -68,6 +69,7 @@ QUERIES: Final[tuple[type[Query[Any]], ...]] = (
     TopRefusedSources,
     TopSourcesByBytes,
     SourceActivity,
+    ApplicationNetworks,
     CacheByRoute,
     CacheOverTime,
     RevisionComparison,
