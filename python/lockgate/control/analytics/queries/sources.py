@@ -108,6 +108,6 @@ class SourceActivity(Query[Activity]):
     text: ClassVar = """
 SELECT api, route, application, code, count(*) AS n, approx_count_distinct(path), min(micros), max(micros)
 FROM events WHERE source = $source
-GROUP BY ALL ORDER BY n DESC, api, route, code LIMIT $limit"""
+GROUP BY ALL ORDER BY n DESC, api, route, application, code LIMIT $limit"""
 
     source: str = ""
