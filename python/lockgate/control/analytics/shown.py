@@ -16,7 +16,12 @@ from lockgate.control.analytics.queries.exceptions import (
 )
 from lockgate.control.analytics.queries.latencies import LatencyByRoute
 from lockgate.control.analytics.queries.revisions import RevisionComparison, RevisionReasons
-from lockgate.control.analytics.queries.sources import TopRefusedSources, TopSources, TopSourcesByBytes
+from lockgate.control.analytics.queries.sources import (
+    ApplicationNetworks,
+    TopRefusedSources,
+    TopSources,
+    TopSourcesByBytes,
+)
 from lockgate.control.analytics.queries.traffic import (
     TrafficByApi,
     TrafficByApplication,
@@ -252,6 +257,19 @@ PAGES: Final = (
                 "Nothing was refused in this time.",
             ),
             Table(TopSourcesByBytes, "Who takes most data", _SOURCE, _NO_CALLS),
+            Table(
+                ApplicationNetworks,
+                "Networks of applications",
+                (
+                    _APPLICATION,
+                    Column("network", "Network", "text"),
+                    _CALLS,
+                    _EXCEPTIONS,
+                    Column("first_second", "First", "time"),
+                    _LAST,
+                ),
+                "No application that is known called in this time.",
+            ),
         ),
         (),
     ),
