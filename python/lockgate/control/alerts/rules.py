@@ -112,7 +112,7 @@ RULES: Final = (
     Rule(
         "expiring",
         "Something expires soon",
-        "a certificate or a key ends within 30 days; what uses it is refused then",
+        "a certificate, an authority or a key ends within 30 days; what uses it is refused then",
         "warning",
         "credential",
         quiet_seconds=2 * 24 * HOUR,
