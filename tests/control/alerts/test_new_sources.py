@@ -78,7 +78,9 @@ def test_a_call_from_a_new_network_raises_an_alert_with_what_is_known(recordings
     assert (alert.severity, alert.count) == ("info", 2)
     assert alert.first_at == (now + 2) * 1_000_000
     assert alert.evidence["counts"]["source"] == {AWAY: 2}
-    assert alert.evidence["facts"][NETWORK].endswith("UTC: GET /orders/7 of orders")
+    said = alert.evidence["facts"]["New network"]
+    assert said.startswith(f"{NETWORK}, at 20")
+    assert said.endswith(" UTC: GET /orders/7 of orders")
     assert alert.evidence["facts"]["Country"] == "not known: no database of countries is set"
     assert alert.baseline["Known networks"].startswith("192.0.2.0/24 (202, last ")
     assert list(alert.applications.values_list("application", "count")) == [("shop", 2)]
@@ -93,6 +95,7 @@ def test_further_calls_belong_to_it_also_after_a_start(recordings: Path, now: in
     alert = Alert.objects.get()
     assert alert.count == 5
     assert [one["network"] for one in alert.evidence["new"]] == [NETWORK, "198.51.100.0/24"]
+    assert alert.evidence["facts"]["New network 2"].startswith("198.51.100.0/24, at 20")
 
 
 def test_once_somebody_has_looked_the_network_is_known(recordings: Path, now: int, by: Actor) -> None:
@@ -122,7 +125,7 @@ def test_a_new_country_is_told_as_such(recordings: Path, now: int, tmp_path: Pat
     now_calls(recordings, now, AWAY)
     alert = Alert.objects.get()
     assert (alert.title, alert.severity) == ("A new country", "warning")
-    assert " UTC in BR, a new country: GET /orders/1" in alert.evidence["facts"][NETWORK]
+    assert alert.evidence["facts"]["New network"].startswith(f"{NETWORK} in BR, a new country, at 20")
     assert alert.baseline["Known countries"].startswith("DE (200, last ")
 
 
@@ -134,7 +137,7 @@ def test_an_application_that_is_hardly_known_raises_nothing_and_the_page_says_so
     assert not Alert.objects.exists()
     page = console.get("/alerts/rules/").content.decode()
     assert "Still being learned, until there are 7 days and 50 calls: shop." in page
-    assert "Countries are not known: start with `--countries FILE`" in page
+    assert "Countries are not known: start with <code>--countries FILE</code>" in page
 
 
 def test_the_page_says_who_is_watched_and_who_comes_from_everywhere(recordings: Path, now: int) -> None:

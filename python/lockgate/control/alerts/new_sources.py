@@ -210,12 +210,14 @@ def _written(new: New, called: str) -> dict[str, Any]:
     }
 
 
-def _facts(new: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+def _facts(new: list[dict[str, Any]]) -> dict[str, str]:
     facts = {}
-    for one in new:
+    for number, one in enumerate(new, start=1):
         where = f" in {one['country']}" if one["country"] else ""
         news = ", a new country" if one["is_new_country"] else ""
-        facts[one["network"]] = f"{moment(one['first']):%Y-%m-%d %H:%M:%S} UTC{where}{news}: {one['called']}"
+        when = f"{moment(one['first']):%Y-%m-%d %H:%M:%S} UTC"
+        name = f"New network {number}" if len(new) > 1 else "New network"
+        facts[name] = f"{one['network']}{where}{news}, at {when}: {one['called']}"
     if not countries.is_set():
         facts["Country"] = "not known: no database of countries is set"
     return facts
