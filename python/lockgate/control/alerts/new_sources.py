@@ -22,7 +22,6 @@ from lockgate.control.analytics.detectors.origins import (
     WINDOW,
     Learned,
     New,
-    Origins,
     Seen,
     network_of,
 )
@@ -30,7 +29,7 @@ from lockgate.control.analytics.queries.sources import ApplicationNetworks
 from lockgate.control.events.times import Span, moment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 log = logging.getLogger(__name__)
 
@@ -140,16 +139,11 @@ class NewSources:
 
 def learn(until: int) -> NewSources:
     """Learn from where applications called before a time, in microseconds."""
-    end = until // 1_000_000
-    span = Span(max(0, end - WINDOW), end)
     try:
-        rows = ApplicationNetworks(span=span, limit=MOST_ORIGINS).run() if end else []
+        learned = _recorded(until // 1_000_000, countries.country_of)
     except duckdb.Error as error:
         log.warning("from where applications call is learned anew: %s", error)
-        rows = []
-    learned = Learned(countries.country_of, is_cut=len(rows) == MOST_ORIGINS)
-    for row in rows:
-        learned.learn(row.application, row.network, Seen(row.first_second, row.last_second, row.calls))
+        learned = Learned(countries.country_of)
     told: dict[tuple[str, str], int] = {}
     for alert in Alert.objects.filter(rule=RULE).exclude(unresolved=None):
         told |= {(alert.name, one["network"]): int(one["first"]) for one in alert.evidence.get("new", ())}
@@ -162,13 +156,9 @@ def said(now: int) -> list[str]:
     Args:
         now: The time in seconds.
     """
-    rows = ApplicationNetworks(span=Span(now - WINDOW, now), limit=MOST_ORIGINS).run()
-    applications: dict[str, Origins] = {}
-    for row in rows:
-        seen = Seen(row.first_second, row.last_second, row.calls)
-        applications.setdefault(row.application, Origins()).learn(row.network, "", seen)
+    learned = _recorded(now, lambda _: "")
     by_state: dict[str, list[str]] = {"learning": [], "watched": [], "roams": []}
-    for name, origins in sorted(applications.items()):
+    for name, origins in sorted(learned.applications.items()):
         by_state[origins.state(now)].append(name)
     sentences = [
         f"Watched: {_names(by_state['watched'])}."
@@ -184,7 +174,18 @@ def said(now: int) -> list[str]:
             f"Called from new networks all the time ({often}), so that one more is no news:"
             f" {_names(by_state['roams'])}."
         )
+    if learned.is_cut:
+        sentences.append(f"There are more networks than the {MOST_ORIGINS:,} that are looked at.")
     return [*sentences, _countries()]
+
+
+def _recorded(end: int, country_of: Callable[[str], str]) -> Learned:
+    """What Parquet, and what is not in it yet, say of the time before a second."""
+    rows = ApplicationNetworks(span=Span(end - WINDOW, end), limit=MOST_ORIGINS).run()
+    learned = Learned(country_of, is_cut=len(rows) == MOST_ORIGINS)
+    for row in rows:
+        learned.learn(row.application, row.network, Seen(row.first_second, row.last_second, row.calls))
+    return learned
 
 
 def _countries() -> str:
