@@ -80,7 +80,7 @@ class Chart:
 
     @property
     def rows(self) -> SafeString:
-        """The numbers as rows of a table. There are hundreds, for which templates take ten times as long."""
+        """The numbers as rows of a table. There are hundreds, for which a template takes far longer."""
         form = "%a %H:%M" if self.is_of_week else "%Y-%m-%d %H:%M"
         written = ([_written(value) for value in one.values] for one in self.series)
         rows = [

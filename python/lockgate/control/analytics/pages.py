@@ -95,7 +95,7 @@ class Shown:
     title: str
     headings: list[Heading]
     rows: SafeString
-    """Empty when there are none. Templates would take ten times as long for hundreds of cells."""
+    """Empty when there are none. A template takes far longer for hundreds of cells."""
     none: str
     export: str
 
