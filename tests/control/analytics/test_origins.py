@@ -145,6 +145,7 @@ def test_a_network_that_was_not_seen_for_the_window_is_new_again() -> None:
     later = NOW + WINDOW + DAY
     known.call(later - 2 * DAY, "shop", "198.51.100.0/24")
     assert known.call(later, "shop", OFFICE) is not None
+    assert known.applications["shop"].networks[OFFICE] == Seen(later, later, 1)
 
 
 def test_a_country_that_is_called_from_all_along_stays_known() -> None:
