@@ -89,6 +89,15 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    countries: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            envvar="LOCKGATE_CONTROL_COUNTRIES",
+            help="A MaxMind DB file that says in which country an address is; alerts tell of new ones then.",
+            show_default=False,
+        ),
+    ] = None,
     git: Annotated[
         str | None,
         typer.Option(
@@ -139,6 +148,7 @@ def serve(
             git=GitSource.read(git) if git else None,
             open_catalogue=open_catalogue,
             gateway_url=caller_url(gateway_url or ""),
+            countries=countries and countries.absolute(),
         )
         settings.check()
         check_environment()

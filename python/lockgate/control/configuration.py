@@ -90,6 +90,8 @@ class ControlSettings(BaseModel):
     """Whether the portal's catalogue is for everybody: yes or no. `LOCKGATE_CONTROL_OPEN_CATALOGUE`"""
     gateway_url: str | None = None
     """The address by which callers reach the gateway, as samples name it. `LOCKGATE_CONTROL_GATEWAY_URL`"""
+    countries: Path | None = None
+    """A MaxMind DB file that says in which country an address is. `LOCKGATE_CONTROL_COUNTRIES`"""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> ControlSettings:
@@ -114,6 +116,7 @@ class ControlSettings(BaseModel):
             git=GitSource.read(given["git"]) if given["git"] else None,
             open_catalogue=_yes(given["open_catalogue"]),
             gateway_url=caller_url(given["gateway_url"]),
+            countries=_path(given["countries"]),
         )
 
     def to_environment(self) -> dict[str, str]:
@@ -130,6 +133,7 @@ class ControlSettings(BaseModel):
             "git": self.git,
             "open_catalogue": "yes" if self.open_catalogue else "",
             "gateway_url": self.gateway_url,
+            "countries": self.countries,
         }
         return {_VARIABLES[field]: str(value) for field, value in said.items() if value}
 
@@ -188,6 +192,10 @@ class ControlSettings(BaseModel):
             if path is not None and not os.access(path, os.R_OK):
                 message = f"`{path}` cannot be read"
                 raise ConfigurationError(message, "name a PEM file that this user can read")
+        if self.countries is not None and not os.access(self.countries, os.R_OK):
+            message = f"`{self.countries}` cannot be read"
+            help_ = "name a MaxMind DB file of countries that this user can read, or leave --countries out"
+            raise ConfigurationError(message, help_)
         if self.is_wide and not self.is_https:
             message = f"the console on {self.bind} could be reached from other machines without TLS"
             ways = "--tls-certificate FILE with --tls-key FILE, or --proxy ADDRESS of one that ends TLS"
@@ -246,6 +254,7 @@ _VARIABLES = {
     "git": "LOCKGATE_CONTROL_GIT",
     "open_catalogue": "LOCKGATE_CONTROL_OPEN_CATALOGUE",
     "gateway_url": "LOCKGATE_CONTROL_GATEWAY_URL",
+    "countries": "LOCKGATE_CONTROL_COUNTRIES",
 }
 
 

@@ -10,6 +10,8 @@ import pytest
 from control.analytics.recorded import event, micros, refused, segment
 from lockgate.control.analytics import shown
 from lockgate.control.analytics.queries import QUERIES
+from lockgate.control.console.reasons import reason
+from lockgate.control.console.templatetags.told import in_code
 from lockgate.control.guards import HEADERS
 
 if TYPE_CHECKING:
@@ -79,6 +81,14 @@ def test_tables_are_in_the_order_that_is_asked_for(client: Client) -> None:
     assert "?sort=traffic_by_api.calls#traffic_by_api" in page
     for nonsense in ("x", "traffic_by_api.__class__", "traffic_by_api.", "a.b.c"):
         assert "aria-sort" not in shown_at(client, f"/analytics/?sort={nonsense}")
+
+
+@pytest.mark.usefixtures("recorded")
+def test_remedies_are_shown_with_what_is_to_be_typed_as_code(client: Client) -> None:
+    page = shown_at(client, "/analytics/refusals/")
+    remedies = [in_code(reason(code).remedy) for code in ("api_key.missing", "rate_limit.exceeded")]
+    assert any("<code>" in remedy for remedy in remedies)
+    assert all(f"<td>{remedy}</td>" in page for remedy in remedies)
 
 
 @pytest.mark.usefixtures("recorded")

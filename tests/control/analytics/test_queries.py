@@ -68,6 +68,7 @@ EXPECTED: dict[str, Any] = {
     ],
     "top_sources": [("192.0.2.1", 8, 4, 2), ("192.0.2.66", 1, 1, 0), ("192.0.2.9", 1, 0, 0)],
     "top_refused_sources": [("192.0.2.1", 4, 4, 1), ("192.0.2.66", 1, 1, 0)],
+    "application_networks": [("shop", "192.0.2.0/24", 6, 2), ("mobile", "192.0.2.0/24", 1, 0)],
     "cache_by_route": [("orders", "v1", "list", 1, 1, 1.0)],
     "revision_comparison": [(REVISION, 7, 3 / 7, 0.0), (OTHER, 3, 2 / 3, 2 / 3)],
     "revision_reasons": [

@@ -11,8 +11,9 @@ import duckdb
 import pytest
 from control.analytics.recorded import event, hour_of_yesterday, micros, refused, segment
 from django.utils import timezone
-from lockgate.control.analytics import duck, relations, rollups, store, tables, tail, taking
+from lockgate.control.analytics import duck, held, relations, rollups, store, tables, tail, taking, worker
 from lockgate.control.analytics.models import LIVE, RETIRED, WRITING, Part, Taken
+from lockgate.control.analytics.queries.sources import ApplicationNetworks
 from lockgate.control.analytics.queries.traffic import Summary, TrafficSummary
 from lockgate.control.events import index
 from lockgate.control.events.alerts import alert_of
@@ -61,6 +62,25 @@ def test_what_is_kept_says_nothing_of_headers_bodies_queries_and_people(recordin
     assert b"192.0.2.1" in kept
     for secret in (b"ada@example.com", b"secret", b"hmac-sha256"):
         assert secret not in kept
+
+
+def test_a_roll_up_that_an_older_part_lacks_is_written_and_says_the_same(
+    recordings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    segment(recordings, [event(AT), event(AT + 1, client="198.51.100.7")])
+    take()
+    before = ApplicationNetworks(span=span()).run()
+    assert [row.network for row in before] == ["192.0.2.0/24", "198.51.100.0/24"]
+    part = Part.objects.get()
+    lacking = [store.file_of(table, part) for table in ("networks_hours", "networks_days")]
+    kept = {path: path.stat().st_mtime_ns for path in store.folder().rglob("*.parquet")}
+    for path in lacking:
+        path.unlink()
+    monkeypatch.setattr(held, "_held", {})
+    worker.keep_house()
+    assert ApplicationNetworks(span=span()).run() == before
+    assert {path for path, at in kept.items() if path.stat().st_mtime_ns != at} == set(lacking)
+    assert not list(store.folder().rglob("*.new"))
 
 
 def test_every_roll_up_has_all_calls(recordings: Path) -> None:

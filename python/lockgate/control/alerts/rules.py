@@ -112,7 +112,7 @@ RULES: Final = (
     Rule(
         "expiring",
         "Something expires soon",
-        "a certificate or a key ends within 30 days; what uses it is refused then",
+        "a certificate, an authority or a key ends within 30 days; what uses it is refused then",
         "warning",
         "credential",
         quiet_seconds=2 * 24 * HOUR,
@@ -168,9 +168,10 @@ RULES: Final = (
     Rule(
         "new_source",
         "A new source",
-        "an application calls from where it never did before",
+        "an application calls from a network or a country that it never called from before",
         "info",
         "application",
+        quiet_seconds=24 * HOUR,
     ),
     Rule(
         "budget_burn",

@@ -187,11 +187,13 @@ def _tell_opened(alert: Alert) -> None:
         notify.send(told)
     if alert.sort == "application":
         own = "The portal shows each refused call, why, and what to do about it."
+        if alert.rule == "new_source":
+            own = "If this is not yours, somebody else may have a key of it: change its keys, in the portal."
         told = Event(
             "alert.application",
             str(alert)[:200],
             f"{what}. {own}",
-            "/portal/exceptions/",
+            "/portal/applications/" if alert.rule == "new_source" else "/portal/exceptions/",
             [alert.name],
             {"rule": alert.rule, "application": alert.name, "count": alert.count},
             key=f"alert:{alert.fingerprint}:application",

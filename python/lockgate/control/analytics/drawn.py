@@ -112,7 +112,7 @@ def cost(span: Span, **asked: Any) -> Chart:  # noqa: ANN401
         most = max(range(len(costs)), key=costs.__getitem__)
         says += f" The dearest {_words(_hours(span))} began at {_at(seconds[most])}."
     shown = [Series("US dollars", "series-2", costs)]
-    return Chart("cost", "Cost", says, seconds, shown, unit="US dollars", places="-6")
+    return Chart("cost", "Cost", says, seconds, shown, unit="US dollars", places=6)
 
 
 def tokens(span: Span, **asked: Any) -> Chart:  # noqa: ANN401

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Final
 
 from lockgate.control.analytics.model_calls import ASKED
-from lockgate.control.analytics.tables import DAY, FIVES, HOUR, LATENCIES, MEASURES, OF_MODELS, sums
+from lockgate.control.analytics.tables import DAY, FIVES, HOUR, LATENCIES, MEASURES, NETWORK, OF_MODELS, sums
 from lockgate.control.events.models import BUCKET_SECONDS
 
 
@@ -121,6 +121,13 @@ ROLL_UPS: Final = (
         (*_FILTERS, "model", "provider", "provider_model", "failure", "status"),
         ("calls",),
         f"(SELECT * FROM {{events}} WHERE {ASKED} AND (failure <> '' OR is_partial OR status >= 400))",
+        since=2,
+    ),
+    RollUp(
+        "networks",
+        ("application", "network"),
+        ("calls", "exceptions"),
+        f"(SELECT *, {NETWORK} AS network FROM {{events}} WHERE application <> '' AND source <> '')",
         since=2,
     ),
 )

@@ -33,7 +33,12 @@ from lockgate.control.analytics.queries.exceptions import (
 )
 from lockgate.control.analytics.queries.latencies import LatencyByRoute
 from lockgate.control.analytics.queries.revisions import RevisionComparison, RevisionReasons
-from lockgate.control.analytics.queries.sources import TopRefusedSources, TopSources, TopSourcesByBytes
+from lockgate.control.analytics.queries.sources import (
+    ApplicationNetworks,
+    TopRefusedSources,
+    TopSources,
+    TopSourcesByBytes,
+)
 from lockgate.control.analytics.queries.traffic import (
     TrafficByApi,
     TrafficByApplication,
@@ -213,6 +218,19 @@ PAGES: Final = (
                 "Nothing was refused in this time.",
             ),
             Table(TopSourcesByBytes, "Who takes most data", SOURCE, _NO_CALLS),
+            Table(
+                ApplicationNetworks,
+                "Networks of applications",
+                (
+                    APPLICATION,
+                    Column("network", "Network", "text"),
+                    CALLS,
+                    EXCEPTIONS,
+                    Column("first_second", "First", "time"),
+                    LAST,
+                ),
+                "No application that is known called in this time.",
+            ),
         ),
         filters=(),
         summary="",

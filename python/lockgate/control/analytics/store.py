@@ -90,6 +90,21 @@ def write(part: Part, events: str) -> None:
     part.events, part.first_at, part.last_at = count, first or 0, last or 0
 
 
+def complete(part: Part) -> None:
+    """Write the roll-ups that a part lacks, as one that was written before they were known does."""
+    connection = duck.cursor()
+    hours = {one.hours: _read(file_of(one.hours, part)) for one in rollups.ROLL_UPS}
+    for table, text in rollups.made(_read(file_of("events", part)), hours).items():
+        path = file_of(table, part)
+        if not path.exists():
+            # Under its own name once it is whole: others may ask for it meanwhile.
+            staged = path.with_suffix(".new")
+            _copy(connection, text, staged)
+            _sync(staged)
+            staged.replace(path)
+            _sync(path.parent)
+
+
 def seal(part: Part) -> None:
     """Make the files of a part durable: the catalogue must not outlive them."""
     for table in rollups.TABLES:

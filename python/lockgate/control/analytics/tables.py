@@ -126,6 +126,15 @@ def sums(names: Iterable[str]) -> str:
     return ", ".join(f"sum({_ADDED[name]})::BIGINT AS {name}" for name in names)
 
 
+NETWORK: Final = """CASE
+  WHEN contains(source, ':') THEN array_to_string((
+      list_filter(string_split(split_part(source, '::', 1), ':'), lambda one: one <> '') || ['0', '0', '0']
+    )[1:3], ':') || '::/48'
+  WHEN len(source) - len(replace(source, '.', '')) = 3 THEN regexp_replace(source, '[^.]*$', '0/24')
+  ELSE '' END"""
+"""The network of a source, as `detectors.origins.network_of` says it."""
+
+
 OF_SERIES: Final = (
     *("calls", "exceptions", "refused", "failed", "cached", "bytes_in", "bytes_out"),
     *(alert.name for alert in ALERTS),
@@ -161,23 +170,30 @@ def single(second: str, by: Iterable[str] = ()) -> str:
     return ", ".join((f"{second} AS second", *by, measured))
 
 
-def _quantile() -> str:
-    lower = [0, *BOUNDS_US]
+def quantile_bounds() -> tuple[list[int], list[int]]:
+    """Between which bounds the latencies of each column of `LATENCIES` are."""
     # There is no upper bound of the last; what is that slow is shown as twice its lower one at most.
-    upper = [*BOUNDS_US, 2 * BOUNDS_US[-1]]
+    return [0, *BOUNDS_US], [*BOUNDS_US, 2 * BOUNDS_US[-1]]
+
+
+def _macros() -> str:
+    lower, upper = quantile_bounds()
     many = len(upper)
+    # A macro is written out wherever it stands: the place is looked for once, in a list of one.
     return f"""
-CREATE MACRO quantile_place(h, q) AS len(list_filter(h, lambda one: one < q * h[{many}])) + 1;
-CREATE MACRO quantile_of(h, q, p) AS
-  {lower}[p] + ({upper}[p] - {lower}[p])
-    * greatest(0.0, least(1.0, (q * h[{many}] - coalesce(h[p - 1], 0)) / (h[p] - coalesce(h[p - 1], 0))));
 CREATE MACRO quantile_ms(h, q) AS
   CASE WHEN coalesce(h[{many}], 0) = 0 THEN NULL
-  ELSE quantile_of(h, q, quantile_place(h, q)) / 1000.0 END;
+  ELSE list_transform([len(list_filter(h, lambda one: one < q * h[{many}])) + 1], lambda p:
+    {lower}[p] + ({upper}[p] - {lower}[p])
+      * greatest(0.0, least(1.0, (q * h[{many}] - coalesce(h[p - 1], 0)) / (h[p] - coalesce(h[p - 1], 0))))
+  )[1] / 1000.0 END;
+CREATE MACRO intDiv(a, b) AS a // b;
+CREATE MACRO some_of(name) AS list_sort(list_distinct(list(name) FILTER (WHERE name <> '')))[1:10];
 """
 
 
-MACROS: Final = _quantile()
+MACROS: Final = _macros()
+"""What queries call by a name that ClickHouse knows as well, or that `clickhouse` gives it."""
 HISTOGRAM: Final = f"[{', '.join(f'sum({name})' for name in LATENCIES)}]"
 """How many calls of a group took less than each bound. `quantile_ms(h, 0.95)` is asked of a column that a
 query within has, as DuckDB would add all up again wherever it stands."""

@@ -15,7 +15,7 @@ from django.db.models import Count as CountOf
 from django.db.models import Exists, OuterRef
 
 from lockgate import _engine
-from lockgate.control.analytics import duck, store
+from lockgate.control.analytics import duck, rollups, store
 from lockgate.control.analytics.models import LIVE, Part, Taken
 from lockgate.control.events.index import RETENTION_DAYS, folder
 from lockgate.control.events.models import Segment
@@ -94,6 +94,13 @@ def merge() -> None:
             merged += 1
         if merged == DAYS:
             return
+
+
+def complete() -> None:
+    """Write the roll-ups that parts of a version before lack."""
+    for part in Part.objects.filter(state=LIVE).order_by("-first_at"):
+        if any(not store.file_of(table, part).exists() for table in rollups.TABLES):
+            store.complete(part)
 
 
 def forget_old() -> None:

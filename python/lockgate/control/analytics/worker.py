@@ -18,7 +18,8 @@ def take_recording() -> None:
 
 
 def keep_house() -> None:
-    """Merge what is small, drop what is old, and remove files that do not count."""
+    """Merge what is small, write what is missing, drop what is old, and remove files that do not count."""
     taking.merge()
+    taking.complete()
     taking.forget_old()
     store.sweep()

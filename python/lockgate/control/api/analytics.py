@@ -33,6 +33,7 @@ _OF_SOURCES = {
     "top_refused_sources",
     "top_sources_by_bytes",
     "source_activity",
+    "application_networks",
     "slowest_calls",
 }
 """Queries that name callers' addresses or single calls."""

@@ -32,6 +32,7 @@ from lockgate.control.analytics.queries.models import (
 )
 from lockgate.control.analytics.queries.revisions import RevisionComparison, RevisionReasons
 from lockgate.control.analytics.queries.sources import (
+    ApplicationNetworks,
     SourceActivity,
     TopRefusedSources,
     TopSources,
@@ -79,6 +80,7 @@ QUERIES: Final[tuple[type[Query[Any]], ...]] = (
     TopRefusedSources,
     TopSourcesByBytes,
     SourceActivity,
+    ApplicationNetworks,
     CacheByRoute,
     CacheOverTime,
     RevisionComparison,
