@@ -12,10 +12,11 @@ from django.core.management import call_command
 from django.db import DatabaseError
 
 from lockgate.control.configuration import ConfigurationError, ControlSettings
-from lockgate.control.process import asked_to_end, fail
+from lockgate.control.process import asked_to_end, fail, most_files
 
 DRAIN_SECONDS = 10
-MOST_CONNECTIONS = 1_000
+MOST_CONNECTIONS = 4_000
+"""A node that waits for news has one."""
 
 
 def main() -> None:
@@ -23,6 +24,7 @@ def main() -> None:
     asked_to_end("python -m lockgate.control", __doc__)
     os.umask(0o077)
     os.environ["DJANGO_SETTINGS_MODULE"] = "lockgate.control.settings"
+    most_files()
     try:
         settings = ControlSettings.from_environment()
         settings.check()

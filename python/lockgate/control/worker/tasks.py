@@ -16,6 +16,7 @@ from lockgate.control.analytics.worker import keep_house, take_recording
 from lockgate.control.changes import evidence, git_source, rollouts
 from lockgate.control.changes.scheduled import begin_due
 from lockgate.control.events.worker import read_recording
+from lockgate.control.nodes import publishing
 from lockgate.control.notify.delivery import deliver, forget
 from lockgate.control.portal.served import observe
 from lockgate.control.portal.usage import count_new
@@ -61,6 +62,7 @@ TASKS: Final[tuple[Task, ...]] = (
     Task("changes.follow", 1.0, rollouts.follow),
     Task("changes.git", 15.0, git_source.follow),
     Task("changes.begin", 5.0, begin_due),
+    Task("nodes.follow", 1.0, publishing.follow),
     Task("worker.forget", 3_600.0, forget_old),
     Task("access.tell", 2.0, delivery.follow),
     Task("access.usage", 10.0, usage.read),

@@ -1,0 +1,70 @@
+"""Nodes as people see them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.utils import timezone
+
+from lockgate.control.nodes.assignments import Plan, plan
+from lockgate.control.nodes.models import Node, Publication
+from lockgate.control.nodes.waves import is_gone
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A node, and how it is."""
+
+    node: Node
+    wanted: int | None
+    """The revision that it is to serve; absent for the first one, which others follow."""
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether nothing was heard of it for a while."""
+        return is_gone(self.node, timezone.now())
+
+    @property
+    def refused(self) -> dict[str, Any] | None:
+        """What it was given and does not take."""
+        return next(
+            (one for one in self.node.refused if one["what"] != "revision" or one["number"] == self.wanted),
+            None,
+        )
+
+    @property
+    def health(self) -> str:
+        """How it is, in a few words."""
+        if self.is_gone:
+            return "not heard of"
+        if self.refused:
+            return f"refuses {self.refused['what']} {self.refused['number']}: {self.refused['reason']}"
+        if self.wanted is None:
+            return "first node" if self.node.is_first else "waits for its turn"
+        return "up to date" if self.node.generation == self.wanted else f"to take {self.wanted}"
+
+    @property
+    def serves(self) -> str:
+        """The number of what it serves."""
+        return "none" if self.node.generation is None else str(self.node.generation)
+
+    @property
+    def seen(self) -> str:
+        """When it was last heard of, as people read it."""
+        return self.node.seen_at.strftime("%Y-%m-%d %H:%M:%S UTC") if self.node.seen_at else "never"
+
+
+def shown() -> list[Shown]:
+    """Every node, the first one first."""
+    found: Plan = plan()
+    nodes: Iterable[Node] = Node.objects.filter(removed_at=None).order_by("-is_first", "name")
+    return [Shown(node, None if node.is_first else found.of(node.pk, "").revision) for node in nodes]
+
+
+def publications(most: int = 20) -> list[Publication]:
+    """What was published last, newest first, with how many nodes had their turn."""
+    return list(Publication.objects.defer("payload").prefetch_related("turns__node").order_by("-pk")[:most])
