@@ -90,8 +90,8 @@ class Pace(BaseModel):
             found = cls(percent=int(percent), seconds=float(seconds), directory_seconds=float(directory))
         except ValueError:
             found = None
-        least = min(found.seconds, found.directory_seconds) if found else 0.0
-        if found is None or not 1 <= found.percent <= 50 or not 1.0 <= least <= 86_400.0:
+        times = (found.seconds, found.directory_seconds) if found else ()
+        if found is None or not 1 <= found.percent <= 50 or not all(1.0 <= one <= 86_400.0 for one in times):
             message = f"`{text}` is no pace at which nodes follow each other"
             help_ = (
                 "write percent of the nodes (1 to 50), seconds for a revision and for a directory: 25/60/5"
