@@ -63,19 +63,19 @@ class Counts(Model):
 class Report(Model):
     """What a node says of itself each time that it asks."""
 
-    known: str = Field("", max_length=64)
+    known: str = Field(default="", max_length=64)
     """The digest of the assignment that it knows; the answer waits for another one."""
-    version: str = Field("", max_length=64)
+    version: str = Field(default="", max_length=64)
     started: float = 0.0
     """When it started: its counts begin anew then."""
-    revision: str = Field("", max_length=64)
+    revision: str = Field(default="", max_length=64)
     """The revision that it serves."""
     generation: int | None = None
-    stage: str = Field("", max_length=16)
+    stage: str = Field(default="", max_length=16)
     """Of that generation: `applied` is on trial, `baked` is proven."""
     directory: int = 0
     counts: Counts = Counts()
-    refused: tuple[Refused, ...] = Field((), max_length=4)
+    refused: tuple[Refused, ...] = Field(default=(), max_length=4)
 
 
 class Assignment(Model):

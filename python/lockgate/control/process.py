@@ -8,6 +8,11 @@ import resource
 import signal
 import sys
 import threading
+import time
+
+
+STARTED = time.time()
+"""When this process began; one that it replaces had ended before."""
 
 
 def asked_to_end(name: str, what: str | None) -> None:

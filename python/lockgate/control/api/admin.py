@@ -24,6 +24,7 @@ from lockgate.control.api import (
     changes,
     channels,
     forms,
+    nodes,
     portal,
     rollouts,
 )
@@ -55,6 +56,7 @@ changes.install(api)
 api.add_router("", rollouts.router)
 api.add_router("", channels.router)
 api.add_router("", portal.router)
+api.add_router("", nodes.router)
 api.add_router("", applications.router)
 api.add_router("/analytics", analytics.router)
 

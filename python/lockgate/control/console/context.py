@@ -39,6 +39,7 @@ _GROUPS: Final = (
     (
         "Run",
         (
+            ("nodes", "Nodes", "nodes:read"),
             ("audit", "Audit", "audit:read"),
             ("channels", "Channels", "channels:read"),
             ("users", "Users", "users:read"),

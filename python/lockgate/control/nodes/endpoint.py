@@ -26,6 +26,7 @@ from lockgate.control.nodes.keys import cluster_key, public_pem
 from lockgate.control.nodes.load import LOAD, BusyError
 from lockgate.control.nodes.lookout import Lookout, Told
 from lockgate.control.nodes.models import Publication
+from lockgate.control.process import STARTED
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 HOLD_SECONDS: Final = 25.0
 """How long a question waits for news."""
 SHORTEST_HOLD: Final = 0.5
+MOST_REPORTS: Final = 100
+"""So many reports a second at most of nodes that others wait for."""
 MOST_BODY_BYTES: Final = 64 << 10
 """Of everything but segments."""
 _WRITE_BYTES: Final = 1 << 20
@@ -104,7 +107,7 @@ class NodesEndpoint:
     def __init__(self, app: ASGI3Application) -> None:
         self._app = app
         self._key = cluster_key(settings.LOCKGATE.state)
-        self._replays = Replays(time.time())
+        self._replays = Replays(STARTED)
         self._lookout: Lookout | None = None
 
     async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
@@ -185,7 +188,7 @@ class NodesEndpoint:
         node = asked.known.pk
         lookout.tell(node, Told(report, asked.address, time.time()))
         with LOAD.waits():
-            ends = time.monotonic() + _hold(lookout.is_in_trial(node))
+            ends = time.monotonic() + _hold(lookout.in_trial(node))
             gone = asyncio.ensure_future(_gone(asked.receive))
             try:
                 while lookout.assignment(node).digest == report.known:
@@ -278,13 +281,18 @@ async def _gone(receive: ASGIReceiveCallable) -> None:
             pass
 
 
-def _hold(is_in_trial: bool) -> float:  # noqa: FBT001 - it is what it depends on
-    # Not one time for all: they would come back together.
+def _hold(in_trial: int) -> float:
+    """How long a question waits; not one time for all, as they would come back together.
+
+    Args:
+        in_trial: How many nodes, this one among them, others wait for: they are to tell soon how it goes.
+    """
     longest = HOLD_SECONDS * random.SystemRandom().uniform(0.8, 1.2)
-    if not is_in_trial:
+    if not in_trial:
         return longest
     pace = settings.LOCKGATE.pace
-    return min(longest, max(SHORTEST_HOLD, min(pace.seconds, pace.directory_seconds) / 4))
+    shortest = max(SHORTEST_HOLD, in_trial / MOST_REPORTS)
+    return min(longest, max(shortest, min(pace.seconds, pace.directory_seconds) / 4))
 
 
 def _target(scope: HTTPScope) -> str:

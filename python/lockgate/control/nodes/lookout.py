@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections, connection
+from django.db import DatabaseError, close_old_connections, connection, transaction
 
 from lockgate import kept
 from lockgate.cluster.wire import Assignment, Members, Refusals, Report
@@ -101,9 +101,10 @@ class Lookout:
         """What a node is to serve."""
         return self._seen.plan.of(node, self._seen.refusals.digest)
 
-    def is_in_trial(self, node: int) -> bool:
-        """Whether others wait for what becomes of it."""
-        return node in self._seen.plan.in_trial
+    def in_trial(self, node: int) -> int:
+        """How many nodes others wait for, when this is one of them."""
+        in_trial = self._seen.plan.in_trial
+        return len(in_trial) if node in in_trial else 0
 
     @property
     def refusals(self) -> Refusals:
@@ -163,7 +164,8 @@ class Lookout:
             await self.look()
 
     def _look(self, told: dict[int, Told]) -> _Seen:
-        _write(told)
+        if told:
+            _write(told)
         before = self._seen
         keys = assignments.keys()
         nodes = before.nodes
@@ -182,16 +184,21 @@ class Lookout:
 
 
 def _write(told: dict[int, Told]) -> None:
-    rows = Node.objects.in_bulk(told)
-    for pk, node in rows.items():
-        said, node.address = told[pk].report, told[pk].address[:45]
-        node.seen_at = datetime.fromtimestamp(told[pk].at, UTC)
-        node.version, node.started, node.revision = said.version, said.started, said.revision
-        node.generation, node.stage, node.directory = said.generation, said.stage, said.directory
-        node.counts = said.counts.model_dump()
-        node.refused = [refused.model_dump() for refused in said.refused]
-    names = ("address", "seen_at", "version", "started", "revision", "generation", "stage", "directory")
-    Node.objects.bulk_update(rows.values(), [*names, "counts", "refused"], batch_size=50)
+    with transaction.atomic():
+        for pk, one in told.items():
+            said = one.report
+            Node.objects.filter(pk=pk).update(
+                address=one.address[:45],
+                seen_at=datetime.fromtimestamp(one.at, UTC),
+                version=said.version,
+                started=said.started,
+                revision=said.revision,
+                generation=said.generation,
+                stage=said.stage,
+                directory=said.directory,
+                counts=said.counts.model_dump(),
+                refused=[refused.model_dump() for refused in said.refused],
+            )
 
 
 def _payload(kind: str, number: int) -> bytes | None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from django.utils import timezone
 
 from lockgate.control.nodes.assignments import Plan, plan
-from lockgate.control.nodes.models import Node, Publication
+from lockgate.control.nodes.models import Node, Publication, Turn
 from lockgate.control.nodes.waves import is_gone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+_MOST_NAMES: Final = 5
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,41 @@ def shown() -> list[Shown]:
     return [Shown(node, None if node.is_first else found.of(node.pk, "").revision) for node in nodes]
 
 
-def publications(most: int = 20) -> list[Publication]:
-    """What was published last, newest first, with how many nodes had their turn."""
-    return list(Publication.objects.defer("payload").prefetch_related("turns__node").order_by("-pk")[:most])
+@dataclass(frozen=True)
+class Published:
+    """A publication, and how far it is."""
+
+    publication: Publication
+    turns: list[Turn]
+    """Of nodes other than the first."""
+    can_be_again: bool
+    """Whether a person may publish it again."""
+
+    @property
+    def took(self) -> int:
+        """How many nodes took it."""
+        return sum(turn.took_at is not None for turn in self.turns)
+
+    @property
+    def progress(self) -> str:
+        """How far it is, in a few words."""
+        if not self.turns:
+            return "none yet"
+        names = ", ".join(turn.node.name for turn in self.turns[:_MOST_NAMES])
+        more = ", …" if len(self.turns) > _MOST_NAMES else ""
+        well = sum(turn.healthy_at is not None for turn in self.turns)
+        return (
+            f"{len(self.turns)} had their turn ({names}{more}); {self.took} took it, {well} are well with it"
+        )
+
+
+def publications(most: int = 20) -> list[Published]:
+    """What was published last, newest first."""
+    found = Publication.objects.defer("payload").order_by("-pk")[:most]
+    newest = next((one.pk for one in found if one.kind == Publication.Kind.REVISION), None)
+    stopped = {Publication.State.STOPPED, Publication.State.WITHDRAWN}
+    turns: dict[int, list[Turn]] = defaultdict(list)
+    wanted = Turn.objects.filter(publication__in=[one.pk for one in found], node__is_first=False)
+    for turn in wanted.select_related("node").order_by("pk"):
+        turns[turn.publication_id].append(turn)
+    return [Published(one, turns[one.pk], one.pk == newest and one.state in stopped) for one in found]
