@@ -55,10 +55,12 @@ def enrol(control: Controlling, crowd: Crowd) -> None:
 
 async def up_to_date(crowd: Crowd, revision: Callable[[], int]) -> None:
     deadline = time.monotonic() + SECONDS
-    while not all(node.revision == revision() for node in crowd.nodes) or not crowd.nodes:
-        behind = sum(node.revision != revision() for node in crowd.nodes)
+    behind = crowd.size
+    while behind:
         assert time.monotonic() < deadline, f"{behind} are behind: {crowd.statuses}"
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.25)
+        wanted = revision()
+        behind = crowd.size - sum(node.revision == wanted for node in crowd.nodes)
 
 
 def newest(control: Controlling) -> int:
