@@ -10,7 +10,6 @@ import sys
 import threading
 import time
 
-
 STARTED = time.time()
 """When this process began; one that it replaces had ended before."""
 

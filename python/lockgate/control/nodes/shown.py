@@ -87,7 +87,8 @@ class Published:
     def progress(self) -> str:
         """How far it is, in a few words."""
         if not self.turns:
-            return "none yet"
+            is_rolling = self.publication.state == Publication.State.ROLLING
+            return "none yet" if is_rolling else "the first one alone"
         names = ", ".join(turn.node.name for turn in self.turns[:_MOST_NAMES])
         more = ", …" if len(self.turns) > _MOST_NAMES else ""
         well = sum(turn.healthy_at is not None for turn in self.turns)
