@@ -131,16 +131,22 @@ class Conversation:
         while True:
             try:
                 yield from self._round()
-            except (_NoAnswerError, RetryError) as error:
-                if str(error) and self.is_answered:
-                    self.node.say(str(error))
-                    self.is_answered = False
-                yield Wait(self.backoff.failed(error.seconds if isinstance(error, _NoAnswerError) else None))
+            except _NoAnswerError as error:
+                yield self._failed(str(error), error.seconds)
+            # Whatever it was, what serves serves on, and the next round may do better.
+            except Exception as error:  # noqa: BLE001
+                yield self._failed(str(error) or type(error).__name__, None)
             else:
                 if not self.is_answered:
                     self.is_answered = True
                     self.node.say(f"{self.identity.control} answers again")
                 self.backoff.succeeded()
+
+    def _failed(self, why: str, seconds: float | None) -> Wait:
+        if why and self.is_answered:
+            self.node.say(why)
+            self.is_answered = False
+        return Wait(self.backoff.failed(seconds))
 
     def _round(self) -> Generator[Request | Wait, Answer | None, None]:
         report = self.node.report(self.known).model_dump_json().encode()

@@ -1,4 +1,4 @@
-"""What signs a request fits this request, this node and this moment, and nothing else."""
+"""What signs a request fits it, its node and its moment; what a node asks, and how long it waits."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import base64
 import hashlib
 import random
 import statistics
+from typing import Any, cast
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from lockgate.cluster.backoff import MOST_RETRY_AFTER, Backoff, retry_after
+from lockgate.cluster.conversation import Conversation, Wait
+from lockgate.cluster.identity import Answer, Identity, Request
 from lockgate.cluster.signatures import (
     MOST_SEEN,
     WINDOW_SECONDS,
@@ -22,6 +25,7 @@ from lockgate.cluster.signatures import (
     sign_answer,
     verify_answer,
 )
+from lockgate.cluster.wire import Assignment, Refusals, Report
 
 KEY = Ed25519PrivateKey.generate()
 NOW = 1_700_000_000.0
@@ -150,3 +154,60 @@ def test_a_success_begins_from_the_shortest_wait_again() -> None:
 def test_a_retry_after_that_is_no_number_of_seconds_is_none() -> None:
     read_ = [retry_after(text) for text in ("12", "", None, "-1", "Wed, 21 Oct 2026 07:28:00 GMT", "٣")]
     assert read_ == [12.0, None, None, None, None, None]
+
+
+class Broken:
+    """A node that cannot do what it is told, whatever it is."""
+
+    is_empty = True
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def report(self, known: str) -> Report:
+        return Report(known=known)
+
+    def refuse(self, _: Refusals) -> None:
+        message = "its disk is on fire"
+        raise RuntimeError(message)
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+
+def answer(request: Request, model: Assignment | Refusals) -> Answer:
+    body = model.model_dump_json().encode()
+    return Answer(200, {"lockgate-answer": sign_answer(KEY, 200, request.nonce, body)}, body)
+
+
+def test_a_fault_of_the_node_ends_a_round_and_never_the_conversation() -> None:
+    node = Broken()
+    identity = Identity("n", "http://127.0.0.1:1", KEY, KEY.public_key(), "")
+    talk = Conversation(identity, cast("Any", node)).talk()
+    for _ in range(3):
+        poll = next(talk)
+        assert isinstance(poll, Request)
+        asked = talk.send(answer(poll, Assignment(refusals="x")))
+        assert isinstance(asked, Request)
+        assert asked.target == "/node/v1/refusals"
+        assert isinstance(talk.send(answer(asked, Refusals())), Wait)
+    # It is told once, and not each time that it is tried again.
+    assert node.said == ["its disk is on fire"]
+
+
+def test_an_answer_of_somebody_else_is_not_believed() -> None:
+    node = Broken()
+    identity = Identity("n", "http://127.0.0.1:1", KEY, Ed25519PrivateKey.generate().public_key(), "")
+    talk = Conversation(identity, cast("Any", node)).talk()
+    poll = next(talk)
+    assert isinstance(poll, Request)
+    assert isinstance(talk.send(answer(poll, Assignment(revision=9))), Wait)
+    assert node.said == ["the answer is not signed by the control plane that this node was enrolled with"]
+
+
+def test_a_node_waits_as_long_as_it_is_told_to() -> None:
+    talk = Conversation(Identity("n", "", KEY, KEY.public_key(), ""), cast("Any", Broken())).talk()
+    assert isinstance(next(talk), Request)
+    wait = talk.send(Answer(503, {"retry-after": "40"}, b""))
+    assert isinstance(wait, Wait)
+    assert 40.0 <= wait.seconds <= 41.0

@@ -65,6 +65,7 @@ class LoadOut(Schema):
     peak: int
     most: int
     waiting: int
+    enrolling: int
     uploads: int
     answered: int
     turned_away: int

@@ -49,6 +49,8 @@ MOST_REPORTS: Final = 100
 """So many reports a second at most of nodes that others wait for."""
 MOST_BODY_BYTES: Final = 64 << 10
 """Of everything but segments."""
+BODY_SECONDS: Final = 10.0
+"""How long it may take to come."""
 _WRITE_BYTES: Final = 1 << 20
 
 
@@ -89,10 +91,14 @@ class _Asked:
     async def body(self) -> bytes:
         """Its body, which is the one that was signed."""
         found = bytearray()
-        async for chunk in _chunks(self.receive):
-            found += chunk
-            if len(found) > MOST_BODY_BYTES:
-                raise _RefusedError(413, f"a body has at most {MOST_BODY_BYTES:,} bytes")
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                async for chunk in _chunks(self.receive):
+                    found += chunk
+                    if len(found) > MOST_BODY_BYTES:
+                        raise _RefusedError(413, f"a body has at most {MOST_BODY_BYTES:,} bytes")
+        except TimeoutError:
+            raise _RefusedError(408, f"the body did not come within {BODY_SECONDS:g} s") from None
         self.signed.verify_body(hashlib.sha256(found).digest())
         return bytes(found)
 
@@ -145,7 +151,8 @@ class NodesEndpoint:
         asked = _Asked(scope, receive, signed, lookout.node(signed.key))
         method, path = scope["method"], scope["path"]
         if (method, path) == ("POST", wire.ENROL):
-            await self._say(send, 200, await self._enrol(lookout, asked, now), signed.nonce)
+            with LOAD.enrols():
+                await self._say(send, 200, await self._enrol(lookout, asked, now), signed.nonce)
             return
         signed.verify(asked.known.key, now)
         self._replays.take(signed, now)

@@ -14,6 +14,8 @@ MOST_AT_ONCE: Final = 32
 """Requests that are worked on."""
 MOST_WAITING: Final = 2_000
 """Questions that wait for news: they cost a connection each and nothing else."""
+MOST_ENROLLING: Final = 4
+"""Nodes that are enrolled."""
 MOST_UPLOADS: Final = 4
 """Segments that are taken in."""
 
@@ -34,6 +36,7 @@ class Load:
     at_once: int = 0
     peak: int = 0
     waiting: int = 0
+    enrolling: int = 0
     uploads: int = 0
     answered: int = 0
     turned_away: int = 0
@@ -57,7 +60,7 @@ class Load:
 
     @contextmanager
     def waits(self) -> Iterator[None]:
-        """While a question waits for news.
+        """While a question waits for news, and is not worked on.
 
         Raises:
             BusyError: There are too many.
@@ -71,6 +74,23 @@ class Load:
         finally:
             self.at_once += 1
             self.waiting -= 1
+
+    @contextmanager
+    def enrols(self) -> Iterator[None]:
+        """While somebody whom nobody knows yet wants to be enrolled: that takes no place of those who are.
+
+        Raises:
+            BusyError: There are too many.
+        """
+        if self.enrolling >= MOST_ENROLLING:
+            raise BusyError(1, 10)
+        self.enrolling += 1
+        self.at_once -= 1
+        try:
+            yield
+        finally:
+            self.at_once += 1
+            self.enrolling -= 1
 
     @contextmanager
     def uploaded(self) -> Iterator[None]:

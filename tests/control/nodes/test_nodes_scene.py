@@ -6,9 +6,12 @@ import base64
 import hashlib
 import json
 import os
+import re
+import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -21,17 +24,18 @@ from lockgate.cluster import wire
 from lockgate.cluster.agent import Agent
 from lockgate.cluster.identity import Identity, enrolment, signed
 from lockgate.cluster.signatures import raw
+from lockgate.control.nodes.load import MOST_AT_ONCE
 from lockgate.state import State
 from services import Service
 from sites import KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from lockgate.cluster.identity import Request
 
 DONE = "SELECT state FROM nodes_publication WHERE kind = 'revision' ORDER BY number DESC LIMIT 1"
+GUIDE = Path(__file__).parents[3] / "docs" / "guide" / "cluster.md"
 PARTNERS = """  partners:
     versions:
       v1:
@@ -292,3 +296,51 @@ def test_a_bundle_that_was_changed_on_its_way_or_is_older_is_not_served(gate: Pa
         other = {**json.loads(bundle), "signature": None}
         agent.take_revision(1, json.dumps(other, sort_keys=True, separators=(",", ":")).encode(), again=False)
         assert "bundle.unsigned" in said[2]
+
+
+def test_the_guide_on_clusters_does_what_it_says(tmp_path: Path) -> None:
+    text = GUIDE.read_text()
+    serve, token, node = (
+        line.split()[1:] for line in re.findall(r"^lockgate .*", text, re.MULTILINE) if "lockgate" in line
+    )
+    with Service() as service:
+        gateway = tmp_path / "gateway.yaml"
+        document_ = re.search(r"```yaml\n(.*?)```", text, re.DOTALL)
+        assert document_ is not None
+        gateway.write_text(document_[1].replace("http://127.0.0.1:9001", service.url))
+        assert serve == ["serve", "gateway.yaml"]
+        with Controlling(gateway, tmp_path / "lockgate-state") as control:
+            made = lockgate(*token[:-1], control.state)
+            (tmp_path / "token").write_text(made.stdout)
+            told = {"https://gate.example.com": control.console, "/var/lib/lockgate": str(tmp_path / "n1")}
+            command, *options = [told.get(word, word) for word in node]
+            assert (command, options[-2:]) == ("node", ["--token-file", "token"])
+            options[-1] = str(tmp_path / "token")
+            with Joined(tmp_path / "n1", *options) as joined:
+                assert status(joined.url) == 200
+                assert httpx.get(f"{joined.url}/orders/1", timeout=SECONDS).status_code == 401
+
+
+def test_those_who_only_say_that_they_want_to_enrol_keep_no_node_waiting(gate: Path, tmp_path: Path) -> None:
+    with Controlling(gate, tmp_path / "state") as control:
+        key = Ed25519PrivateKey.generate()
+        assert send(control.console, enrolment(key, control.token("paris-1"))).status_code == 200
+        url = httpx.URL(control.console)
+        head = f"Host: {url.netloc.decode()}\r\n" + "".join(
+            f"{name}: {text}\r\n" for name, text in enrolment(key, f"lgn_a.{'0' * 32}").headers.items()
+        )
+        slow = []
+        for _ in range(2 * MOST_AT_ONCE):
+            # A head that announces a body which never comes.
+            one = socket.create_connection((url.host, url.port or 0))
+            one.sendall(f"POST {wire.ENROL} HTTP/1.1\r\n{head}Content-Length: 9\r\n\r\n".encode())
+            slow.append(one)
+        # The last one was turned away, so all of them are there.
+        slow[-1].settimeout(SECONDS)
+        said = slow[-1].recv(4_096).decode()
+        assert said.startswith("HTTP/1.1 503")
+        assert re.search(r"retry-after: \d+\r\n", said)
+        poll = signed(key, "POST", wire.POLL, wire.Report().model_dump_json().encode())
+        assert send(control.console, poll).status_code == 200
+        for one in slow:
+            one.close()
