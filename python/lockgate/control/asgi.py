@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def application() -> ASGI3Application:
     """Nodes and Django; behind listed proxies, which alone are believed about scheme and client (H5)."""
     django_app = cast("ASGI3Application", get_asgi_application())
-    # Its tables are there only now.
+    # Its models are there only now.
     from lockgate.control.nodes.endpoint import NodesEndpoint  # noqa: PLC0415
 
     lockgate: ControlSettings = settings.LOCKGATE
