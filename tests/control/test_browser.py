@@ -42,6 +42,7 @@ PAGES = [
     "/users/",
     "/users/2/",
     "/tokens/",
+    "/nodes/",
     "/account/factors/",
     "/account/reauthenticate/",
     "/account/password/",

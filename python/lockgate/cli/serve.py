@@ -27,6 +27,7 @@ from lockgate.control.configuration import (
     ConfigurationError,
     ControlSettings,
     GitSource,
+    Pace,
     caller_url,
     network,
 )
@@ -107,6 +108,14 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    pace: Annotated[
+        str,
+        typer.Option(
+            metavar="PERCENT/SECONDS/SECONDS",
+            help="How other nodes follow this one: how many at a time, and how long each must have served a "
+            "revision, and a directory, without harm.",
+        ),
+    ] = "25/60/5",
     trust: Trust = None,
     bake: Bake = 60.0,
     bake_requests: BakeRequests = 1,
@@ -149,6 +158,7 @@ def serve(
             open_catalogue=open_catalogue,
             gateway_url=caller_url(gateway_url or ""),
             countries=countries and countries.absolute(),
+            pace=Pace.read(pace),
         )
         settings.check()
         check_environment()

@@ -34,6 +34,7 @@ INSTALLED_APPS = [
     "lockgate.control.analytics",
     "lockgate.control.worker",
     "lockgate.control.changes",
+    "lockgate.control.nodes",
     "lockgate.control.access",
     "lockgate.control.owners",
     "lockgate.control.notify",

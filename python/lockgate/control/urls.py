@@ -34,6 +34,7 @@ urlpatterns = [
     path("", include("lockgate.control.notify.urls")),
     path("", include("lockgate.control.alerts.urls")),
     path("", include("lockgate.control.analytics.urls")),
+    path("", include("lockgate.control.nodes.urls")),
     path("exceptions/", pages.exceptions, name="exceptions"),
     path("audit/", pages.audit_log, name="audit"),
     path("users/", admin.users, name="users"),

@@ -150,6 +150,16 @@ PERMISSIONS: Final = (
         "auditor",
     ),
     _permission("feeds:write", "set up feeds, which change policies, and remove them", "platform_admin"),
+    _permission(
+        "nodes:read",
+        "see the nodes of the cluster, what each serves and why it refused something",
+        "platform_admin",
+        "security_engineer",
+        "auditor",
+    ),
+    _permission(
+        "nodes:write", "enrol and remove nodes, and publish again what was stopped", "platform_admin"
+    ),
     _permission("users:read", "see accounts and their roles", "platform_admin", "auditor"),
     _permission("users:write", "invite, change and deactivate accounts", "platform_admin"),
     _permission("tokens:read", "see service accounts and their tokens", "platform_admin", "auditor"),

@@ -25,6 +25,7 @@ from lockgate.control.api import (
     channels,
     feeds,
     forms,
+    nodes,
     owners,
     portal,
     rollouts,
@@ -59,6 +60,7 @@ api.add_router("", channels.router)
 api.add_router("", feeds.router)
 api.add_router("", owners.router)
 api.add_router("", portal.router)
+api.add_router("", nodes.router)
 api.add_router("", applications.router)
 api.add_router("/analytics", analytics.router)
 

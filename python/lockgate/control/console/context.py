@@ -41,6 +41,7 @@ _GROUPS: Final = (
     (
         "Run",
         (
+            ("nodes", "Nodes", "nodes:read"),
             ("audit", "Audit", "audit:read"),
             ("channels", "Channels", "channels:read"),
             ("users", "Users", "users:read"),

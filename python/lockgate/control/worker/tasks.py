@@ -18,6 +18,7 @@ from lockgate.control.changes import evidence, git_source, rollouts
 from lockgate.control.changes.scheduled import begin_due
 from lockgate.control.events.worker import read_recording
 from lockgate.control.feeds import deciding, looking
+from lockgate.control.nodes import publishing
 from lockgate.control.notify.delivery import deliver, forget
 from lockgate.control.portal.served import observe
 from lockgate.control.worker.jobs import forget_old
@@ -65,6 +66,7 @@ TASKS: Final[tuple[Task, ...]] = (
     Task("changes.begin", 5.0, begin_due),
     Task("feeds.look", 5.0, looking.look),
     Task("feeds.decide", 3.0, deciding.follow),
+    Task("nodes.follow", 1.0, publishing.follow),
     Task("worker.forget", 3_600.0, forget_old),
     Task("access.tell", 2.0, delivery.follow),
     Task("access.usage", 10.0, usage.read),
