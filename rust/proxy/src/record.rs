@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use http::{Method, Version, request::Parts};
 use lockgate_policy::{
-    Chain, ClientCertificate, Facts, Identity, Route, Timestamp, VerdictRecord, Word, evidence,
-    gateway_reasons as reasons,
+    Chain, ClientCertificate, Facts, Identity, RecordedPrompt, Route, Timestamp, VerdictRecord,
+    Word, evidence, gateway_reasons as reasons,
 };
 use lockgate_recording::{Event, Headers, Text, Verdict};
 use tokio::time::Instant;
 
 use crate::body::Arrival;
 use crate::core::{Core, Generation};
-use crate::models::CallRecord;
+use crate::models::{CallRecord, said};
 use crate::request_id::RequestId;
 use crate::rollout::Watch;
 
@@ -88,6 +88,11 @@ impl Observation {
         self.generation.keeps_text()
     }
 
+    /// Whether the event is written to the recording.
+    pub fn is_recorded(&self) -> bool {
+        self.generation.recording.is_some()
+    }
+
     /// Whether the gateway answers by itself, and has left a part of the body unread.
     pub fn leaves_body(&self) -> bool {
         let has_ended = |arrival: &Arc<Arrival>| arrival.ended_ago().is_some();
@@ -119,6 +124,11 @@ impl Observation {
         }
     }
 
+    /// What was asked of a model.
+    pub fn asked(&mut self, prompt: Option<Box<RecordedPrompt>>) {
+        self.event.prompt = prompt.map(|prompt| Box::new(said::prompt(*prompt)));
+    }
+
     /// Tells a rollout how the request fared, once.
     pub fn report(&mut self) {
         if let Some(watch) = self.watch.take() {
@@ -139,6 +149,7 @@ impl Observation {
                     word: verdict.word.as_str().into(),
                     code: verdict.code.map(Into::into),
                     shadow: policy.mode == lockgate_config::Mode::Shadow,
+                    rule: policy.rule.clone(),
                 })
             })
             .collect();
@@ -156,6 +167,7 @@ impl Drop for Observation {
         if let Some(call) = self.model_call.take() {
             let told = std::mem::take(&mut *call.lock());
             event.model_call = Some(Box::new(told.call));
+            event.answer = told.said.map(said::answer).map(Box::new);
             for (id, scope) in told.found {
                 let mut verdicts = event.verdicts.iter_mut();
                 if let Some(verdict) = verdicts.find(|said| said.id == id && said.scope == scope) {
