@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lockgate.cli.options import time_of
-from lockgate.cli.output import columns, err, fail, out, write
+from lockgate.cli.output import columns, err, fail, out, visible, write
 from lockgate.recording import Recording
 
 if TYPE_CHECKING:
@@ -134,6 +134,12 @@ def show(
         out.print(f"{'claims':<12} {json.dumps(event.claims)}", markup=False)
     if event.body is not None:
         out.print(f"{'body':<12} {event.body}{' …' if event.body_truncated else ''}", markup=False)
+    asked = event.prompt.words if event.prompt else None
+    for what, words in (("asked", asked), ("answered", event.answer)):
+        for said in words.said if words else []:
+            out.print(f"{what:<12} {said.by}: {visible(said.text)}", markup=False)
+        if words and words.cut:
+            out.print(f"{what:<12} …", markup=False)
     if event.verdicts:
         heading = ("policy", "kind", "declared at", "verdict", "reason")
         rows = [

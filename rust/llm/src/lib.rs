@@ -108,7 +108,7 @@ pub use dialect::{Authentication, Call, Dialect, Surface};
 pub use embeddings::{
     EmbeddingsInput, EmbeddingsRequest, read_embeddings, translate_embeddings, write_embeddings,
 };
-pub use estimate::Estimate;
+pub use estimate::{Estimate, Figures};
 pub use failure::{Failure, FailureKind};
 pub use loss::{How, Loss, Losses};
 pub use model::*;

@@ -215,6 +215,13 @@ fn judge(
                     Body::Read(body)
                 };
             }
+            // What is explained was not recorded.
+            Step::Need(Need::Recorded(_)) => {
+                return Ok(Trace {
+                    decision: "need",
+                    ..trace(route, progress, &view)
+                });
+            }
             Step::Need(Need::Fact(wanted)) => {
                 let Some(value) = given.next() else {
                     return Ok(Trace {

@@ -21,7 +21,7 @@ use crate::condition::Condition;
 use crate::directory::{Directory, read_time};
 use crate::endpoint::Endpoint;
 use crate::env::Env;
-use crate::policy::{BoundPolicy, Compiling, Origin, Secrets};
+use crate::policy::{BoundPolicy, Compiling, Origin, Secrets, rule_of_words};
 use crate::preflight;
 use crate::reason;
 use crate::request::RequestView;
@@ -300,6 +300,7 @@ impl<'a> Build<'a> {
         if let Some(names) = &shared.settings.models {
             return self.models(shared, names, span);
         }
+        self.check_no_words(shared.settings);
         let mut ids = HashMap::new();
         for route in shared.settings.routes.iter() {
             let id = route_id(route);
@@ -481,6 +482,7 @@ impl<'a> Build<'a> {
             target,
             strip,
             record_body,
+            record_prompts: shared.settings.record_prompts.as_deref().cloned(),
         });
     }
 }
@@ -565,6 +567,7 @@ pub(crate) fn bind(
         reason = "a share is between 0 and 100"
     )]
     let share = (entry.percent.get() * 100.0).round() as u32;
+    let declared = serde_json::to_value(entry).unwrap_or_default();
     let compiled = (kind.compile)(entry, compiling);
     if let (Ok(policy), Some(text)) = (&compiled, &entry.when)
         && policy.opens()
@@ -591,7 +594,8 @@ pub(crate) fn bind(
             on_error: entry.on_error.unwrap_or(kind.on_error),
             expires,
             is_final: entry.is_final,
-            declared: serde_json::to_value(entry).unwrap_or_default(),
+            rule: rule_of_words(kind, &declared),
+            declared,
             span: entry.span.clone(),
             policy,
         }),

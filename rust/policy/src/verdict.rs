@@ -55,6 +55,8 @@ pub enum Need {
     Body(usize),
     /// Something that is not in the request.
     Fact(FactRequest),
+    /// Something of the request that its recording does not hold; it completes "… was not recorded". Live traffic lacks nothing.
+    Recorded(&'static str),
 }
 
 /// What happens to a request or its answer because a policy allowed it.

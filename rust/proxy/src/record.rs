@@ -8,8 +8,8 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Response, Version, request::Parts};
 use http_body::{Body, Frame, SizeHint};
 use lockgate_policy::{
-    Chain, ClientCertificate, Facts, Identity, Route, Timestamp, VerdictRecord, Word, evidence,
-    gateway_reasons as reasons,
+    Chain, ClientCertificate, Facts, Identity, RecordedPrompt, Route, Timestamp, VerdictRecord,
+    Word, evidence, gateway_reasons as reasons,
 };
 use lockgate_recording::{Event, Headers, Text, Verdict};
 use tokio::time::Instant;
@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use crate::body::{AnyBody, Arrival, BodyError};
 use crate::core::{Core, Generation};
 use crate::ending;
-use crate::models::CallRecord;
+use crate::models::{CallRecord, said};
 use crate::request_id::RequestId;
 use crate::rollout::Watch;
 
@@ -95,6 +95,11 @@ impl Observation {
         self.generation.keeps_text()
     }
 
+    /// Whether the event is written to the recording.
+    pub fn is_recorded(&self) -> bool {
+        self.generation.recording.is_some()
+    }
+
     /// Whether the gateway answers by itself, and has left a part of the body unread.
     pub fn leaves_body(&self) -> bool {
         let has_ended = |arrival: &Arc<Arrival>| arrival.ended_ago().is_some();
@@ -124,6 +129,11 @@ impl Observation {
         if self.generation.recording.is_some() {
             self.event.facts = evidence::record(facts, certificate, self.event.claims.as_ref());
         }
+    }
+
+    /// What was asked of a model.
+    pub fn asked(&mut self, prompt: Option<Box<RecordedPrompt>>) {
+        self.event.prompt = prompt.map(|prompt| Box::new(said::prompt(*prompt)));
     }
 
     /// The head of the answer is there; a rollout is told how the request fared so far.
@@ -158,6 +168,7 @@ impl Observation {
                     word: verdict.word.as_str().into(),
                     code: verdict.code.map(Into::into),
                     shadow: policy.mode == lockgate_config::Mode::Shadow,
+                    rule: policy.rule.clone(),
                 })
             })
             .collect();
@@ -174,6 +185,7 @@ impl Drop for Observation {
         if let Some(call) = self.model_call.take() {
             let told = std::mem::take(&mut *call.lock());
             event.model_call = Some(Box::new(told.call));
+            event.answer = told.said.map(said::answer).map(Box::new);
             for (id, scope) in told.found {
                 let mut verdicts = event.verdicts.iter_mut();
                 if let Some(verdict) = verdicts.find(|said| said.id == id && said.scope == scope) {

@@ -12,7 +12,7 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use lockgate_policy::{
-    Body, Counters, Env, Facts, Form, Need, Outcome, Progress, Refusal, Reply, RequestView, Route,
+    Body, Counters, Env, Facts, Form, Need, Outcome, Progress, Refusal, RequestView, Route,
     RouteTarget, Step, Timestamp, gateway_reasons as reasons, problem_response,
 };
 use lockgate_recording::{Decision, Text};
@@ -23,6 +23,7 @@ use crate::body::{AnyBody, Arrival, Bounds, ReadStart, Streamed, full, read_star
 use crate::cache::Asked;
 use crate::client_address::client_address;
 use crate::core::{Core, Generation};
+use crate::finish;
 use crate::forward::{self, Allowed, Answer, Prepared, RequestBody, Tried};
 use crate::hygiene::{Caller, REQUEST_ID};
 use crate::listen::Connection;
@@ -241,6 +242,7 @@ impl<'a> Exchange<'a> {
             seen.identified(identity);
         }
         seen.found_out(&judged.facts, self.connection.certificate.as_ref());
+        seen.asked(judged.progress.to_record.take());
         if seen.keeps_text() {
             seen.judged(&judged.route.chain, &judged.progress.verdicts);
         }
@@ -313,7 +315,7 @@ impl<'a> Exchange<'a> {
             Outcome::Respond(reply) => {
                 seen.event.decision = Decision::Respond;
                 seen.event.code = Some(reply.code.into());
-                Ok(respond(*reply))
+                Ok(finish::respond(*reply))
             }
             Outcome::Refuse(refusal) => Err(refusal),
         }
@@ -387,6 +389,11 @@ impl<'a> Exchange<'a> {
                 Step::Need(Need::Fact(wanted)) => {
                     let fact = self.core.shared.facts.get(&wanted).await;
                     judged.facts.put(wanted, fact);
+                }
+                // A policy that misses this in live traffic is at fault, and lets nothing pass.
+                Step::Need(Need::Recorded(_)) => {
+                    let detail = "a policy could not decide about this request";
+                    return Err(Box::new(Refusal::new(&reasons::UNDECIDED, detail)));
                 }
                 Step::Need(Need::Body(limit)) => {
                     let bounds = self.bounds(&judged.progress);
@@ -592,11 +599,4 @@ impl<'a> Exchange<'a> {
         };
         forward::prepare(allowed, service)
     }
-}
-
-fn respond(reply: Reply) -> Response<AnyBody> {
-    let mut response = Response::new(full(Bytes::clone(&reply.body)));
-    *response.status_mut() = reply.status;
-    response.headers_mut().extend(reply.headers);
-    response
 }

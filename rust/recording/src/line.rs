@@ -57,6 +57,8 @@ pub(crate) fn write(out: &mut Vec<u8>, event: &Event) -> serde_json::Result<()> 
         body,
         body_truncated,
         model_call,
+        prompt,
+        answer,
     } = event;
     let mut line = Line { out };
     line.raw(b"{\"v\":");
@@ -123,6 +125,12 @@ pub(crate) fn write(out: &mut Vec<u8>, event: &Event) -> serde_json::Result<()> 
     }
     if let Some(call) = model_call {
         line.any(b",\"model_call\":", call)?;
+    }
+    if let Some(prompt) = prompt {
+        line.any(b",\"prompt\":", prompt)?;
+    }
+    if let Some(answer) = answer {
+        line.any(b",\"answer\":", answer)?;
     }
     line.raw(b"}");
     Ok(())
@@ -205,6 +213,7 @@ impl Line<'_> {
                 word,
                 code,
                 shadow,
+                rule,
             } = verdict;
             self.raw(before);
             self.text(b"{\"id\":", id)?;
@@ -215,6 +224,7 @@ impl Line<'_> {
             if *shadow {
                 self.raw(b",\"shadow\":true");
             }
+            self.optional(b",\"rule\":", rule.as_deref())?;
             self.raw(b"}");
             before = b",";
         }

@@ -50,6 +50,7 @@ fn refusals_are_counted_by_code_and_shadow_denials_by_policy() {
         word: word.into(),
         code: None,
         shadow,
+        rule: None,
     };
     let mut tally = Tally::default();
     let mut call = event("r", 403, 1);

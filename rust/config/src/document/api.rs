@@ -44,6 +44,9 @@ pub struct Version {
     /// Models that callers may name, by the APIs of OpenAI, Anthropic and Gemini under `base`; in place of `upstream` and `routes`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub models: Option<Spanned<Each<Spanned<String>>>>,
+    /// Store what models are asked in the recording, in words: personal data. Without it a recording holds figures alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record_prompts: Option<Spanned<RecordPrompts>>,
     /// Policies of all its routes.
     #[serde(default)]
     pub policies: Each<PolicyEntry>,
@@ -137,6 +140,17 @@ pub struct Part {
     /// How long the part may take; the upstream's deadlines by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub within: Option<Duration>,
+}
+
+/// How much of the words of calls to models a recording holds. Keys and personal data of known shapes are taken out first.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RecordPrompts {
+    /// The most bytes kept of a prompt; of an answer as well.
+    pub up_to: ByteSize,
+    /// Whether answers are kept too.
+    #[serde(default)]
+    pub answers: bool,
 }
 
 /// How much of a body a recording holds.

@@ -11,7 +11,7 @@ mod upstream;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use api::{Aggregate, Api, Match, Part, RecordBody, Route, Unlisted, Version};
+pub use api::{Aggregate, Api, Match, Part, RecordBody, RecordPrompts, Route, Unlisted, Version};
 pub use application::{ApiKey, Application, Certificate, Password, SignatureKey};
 pub use listener::{
     Admin, CertifiedName, Http2, Listener, ListenerTimeouts, ListenerTls, Node as NodeSettings,

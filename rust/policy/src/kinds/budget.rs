@@ -126,8 +126,10 @@ impl Policy for Budget {
         if prompt.model.is_none() {
             return Verdict::Pass;
         }
-        let Some(amount) = self.prices.of_call(prompt) else {
-            return Verdict::Undecided("nobody knows what the model costs".into());
+        let amount = match self.prices.of_call(prompt) {
+            Ok(Some(amount)) => amount,
+            Ok(None) => return Verdict::Undecided("nobody knows what the model costs".into()),
+            Err(need) => return Verdict::Need(need),
         };
         self.purse.reserve((request, prompt), amount, &SAID, env)
     }

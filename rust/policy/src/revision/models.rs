@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lockgate_config::{Each, Problem, Span, Spanned, Unlisted};
+use lockgate_config::{Each, Problem, Span, Spanned, Unlisted, Version};
 
 use super::{Build, RouteTarget, Scope, VersionScope};
 use crate::policy::{BoundPolicy, Origin};
@@ -21,6 +21,9 @@ const CALLS: &[(&str, http::Method, &str)] = &[
     ("models.v1beta", http::Method::GET, "/v1beta/models"),
 ];
 
+/// The most bytes of a prompt, and of an answer, that a recording keeps: a line of it bears no more.
+const MOST_WORDS: u64 = 128 << 10;
+
 impl<'a> Build<'a> {
     /// Policies that judge calls to models say nothing where none is served.
     pub(super) fn check_no_prompts(&mut self, declared: &[Arc<BoundPolicy>]) {
@@ -33,6 +36,17 @@ impl<'a> Build<'a> {
                 Problem::new(&policy.span, message)
                     .help("move it to a version with `models`, to its API or to the gateway"),
             );
+        }
+    }
+
+    /// Only calls to models have words to record.
+    pub(super) fn check_no_words(&mut self, settings: &Version) {
+        if let Some(prompts) = &settings.record_prompts {
+            let message = "a version without `models` has no `record_prompts`";
+            self.problems
+                .push(Problem::new(&prompts.span, message).help(
+                "move it to a version with `models`; `record_body` of a route keeps other bodies",
+            ));
         }
     }
 
@@ -56,6 +70,13 @@ impl<'a> Build<'a> {
                 Problem::new(&names.span, message)
                     .help("serve models by a version of their own; all other paths under its base are answered with 404"),
             );
+        }
+        if let Some(prompts) = &settings.record_prompts
+            && prompts.up_to.bytes() > MOST_WORDS
+        {
+            let message = "`up_to` is more than a recording keeps of a call";
+            self.problems
+                .push(Problem::new(&prompts.span, message).help("write at most `up_to: 128KiB`"));
         }
         let mut known: Vec<Arc<str>> = Vec::new();
         let mut policies = Scope::new();

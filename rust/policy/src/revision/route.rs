@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use http::Method;
 use http::header::ALLOW;
-use lockgate_config::RecordBody;
+use lockgate_config::{RecordBody, RecordPrompts};
 use lockgate_llm::{Call, Surface};
 
 use crate::chain::{Chain, Halt, Outcome, Progress, Step};
 use crate::env::Env;
 use crate::problem_details::Form;
-use crate::prompt_reading::{self, Unread};
+use crate::prompt_reading::{self, Reading, Unread};
 use crate::reason;
+use crate::recorded_prompt::RecordedPrompt;
 use crate::request::RequestView;
 use crate::router::{Template, takes};
 use crate::verdict::{Need, Refusal};
@@ -39,6 +40,8 @@ pub struct Route {
     pub strip: usize,
     /// How much of bodies is recorded.
     pub record_body: Option<RecordBody>,
+    /// How much of what models are asked, and answer, is recorded.
+    pub record_prompts: Option<RecordPrompts>,
 }
 
 /// Who answers a route's requests.
@@ -128,12 +131,33 @@ impl Route {
                 Halt::Step(step) => return step,
                 Halt::Prompt => {}
             }
-            let asked = (request, self.forwarded_path(request.path));
-            match prompt_reading::read(asked, models) {
+            let reading = Reading {
+                request,
+                path: self.forwarded_path(request.path),
+                models,
+                recorded: env.facts.recorded_prompt(),
+            };
+            let words = self.record_prompts.as_ref();
+            let words = words.map(|settings| settings.up_to.as_usize());
+            let mut to_record = None;
+            let read = prompt_reading::read(&reading, &mut |model, asked| {
+                if env.facts.are_to_record() {
+                    to_record = Some(RecordedPrompt::of(model, asked, words));
+                }
+            });
+            match read {
                 Ok(prompt) => progress.prompt = Some(Box::new(prompt)),
                 Err(Unread::Need(limit)) => return Step::Need(Need::Body(limit)),
-                Err(Unread::Refused(refusal)) => return Step::Decided(Outcome::Refuse(refusal)),
+                Err(Unread::Refused(refusal)) => {
+                    let unreadable = refusal.reason.code == reason::MODEL_REQUEST.code;
+                    if unreadable && env.facts.are_to_record() {
+                        to_record.get_or_insert_default();
+                    }
+                    progress.to_record = to_record.map(Box::new);
+                    return Step::Decided(Outcome::Refuse(refusal));
+                }
             }
+            progress.to_record = to_record.map(Box::new);
         }
     }
 

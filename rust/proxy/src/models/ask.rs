@@ -311,6 +311,7 @@ impl Asked<'_> {
         let text = (text, outgoing.native);
         let answer = self.question.answer(self.target, text, &stamp, &mut guard);
         bill.found(guard.told());
+        bill.said(guard.said());
         let (said, usage, losses) = match answer {
             Ok(answer) => answer,
             Err(Unanswered::Failed(failure)) => return Err((failure.into(), bill)),

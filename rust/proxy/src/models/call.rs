@@ -26,12 +26,11 @@ impl Exchange<'_> {
     ) -> Result<Answer, Box<Refusal>> {
         let prompt = judged.progress.prompt.take();
         // A chain that forwards has read it.
-        let mut prompt = prompt.ok_or_else(|| {
-            Box::new(Refusal::new(
-                &reasons::NO_ROUTE,
-                "nothing is asked of a model",
-            ))
-        })?;
+        let mut prompt = prompt.ok_or_else(nothing_asked)?;
+        let words = judged.route.record_prompts.as_ref();
+        if let Some(words) = words.filter(|words| words.answers && seen.is_recorded()) {
+            judged.progress.answers.keep(words.up_to.as_usize());
+        }
         let (mut held, mut permits, mut listed) = (Vec::new(), Vec::new(), None);
         for effect in std::mem::take(&mut judged.progress.effects) {
             match effect {
@@ -50,7 +49,7 @@ impl Exchange<'_> {
         }
         let record = Arc::new(Mutex::new(Told {
             call: said(&prompt),
-            found: Vec::new(),
+            ..Told::default()
         }));
         seen.model_call = Some(record.clone());
         let bill = Bill::new(held, permits, record);
@@ -70,6 +69,7 @@ impl Exchange<'_> {
         let question = match &prompt.asked {
             Asked::Chat(chat) => Question::Chat(chat),
             Asked::Embeddings(asked) => Question::Embeddings(asked),
+            Asked::Recorded(_) => return Err(nothing_asked()),
             Asked::Models => return Ok(asking.list(&prompt, names, listed.as_deref())),
         };
         let answer = asking.ask((&prompt, question), &body, bill, tried).await;
@@ -78,6 +78,13 @@ impl Exchange<'_> {
             seen.event.decision = Decision::Refuse;
         })
     }
+}
+
+fn nothing_asked() -> Box<Refusal> {
+    Box::new(Refusal::new(
+        &reasons::NO_ROUTE,
+        "nothing is asked of a model",
+    ))
 }
 
 fn said(prompt: &Prompt) -> ModelCall {

@@ -5,6 +5,7 @@ mod bill;
 mod call;
 mod keys;
 mod question;
+pub mod said;
 mod stream;
 
 use std::collections::HashMap;

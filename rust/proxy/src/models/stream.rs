@@ -193,6 +193,7 @@ impl Streaming {
         self.over = true;
         // Whatever else the provider may send, the connection to it is not needed any more.
         self.inner = full(Bytes::new());
+        self.bill.said(self.guard.said());
         match (self.guard.refusal(), self.speech.failure()) {
             (Some(refusal), _) => self.bill.failed(refusal.reason.code),
             (None, Some(failure)) => self.bill.failed(failure.kind.code()),
