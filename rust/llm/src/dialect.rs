@@ -128,15 +128,18 @@ pub enum Surface {
     AnthropicMessages,
     /// `POST /v1beta/models/{model}:generateContent`, also under `/v1`.
     Gemini,
+    /// The variables of a published prompt, and the text of its answer.
+    Plain,
 }
 
 impl Surface {
     /// All of them.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::OpenaiChat,
         Self::OpenaiResponses,
         Self::AnthropicMessages,
         Self::Gemini,
+        Self::Plain,
     ];
 
     /// The name in events.
@@ -147,6 +150,7 @@ impl Surface {
             Self::OpenaiResponses => "openai_responses",
             Self::AnthropicMessages => "anthropic_messages",
             Self::Gemini => "gemini",
+            Self::Plain => "plain",
         }
     }
 
@@ -157,7 +161,7 @@ impl Surface {
             Self::OpenaiChat => Some(Dialect::Openai),
             Self::AnthropicMessages => Some(Dialect::Anthropic),
             Self::Gemini => Some(Dialect::Gemini),
-            Self::OpenaiResponses => None,
+            Self::OpenaiResponses | Self::Plain => None,
         }
     }
 

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`Call::of`] | what does this path ask for? |
 //! | [`read_chat`] → [`ChatRequest`] | what does the caller want? |
+//! | [`PromptTemplate::fill`] → [`ChatRequest`] | what does a published prompt ask with the caller's values? |
 //! | [`Estimate`], [`PriceList`] | what may it take, what may it cost? |
 //! | [`write_chat`] → [`Outgoing`] | what is sent to the provider, and what is lost on the way ([`Losses`])? |
 //! | [`PassThrough`] | the answer is streamed in the caller's own language |
@@ -89,6 +90,7 @@ mod models;
 mod ollama;
 mod openai;
 mod pass_through;
+mod plain;
 mod price;
 mod provider_error;
 mod responses;
@@ -96,6 +98,7 @@ mod signature;
 mod sse;
 mod stream;
 mod surface_error;
+mod template;
 mod usage;
 mod write;
 
@@ -119,4 +122,5 @@ pub use provider_error::read_error;
 pub use signature::holds_foreign_seal;
 pub use stream::{Ending, MOST_EVENT_BYTES, UpstreamStream};
 pub use surface_error::write_error;
+pub use template::{PromptTemplate, PromptVariable, TemplateError, TextWithVariables};
 pub use usage::Usage;

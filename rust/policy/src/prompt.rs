@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use lockgate_llm::guard::Redaction;
-use lockgate_llm::{ChatRequest, EmbeddingsRequest, Estimate, Role, Surface};
+use lockgate_llm::{ChatRequest, EmbeddingsRequest, Estimate, PromptTemplate, Role, Surface};
 
 /// What a caller asks of a model.
 #[derive(Debug)]
@@ -14,6 +14,8 @@ pub struct Prompt {
     pub surface: Surface,
     /// What is asked.
     pub asked: Asked,
+    /// The published prompt that it was filled into.
+    pub template: Option<Arc<PromptTemplate>>,
 }
 
 /// What is asked of a model.
@@ -50,12 +52,26 @@ impl Prompt {
         }
     }
 
-    /// Shows every text with who says it.
+    /// Shows every text with who says it: what an author of a prompt says is no caller's, and what holds a caller's value is.
     pub(crate) fn texts(&self, see: &mut dyn FnMut(Role, &str)) {
-        match &self.asked {
-            Asked::Chat(chat) => chat.texts(see),
-            Asked::Embeddings(asked) => asked.texts(see),
-            Asked::Models => {}
+        match (&self.template, &self.asked) {
+            (Some(template), Asked::Chat(chat)) => {
+                for (place, message) in chat.messages.iter().enumerate() {
+                    let role = template.said_by(place);
+                    message.texts(&mut |_, text| see(role, text));
+                }
+            }
+            (_, asked) => asked.texts(see),
+        }
+    }
+}
+
+impl Asked {
+    fn texts(&self, see: &mut dyn FnMut(Role, &str)) {
+        match self {
+            Self::Chat(chat) => chat.texts(see),
+            Self::Embeddings(asked) => asked.texts(see),
+            Self::Models => {}
         }
     }
 }

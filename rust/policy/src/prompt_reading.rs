@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use lockgate_llm::{Call, Failure, Surface, read_chat, read_embeddings};
+use http::HeaderMap;
+use http::header::ACCEPT;
+use lockgate_llm::{Call, Failure, PromptTemplate, Surface, read_chat, read_embeddings};
 
 use crate::prompt::{Asked, Prompt};
-use crate::reason::{MODEL_REQUEST, MODEL_UNKNOWN, NO_ROUTE};
+use crate::reason::{MODEL_REQUEST, MODEL_UNKNOWN, NO_ROUTE, PROMPT_VARIABLES};
 use crate::request::RequestView;
 use crate::verdict::{Need, Refusal, Verdict};
 
@@ -23,12 +25,12 @@ pub(crate) enum Unread {
 
 impl From<Failure> for Unread {
     fn from(failure: Failure) -> Self {
-        Self::refused(Refusal::new(&MODEL_REQUEST, failure.message))
+        Refusal::new(&MODEL_REQUEST, failure.message).into()
     }
 }
 
-impl Unread {
-    fn refused(refusal: Refusal) -> Self {
+impl From<Refusal> for Unread {
+    fn from(refusal: Refusal) -> Self {
         Self::Refused(Box::new(refusal))
     }
 }
@@ -39,15 +41,14 @@ pub(crate) fn read(
     models: &[Arc<str>],
 ) -> Result<Prompt, Unread> {
     let call = Call::of(request.method.as_str(), path);
-    let call = call.ok_or_else(|| {
-        Unread::refused(Refusal::new(&NO_ROUTE, "no call to a model has this path"))
-    })?;
+    let call = call.ok_or_else(|| Refusal::new(&NO_ROUTE, "no call to a model has this path"))?;
     let (surface, asked, name) = match call {
         Call::Models(surface) => {
             return Ok(Prompt {
                 model: None,
                 surface: listed_for(request, surface),
                 asked: Asked::Models,
+                template: None,
             });
         }
         Call::Chat {
@@ -71,9 +72,38 @@ pub(crate) fn read(
             model: Some(model.clone()),
             surface,
             asked,
+            template: None,
         }),
-        None => Err(Unread::refused(unknown(models))),
+        None => Err(unknown(models).into()),
     }
+}
+
+/// Fills what a request sends into a published prompt.
+pub(crate) fn fill(
+    request: &RequestView<'_>,
+    template: &Arc<PromptTemplate>,
+) -> Result<Prompt, Unread> {
+    let body = body_within(request, template.most_body())?;
+    let chat = template.fill(body, wants_stream(request.headers));
+    let chat = chat.map_err(|failure| {
+        let refusal = Refusal::new(&PROMPT_VARIABLES, failure.message);
+        Unread::from(refusal.with_remedy(template.takes()))
+    })?;
+    Ok(Prompt {
+        model: Some(template.model.clone()),
+        surface: Surface::Plain,
+        asked: Asked::Chat(Box::new(chat)),
+        template: Some(template.clone()),
+    })
+}
+
+/// Whether the answer is wanted in pieces: `Accept` names their media type before any other (RFC 9110 §12.5.1).
+fn wants_stream(headers: &HeaderMap) -> bool {
+    let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
+    accept.is_some_and(|accept| {
+        let first = accept.split([',', ';']).next().unwrap_or_default();
+        first.trim().eq_ignore_ascii_case("text/event-stream")
+    })
 }
 
 /// The language of a list of models: three client libraries ask for it by one path, and tell themselves apart by their fields.
@@ -97,9 +127,13 @@ fn unknown(models: &[Arc<str>]) -> Refusal {
 }
 
 fn body<'a>(request: &RequestView<'a>) -> Result<&'a [u8], Unread> {
-    request.body_within(MOST).map_err(|verdict| match verdict {
+    body_within(request, MOST)
+}
+
+fn body_within<'a>(request: &RequestView<'a>, most: usize) -> Result<&'a [u8], Unread> {
+    request.body_within(most).map_err(|verdict| match verdict {
         Verdict::Deny(refusal) => Unread::Refused(refusal),
         Verdict::Need(Need::Body(limit)) => Unread::Need(limit),
-        _ => Unread::refused(Refusal::new(&MODEL_REQUEST, "the body cannot be read")),
+        _ => Refusal::new(&MODEL_REQUEST, "the body cannot be read").into(),
     })
 }

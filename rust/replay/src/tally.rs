@@ -360,6 +360,8 @@ fn same_target(a: &RouteTarget, b: &RouteTarget) -> bool {
         (RouteTarget::Nobody, RouteTarget::Nobody) => true,
         (RouteTarget::Upstream(a), RouteTarget::Upstream(b)) => a == b,
         (RouteTarget::Split(a), RouteTarget::Split(b)) => a == b,
+        (RouteTarget::Models(a), RouteTarget::Models(b)) => a == b,
+        (RouteTarget::Prompt(a), RouteTarget::Prompt(b)) => a == b,
         (RouteTarget::Aggregate(a), RouteTarget::Aggregate(b)) => {
             let parts = |parts: &[lockgate_policy::Part]| {
                 let names = parts

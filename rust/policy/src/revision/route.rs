@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::Method;
 use http::header::ALLOW;
 use lockgate_config::RecordBody;
-use lockgate_llm::{Call, Surface};
+use lockgate_llm::{Call, PromptTemplate, Surface};
 
 use crate::chain::{Chain, Halt, Outcome, Progress, Step};
 use crate::env::Env;
@@ -54,6 +54,15 @@ pub enum RouteTarget {
     Aggregate(Vec<Part>),
     /// A model that the caller names.
     Models(Arc<[Arc<str>]>),
+    /// A model, by a prompt that the caller fills.
+    Prompt(Arc<PromptTemplate>),
+}
+
+impl RouteTarget {
+    /// Whether a model answers.
+    pub const fn is_model(&self) -> bool {
+        matches!(self, Self::Models(_) | Self::Prompt(_))
+    }
 }
 
 /// One part of an aggregated answer.
@@ -81,17 +90,7 @@ impl Route {
         progress: &mut Progress,
         env: &mut Env<'_>,
     ) -> Step {
-        let step = match &self.target {
-            RouteTarget::Models(models) => self.ask(models, request, progress, env),
-            _ => match self.chain.advance(request, &self.id, progress, env) {
-                Halt::Step(step) => step,
-                // Its policies that judge prompts were left out when it was compiled: what is left is a fault, and no request passes it.
-                Halt::Prompt => Step::Decided(Outcome::Refuse(Box::new(Refusal::new(
-                    &reason::UNDECIDED,
-                    "a policy could not decide about this request",
-                )))),
-            },
-        };
+        let step = self.decide(request, progress, env);
         let takes = takes(&self.methods, request.method);
         match step {
             Step::Decided(Outcome::Forward) if !takes => {
@@ -113,23 +112,32 @@ impl Route {
         surface.map_or_else(|| Form::of(request.headers), Form::Model)
     }
 
-    /// Advances through what policies say of a call to a model, which is read where the first of them needs it.
-    fn ask(
+    /// Advances through what policies say. What is asked of a model is read where the first of them needs it.
+    fn decide(
         &self,
-        models: &[Arc<str>],
         request: &RequestView<'_>,
         progress: &mut Progress,
         env: &mut Env<'_>,
     ) -> Step {
         loop {
-            let halt = self.chain.advance(request, &self.id, progress, env);
-            match halt {
-                Halt::Step(Step::Decided(Outcome::Forward)) if progress.prompt.is_none() => {}
+            let unread = self.target.is_model() && progress.prompt.is_none();
+            match self.chain.advance(request, &self.id, progress, env) {
+                Halt::Step(Step::Decided(Outcome::Forward)) if unread => {}
                 Halt::Step(step) => return step,
                 Halt::Prompt => {}
             }
-            let asked = (request, self.forwarded_path(request.path));
-            match prompt_reading::read(asked, models) {
+            let read = match &self.target {
+                RouteTarget::Models(models) => {
+                    prompt_reading::read((request, self.forwarded_path(request.path)), models)
+                }
+                RouteTarget::Prompt(template) => prompt_reading::fill(request, template),
+                // Its policies that judge prompts were left out when it was compiled: what is left is a fault, and no request passes it.
+                _ => Err(Unread::from(Refusal::new(
+                    &reason::UNDECIDED,
+                    "a policy could not decide about this request",
+                ))),
+            };
+            match read {
                 Ok(prompt) => progress.prompt = Some(Box::new(prompt)),
                 Err(Unread::Need(limit)) => return Step::Need(Need::Body(limit)),
                 Err(Unread::Refused(refusal)) => return Step::Decided(Outcome::Refuse(refusal)),
@@ -168,6 +176,7 @@ impl std::fmt::Display for RouteTarget {
                 f.write_str(&names.join(" + "))
             }
             Self::Models(names) => write!(f, "models {}", names.join(", ")),
+            Self::Prompt(template) => write!(f, "a prompt for model {}", template.model),
         }
     }
 }

@@ -29,6 +29,8 @@ const MOST: usize = 64 * 1024 * 1024;
 /// The most of a provider's error that is read, in bytes.
 const MOST_ERROR: usize = 256 * 1024;
 const JSON: &str = "application/json";
+/// RFC 9457.
+const PROBLEM: &str = "application/problem+json";
 const STREAM: &str = "text/event-stream, application/x-ndjson";
 /// What a translation could not carry over.
 const LOST: HeaderName = HeaderName::from_static("lockgate-lost");
@@ -405,7 +407,11 @@ fn head(status: StatusCode, media_type: &'static str, losses: &Losses) -> respon
 /// A provider's failure in the caller's language, with the provider's own status and `Retry-After`.
 fn failure_answer(surface: Surface, failure: &Failure) -> Answer {
     let status = StatusCode::from_u16(failure.status).unwrap_or(StatusCode::BAD_GATEWAY);
-    let mut head = head(status, JSON, &Losses::default());
+    let media_type = match surface {
+        Surface::Plain => PROBLEM,
+        _ => JSON,
+    };
+    let mut head = head(status, media_type, &Losses::default());
     let after = failure.retry_after.as_deref();
     if let Some(value) = after.and_then(|text| HeaderValue::from_str(text).ok()) {
         head.headers.insert(RETRY_AFTER, value);
