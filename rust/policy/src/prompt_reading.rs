@@ -7,8 +7,8 @@ use http::header::ACCEPT;
 use lockgate_llm::{Call, Failure, PromptTemplate, Surface, read_chat, read_embeddings};
 
 use crate::prompt::{Asked, Prompt};
-use crate::reason::{MODEL_REQUEST, MODEL_UNKNOWN, NO_ROUTE, PROMPT_VARIABLES};
-use crate::request::RequestView;
+use crate::reason::{BODY_TOO_LARGE, MODEL_REQUEST, MODEL_UNKNOWN, NO_ROUTE, PROMPT_VARIABLES};
+use crate::request::{Body, RequestView};
 use crate::verdict::{Need, Refusal, Verdict};
 
 /// The largest request to a model, in bytes. Pictures travel within it.
@@ -130,7 +130,12 @@ fn body<'a>(request: &RequestView<'a>) -> Result<&'a [u8], Unread> {
     body_within(request, MOST)
 }
 
+/// The body, when it has at most so many bytes. What is known to have more is not asked for again.
 fn body_within<'a>(request: &RequestView<'a>, most: usize) -> Result<&'a [u8], Unread> {
+    if matches!(request.body, Body::TooLarge(known) if most <= known) {
+        let detail = format!("the body has more than {most} bytes");
+        return Err(Refusal::new(&BODY_TOO_LARGE, detail).into());
+    }
     request.body_within(most).map_err(|verdict| match verdict {
         Verdict::Deny(refusal) => Unread::Refused(refusal),
         Verdict::Need(Need::Body(limit)) => Unread::Need(limit),

@@ -86,6 +86,22 @@ fn values_that_do_not_fit_are_named_with_what_to_send() {
 }
 
 #[test]
+fn a_body_that_is_too_large_is_refused_and_not_asked_for_again_and_again() {
+    let mut large = filled(&json!({"text": "x".repeat(20_000)}));
+    let text = publishing(PROMPT, &[]);
+    assert_eq!(
+        told(&trace(&text, &large)),
+        ("refuse", 413, "request.body_too_large")
+    );
+    large.url = "/ai/v1/chat/completions".into();
+    large.body = Some(" ".repeat(32 * 1024 * 1024 + 1));
+    assert_eq!(
+        told(&trace(&text, &large)),
+        ("refuse", 413, "request.body_too_large")
+    );
+}
+
+#[test]
 fn policies_of_gateway_version_and_model_judge_it() {
     let limit = "{ id: tokens, kind: token_limit, limit: 5, per: 1m }";
     let of_version = publishing(PROMPT, &[limit]);
