@@ -6,6 +6,7 @@
 //! The way through it: a [`lockgate_config::Document`] is compiled into a [`Revision`]; its [`Router`] finds the [`Route`] of a
 //! request; the route's [`Chain`] is advanced with a [`RequestView`], an [`Env`] and a [`Progress`] until it is decided.
 
+mod answer_keeping;
 mod answer_rules;
 mod bearer;
 mod block;
@@ -62,6 +63,7 @@ mod time;
 mod usage_fields;
 mod verdict;
 
+pub use answer_keeping::{KeepRule, Keeping};
 pub use answer_rules::{AnswerGuard, AnswerRules, AnswerWatch};
 pub use block::{blocked, is_block};
 pub use cache_rule::CacheRule;

@@ -32,12 +32,14 @@ impl Exchange<'_> {
                 "nothing is asked of a model",
             ))
         })?;
-        let (mut held, mut permits, mut listed) = (Vec::new(), Vec::new(), None);
+        let (mut held, mut permits) = (Vec::new(), Vec::new());
+        let (mut listed, mut keeping) = (None, None);
         for effect in std::mem::take(&mut judged.progress.effects) {
             match effect {
                 Effect::Reserve(reserved) => held.push(reserved),
                 Effect::Hold(permit) => permits.push(permit),
                 Effect::ListModels(names) => listed = Some(names),
+                Effect::KeepAnswer(kept) => keeping = Some(kept),
                 _ => {}
             }
         }
@@ -62,6 +64,7 @@ impl Exchange<'_> {
             since: self.since,
             bounds: Bounds::pauses(self.connection.body_idle),
             rules: &judged.progress.answers,
+            keeping,
         };
         let body = match body {
             RequestBody::Read(bytes) => bytes,
