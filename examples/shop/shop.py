@@ -94,11 +94,13 @@ class Parts(ABC):
         orders = [parts.enter_context(Process("orders", *database)) for _ in range(2)]
         self.inventory = parts.enter_context(Process("inventory"))
         following = parts.enter_context(Process("inventory", "--release", "2"))
+        writer = parts.enter_context(Process("writer"))
         addresses = {
             "http://127.0.0.1:9001": orders[0].url,
             "http://127.0.0.1:9002": orders[1].url,
             "http://127.0.0.1:9011": self.inventory.url,
             "http://127.0.0.1:9012": following.url,
+            "http://127.0.0.1:9021": writer.url,
             "http://127.0.0.1:9300": self.issuer.url,
             "127.0.0.1:8080": f"127.0.0.1:{self.port}",
             "127.0.0.1:9901": f"127.0.0.1:{9901 if self.port else 0}",

@@ -366,8 +366,7 @@ _WORDS: Final[dict[str, Callable[[Json], list[str]]]] = {
     "cors": _cors,
     "cache": _cache,
     "model_cache": lambda said: [
-        f"The same question to a model may be answered again for {said.get('for')} without asking it;"
-        " `Cache-Control: no-cache` asks it."
+        f"The same question to a model may be answered again for {said.get('for')}, without asking it."
     ],
     "prompt_guard": lambda _: [
         "Prompts that argue a model out of its instructions, or hold keys or personal data, are refused."

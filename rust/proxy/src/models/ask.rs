@@ -193,8 +193,10 @@ impl Asked<'_> {
             && let Some(again) = kept.find().await
             && let Some(answered) = self.said_again(&again, &outgoing, &mut bill)
         {
-            let answer = self.told(answered, &outgoing, bill)?;
-            return Ok(again.marked(answer));
+            return match self.told(answered, &outgoing, &mut bill) {
+                Ok(answer) => Ok(again.marked(answer)),
+                Err(failed) => Err((*failed, bill)),
+            };
         }
         let answer = match self.send(&outgoing, &body, &mut bill, tried).await {
             Ok(answer) => answer,
@@ -312,7 +314,7 @@ impl Asked<'_> {
         answer: Answer,
         outgoing: &Outgoing,
         kept: Option<KeptCall<'_>>,
-        bill: Bill,
+        mut bill: Bill,
     ) -> Result<Answer, (Failed, Bill)> {
         let text = match read(answer.body, MOST).await {
             Ok(ReadBody::Whole(text)) => text,
@@ -331,7 +333,10 @@ impl Asked<'_> {
         let answered = self.question.answer(self.target, said, &stamp, &mut guard);
         bill.found(guard.told());
         let has_ended = answered.as_ref().is_ok_and(|answered| answered.has_ended);
-        let answer = self.told(answered, outgoing, bill)?;
+        let answer = match self.told(answered, outgoing, &mut bill) {
+            Ok(answer) => answer,
+            Err(failed) => return Err((*failed, bill)),
+        };
         Ok(match kept {
             Some(kept) if has_ended => kept.keep(text, answer).await,
             Some(kept) => kept.missed(answer),
@@ -344,8 +349,8 @@ impl Asked<'_> {
         &self,
         answered: Result<Answered, Unanswered>,
         outgoing: &Outgoing,
-        mut bill: Bill,
-    ) -> Result<Answer, (Failed, Bill)> {
+        bill: &mut Bill,
+    ) -> Result<Answer, Box<Failed>> {
         let Answered {
             said,
             usage,
@@ -353,12 +358,12 @@ impl Asked<'_> {
             ..
         } = match answered {
             Ok(answered) => answered,
-            Err(Unanswered::Failed(failure)) => return Err((failure.into(), bill)),
+            Err(Unanswered::Failed(failure)) => return Err(Box::new(failure.into())),
             Err(Unanswered::Withheld(refusal, usage)) => {
                 bill.take(usage);
                 bill.failed(refusal.reason.code);
                 bill.complete();
-                return Err((refusal.into(), bill));
+                return Err(Box::new(refusal.into()));
             }
         };
         bill.take(usage);

@@ -59,7 +59,7 @@ impl Bill {
     }
 
     /// The answer had been kept: nobody is asked, and nothing is taken.
-    pub fn from_cache(&mut self) {
+    pub fn spare(&mut self) {
         self.asked = false;
         let record = &mut self.record.lock().call;
         record.from_cache = true;

@@ -183,7 +183,7 @@ impl Asked<'_> {
             }
         };
         bill.found(guard.told());
-        bill.from_cache();
+        bill.spare();
         Some(answered)
     }
 }
