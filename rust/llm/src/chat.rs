@@ -109,7 +109,7 @@ pub fn write_chat(
 }
 
 /// The body with what must change, or `None` when nothing must.
-fn changed(
+pub(crate) fn changed(
     request: &ChatRequest,
     original: &[u8],
     model: &str,

@@ -184,6 +184,8 @@ pub enum Call {
         /// Whether the path asks for a stream; in other surfaces the body does.
         stream: bool,
     },
+    /// `POST /v1/messages/count_tokens`: how many tokens a chat of Anthropic's has.
+    Count,
     /// `POST /v1/embeddings`.
     Embeddings,
     /// The list of models, in the language of a surface.
@@ -203,6 +205,7 @@ impl Call {
             ("POST", "/v1/chat/completions") => return Some(chat(Surface::OpenaiChat)),
             ("POST", "/v1/responses") => return Some(chat(Surface::OpenaiResponses)),
             ("POST", "/v1/messages") => return Some(chat(Surface::AnthropicMessages)),
+            ("POST", "/v1/messages/count_tokens") => return Some(Self::Count),
             ("POST", "/v1/embeddings") => return Some(Self::Embeddings),
             ("GET", "/v1/models") => return Some(Self::Models(Surface::OpenaiChat)),
             ("GET", "/v1beta/models") => return Some(Self::Models(Surface::Gemini)),

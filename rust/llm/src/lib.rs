@@ -14,6 +14,7 @@
 //! | [`read_response`] → [`write_response`] | the answer comes whole |
 //! | [`read_error`] → [`write_error`] | the provider refused |
 //! | [`read_embeddings`], [`write_embeddings`], [`translate_embeddings`] | embeddings |
+//! | [`write_count`], [`estimated_count`] | how many tokens has it? |
 //! | [`write_models`] | the list of models |
 //! | [`guard`] | what may not go to a model, or come from one |
 //!
@@ -78,6 +79,7 @@ mod answer;
 mod anthropic;
 mod chat;
 mod client_stream;
+mod count;
 mod dialect;
 mod embeddings;
 mod estimate;
@@ -108,6 +110,7 @@ pub use chat::{
     MOST_REQUEST_BYTES, Outgoing, read_chat, read_response, write_chat, write_response,
 };
 pub use client_stream::ClientStream;
+pub use count::{check_count, estimated_count, write_count};
 pub use dialect::{Authentication, Call, Dialect, Surface};
 pub use embeddings::{
     EmbeddingsInput, EmbeddingsRequest, read_embeddings, translate_embeddings, write_embeddings,

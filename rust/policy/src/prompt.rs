@@ -23,6 +23,8 @@ pub struct Prompt {
 pub enum Asked {
     /// An answer in a conversation.
     Chat(Box<ChatRequest>),
+    /// How many tokens a conversation has.
+    Count(Box<ChatRequest>),
     /// Texts as vectors.
     Embeddings(Box<EmbeddingsRequest>),
     /// Which models there are.
@@ -48,8 +50,13 @@ impl Prompt {
                 output: 0,
                 bounded: true,
             }),
-            Asked::Models => None,
+            Asked::Count(_) | Asked::Models => None,
         }
+    }
+
+    /// Whether a model answers: a count and a list cost nothing.
+    pub(crate) fn is_answered(&self) -> bool {
+        matches!(self.asked, Asked::Chat(_) | Asked::Embeddings(_))
     }
 
     /// Shows every text with who says it: what an author of a prompt says is no caller's, and what holds a caller's value is.
@@ -69,7 +76,7 @@ impl Prompt {
 impl Asked {
     fn texts(&self, see: &mut dyn FnMut(Role, &str)) {
         match self {
-            Self::Chat(chat) => chat.texts(see),
+            Self::Chat(chat) | Self::Count(chat) => chat.texts(see),
             Self::Embeddings(asked) => asked.texts(see),
             Self::Models => {}
         }

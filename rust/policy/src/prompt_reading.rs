@@ -60,6 +60,15 @@ pub(crate) fn read(
             let name = chat.model.clone();
             (surface, Asked::Chat(Box::new(chat)), name)
         }
+        Call::Count => {
+            let chat = read_chat(Surface::AnthropicMessages, None, false, body(request)?)?;
+            let name = chat.model.clone();
+            (
+                Surface::AnthropicMessages,
+                Asked::Count(Box::new(chat)),
+                name,
+            )
+        }
         Call::Embeddings => {
             let asked = read_embeddings(body(request)?)?;
             let name = asked.model.clone();

@@ -120,7 +120,7 @@ impl Policy for Guard {
                 Verdict::Allow([watch].into_iter().collect())
             }
             // Vectors and lists of models say nothing.
-            Asked::Embeddings(_) | Asked::Models => Verdict::Pass,
+            Asked::Count(_) | Asked::Embeddings(_) | Asked::Models => Verdict::Pass,
         }
     }
 }

@@ -26,6 +26,7 @@ use serde::Deserialize;
 use crate::answer_keeping::{KeepRule, Keeping};
 use crate::env::Env;
 use crate::policy::{Compiled, Compiling, Kind, Phase, Policy};
+use crate::prompt::Prompt;
 use crate::request::RequestView;
 use crate::verdict::{Effect, Verdict};
 
@@ -110,7 +111,7 @@ impl Cache {
 
 impl Policy for Cache {
     fn evaluate(&self, request: &RequestView<'_>, _: &mut Env<'_>) -> Verdict {
-        let asks = request.prompt.is_some_and(|prompt| prompt.model.is_some());
+        let asks = request.prompt.is_some_and(Prompt::is_answered);
         // RFC 9111 §5.2.1: of what callers may demand, these two are heard.
         let demands = request.header("cache-control").unwrap_or_default();
         let demands = |name: &str| {

@@ -99,7 +99,7 @@ impl Policy for Redact {
         };
         let mut asked = prompt.asked.clone();
         match &mut asked {
-            Asked::Chat(chat) => chat.change_texts(&mut change),
+            Asked::Chat(chat) | Asked::Count(chat) => chat.change_texts(&mut change),
             Asked::Embeddings(asked) => asked.change_texts(&mut change),
             Asked::Models => return Verdict::Pass,
         }
@@ -108,7 +108,7 @@ impl Policy for Redact {
         if counts.is_empty() {
             return Verdict::allow();
         }
-        if let Asked::Chat(chat) = &mut asked {
+        if let Asked::Chat(chat) | Asked::Count(chat) = &mut asked {
             chat.changed = true;
         }
         let taken_out = self.put_back.then_some(redaction);

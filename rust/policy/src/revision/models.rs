@@ -14,6 +14,7 @@ pub(super) const CALLS: &[(&str, http::Method, &str)] = &[
     ("chat", http::Method::POST, "/v1/chat/completions"),
     ("responses", http::Method::POST, "/v1/responses"),
     ("messages", http::Method::POST, "/v1/messages"),
+    ("count", http::Method::POST, "/v1/messages/count_tokens"),
     ("embeddings", http::Method::POST, "/v1/embeddings"),
     ("models", http::Method::GET, "/v1/models"),
     ("generate", http::Method::POST, "/v1beta/models/{call}"),

@@ -158,6 +158,7 @@ impl Route {
 const fn surface(call: &Call) -> Surface {
     match call {
         Call::Chat { surface, .. } | Call::Models(surface) => *surface,
+        Call::Count => Surface::AnthropicMessages,
         Call::Embeddings => Surface::OpenaiChat,
     }
 }

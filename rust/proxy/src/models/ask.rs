@@ -20,7 +20,7 @@ use tokio::time::Instant;
 
 use super::bill::Bill;
 use super::kept::KeptCall;
-use super::question::{Answered, Question, Unanswered};
+use super::question::{Answered, How, Question, Unanswered};
 use super::stream::{Speech, Streaming};
 use super::{Model, ModelTarget};
 use crate::body::{Bounds, ReadBody, full, read};
@@ -179,7 +179,14 @@ pub(super) struct Asked<'a> {
 impl Asked<'_> {
     async fn answer(&self, mut bill: Bill, tried: &mut Tried) -> Result<Answer, (Failed, Bill)> {
         let mut outgoing = match self.question.write(self.target, self.body) {
-            Ok(outgoing) => outgoing,
+            Ok(How::Provider(outgoing)) => outgoing,
+            Ok(How::Known((said, losses))) => {
+                bill.refused();
+                bill.lost(&losses);
+                let head = head(StatusCode::OK, JSON, &losses);
+                let body = full(said.into());
+                return Ok(Answer { head, body });
+            }
             Err(failure) => {
                 bill.refused();
                 return Err((failure.into(), bill));

@@ -72,6 +72,7 @@ impl Exchange<'_> {
         };
         let question = match &prompt.asked {
             Asked::Chat(chat) => Question::Chat(chat),
+            Asked::Count(chat) => Question::Count(chat),
             Asked::Embeddings(asked) => Question::Embeddings(asked),
             Asked::Models => return Ok(asking.list(&prompt, names, listed.as_deref())),
         };

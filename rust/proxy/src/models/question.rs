@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use lockgate_llm::{
     ChatRequest, ClientStream, EmbeddingsRequest, Failure, Losses, Outgoing, Stamp, Usage,
-    read_response, translate_embeddings, write_chat, write_embeddings, write_response,
+    check_count, estimated_count, read_response, translate_embeddings, write_chat, write_count,
+    write_embeddings, write_response,
 };
 use lockgate_policy::{AnswerGuard, Refusal};
 
@@ -14,8 +15,18 @@ use super::ModelTarget;
 pub enum Question<'a> {
     /// An answer in a conversation.
     Chat(&'a ChatRequest),
+    /// How many tokens a conversation has.
+    Count(&'a ChatRequest),
     /// Texts as vectors.
     Embeddings(&'a EmbeddingsRequest),
+}
+
+/// How an answer comes about.
+pub enum How {
+    /// The provider is asked this.
+    Provider(Outgoing),
+    /// The gateway knows it, with what it could not say as well as the provider.
+    Known((Vec<u8>, Losses)),
 }
 
 /// A whole answer as the caller gets it.
@@ -49,35 +60,41 @@ impl Question<'_> {
     pub fn streamed(&self) -> Option<&ChatRequest> {
         match self {
             Self::Chat(chat) => Some(*chat).filter(|chat| chat.stream),
-            Self::Embeddings(_) => None,
+            Self::Count(_) | Self::Embeddings(_) => None,
         }
     }
 
-    /// The request for a target; `body` is the caller's.
+    /// The request for a target, or what is answered without asking it; `body` is the caller's.
     ///
     /// # Errors
     /// The target's provider cannot be asked this.
-    pub fn write(&self, target: &ModelTarget, body: &[u8]) -> Result<Outgoing, Failure> {
-        match self {
-            Self::Chat(chat) => write_chat(chat, body, target.dialect, &target.model),
+    pub fn write(&self, target: &ModelTarget, body: &[u8]) -> Result<How, Failure> {
+        let outgoing = match self {
+            Self::Chat(chat) => write_chat(chat, body, target.dialect, &target.model)?,
+            Self::Count(chat) => match write_count(chat, body, target.dialect, &target.model)? {
+                Some(outgoing) => outgoing,
+                None => return Ok(How::Known(estimated_count(chat))),
+            },
             Self::Embeddings(asked) => {
                 let (body, losses) = write_embeddings(asked, target.dialect, &target.model)?;
                 let path = target.dialect.embeddings_path(&target.model);
-                Ok(Outgoing {
+                Outgoing {
                     // A dialect without a path was refused above.
                     path: path.unwrap_or_default(),
                     body: Some(body),
                     losses,
                     native: false,
-                })
+                }
             }
-        }
+        };
+        Ok(How::Provider(outgoing))
     }
 
     /// What the call is, for those who keep answers.
     pub fn call(&self) -> &'static str {
         match self {
             Self::Chat(_) => "chat",
+            Self::Count(_) => "count",
             Self::Embeddings(_) => "embeddings",
         }
     }
@@ -112,6 +129,15 @@ impl Question<'_> {
                     usage,
                     losses,
                     has_ended,
+                })
+            }
+            Self::Count(_) => {
+                check_count(&text)?;
+                Ok(Answered {
+                    said: text,
+                    usage: None,
+                    losses: Losses::default(),
+                    has_ended: false,
                 })
             }
             Self::Embeddings(asked) => {
