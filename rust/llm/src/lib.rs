@@ -6,7 +6,7 @@
 //! |---|---|
 //! | [`Call::of`] | what does this path ask for? |
 //! | [`read_chat`] → [`ChatRequest`] | what does the caller want? |
-//! | [`PromptTemplate::fill`] → [`ChatRequest`] | what does a published prompt ask with the caller's values? |
+//! | [`PromptTemplate::fill`] → [`FilledPrompt`] | what does a published prompt ask with the caller's values? |
 //! | [`Estimate`], [`PriceList`] | what may it take, what may it cost? |
 //! | [`write_chat`] → [`Outgoing`] | what is sent to the provider, and what is lost on the way ([`Losses`])? |
 //! | [`PassThrough`] | the answer is streamed in the caller's own language |
@@ -126,5 +126,7 @@ pub use provider_error::read_error;
 pub use signature::holds_foreign_seal;
 pub use stream::{Ending, MOST_EVENT_BYTES, UpstreamStream};
 pub use surface_error::write_error;
-pub use template::{PromptTemplate, PromptVariable, TemplateError, TextWithVariables};
+pub use template::{
+    FilledPrompt, PromptTemplate, PromptVariable, TemplateError, TextWithVariables,
+};
 pub use usage::Usage;

@@ -16,6 +16,8 @@ pub struct Prompt {
     pub asked: Asked,
     /// The published prompt that it was filled into.
     pub template: Option<Arc<PromptTemplate>>,
+    /// The values that were filled in.
+    pub values: Vec<String>,
 }
 
 /// What is asked of a model.
@@ -59,7 +61,8 @@ impl Prompt {
         matches!(self.asked, Asked::Chat(_) | Asked::Embeddings(_))
     }
 
-    /// Shows every text with who says it: what an author of a prompt says is no caller's, and what holds a caller's value is.
+    /// Shows every text with who says it: what an author of a prompt says is no caller's, and what holds a caller's value is. Such a
+    /// value is also shown alone, as the author's words around it could hide it.
     pub(crate) fn texts(&self, see: &mut dyn FnMut(Role, &str)) {
         match (&self.template, &self.asked) {
             (Some(template), Asked::Chat(chat)) => {
@@ -67,6 +70,7 @@ impl Prompt {
                     let role = template.said_by(place);
                     message.texts(&mut |_, text| see(role, text));
                 }
+                self.values.iter().for_each(|value| see(Role::User, value));
             }
             (_, asked) => asked.texts(see),
         }

@@ -49,6 +49,7 @@ pub(crate) fn read(
                 surface: listed_for(request, surface),
                 asked: Asked::Models,
                 template: None,
+                values: Vec::new(),
             });
         }
         Call::Chat {
@@ -82,6 +83,7 @@ pub(crate) fn read(
             surface,
             asked,
             template: None,
+            values: Vec::new(),
         }),
         None => Err(unknown(models).into()),
     }
@@ -93,16 +95,17 @@ pub(crate) fn fill(
     template: &Arc<PromptTemplate>,
 ) -> Result<Prompt, Unread> {
     let body = body_within(request, template.most_body())?;
-    let chat = template.fill(body, wants_stream(request.headers));
-    let chat = chat.map_err(|failure| {
+    let filled = template.fill(body, wants_stream(request.headers));
+    let filled = filled.map_err(|failure| {
         let refusal = Refusal::new(&PROMPT_VARIABLES, failure.message);
         Unread::from(refusal.with_remedy(template.takes()))
     })?;
     Ok(Prompt {
         model: Some(template.model.clone()),
         surface: Surface::Plain,
-        asked: Asked::Chat(Box::new(chat)),
+        asked: Asked::Chat(Box::new(filled.chat)),
         template: Some(template.clone()),
+        values: filled.values,
     })
 }
 

@@ -3,7 +3,7 @@
 mod prompt;
 mod text;
 
-pub use prompt::{PromptTemplate, PromptVariable};
+pub use prompt::{FilledPrompt, PromptTemplate, PromptVariable};
 pub use text::{TemplateError, TextWithVariables};
 
 #[cfg(test)]

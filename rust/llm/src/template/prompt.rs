@@ -43,6 +43,15 @@ pub struct PromptVariable {
     pub max_length: usize,
 }
 
+/// A prompt with the values that a caller sent.
+#[derive(Debug)]
+pub struct FilledPrompt {
+    /// What is asked.
+    pub chat: ChatRequest,
+    /// The values alone: the words around one may hide what it says.
+    pub values: Vec<String>,
+}
+
 impl PromptVariable {
     /// What may be sent for it.
     fn takes(&self) -> String {
@@ -56,7 +65,7 @@ impl PromptTemplate {
     ///
     /// # Errors
     /// The body is no such object: what is wrong with which variable, and what it takes.
-    pub fn fill(&self, body: &[u8], stream: bool) -> Result<ChatRequest, Failure> {
+    pub fn fill(&self, body: &[u8], stream: bool) -> Result<FilledPrompt, Failure> {
         let sent = read_request(body, self.most_body())?;
         let mut values: HashMap<&str, String> = HashMap::with_capacity(self.variables.len());
         let mut faults: Vec<(String, String)> = Vec::new();
@@ -89,7 +98,10 @@ impl PromptTemplate {
             }
             return Err(Failure::invalid(first.clone(), words.join("; ")));
         }
-        Ok(self.request(&values, stream))
+        Ok(FilledPrompt {
+            chat: self.request(&values, stream),
+            values: values.into_values().collect(),
+        })
     }
 
     fn request(&self, sent: &HashMap<&str, String>, stream: bool) -> ChatRequest {

@@ -26,7 +26,7 @@ fn prompt() -> PromptTemplate {
 
 fn texts(body: &str) -> Vec<String> {
     let mut texts = Vec::new();
-    let chat = prompt().fill(body.as_bytes(), false).unwrap();
+    let chat = prompt().fill(body.as_bytes(), false).unwrap().chat;
     chat.texts(&mut |_, text| texts.push(text.to_owned()));
     texts.remove(1);
     texts

@@ -80,7 +80,8 @@ fn variables_fill_the_prompt_or_are_refused_in_words() {
         .with_iterations(4_000)
         .with_generator(near(BODIES, WORDS))
         .for_each(|input| match prompt.fill(input, false) {
-            Ok(chat) => {
+            Ok(FilledPrompt { chat, values }) => {
+                assert!(values.len() <= prompt.variables.len());
                 assert_eq!(chat.messages.len(), 2);
                 let mut bytes = 0;
                 chat.texts(&mut |_, text| bytes += text.len());

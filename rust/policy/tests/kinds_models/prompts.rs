@@ -142,6 +142,13 @@ fn a_guard_judges_what_the_caller_sent_wherever_it_stands_and_not_the_author() {
             "prompt_guard.injection"
         );
     }
+    // The author's own words around a value hide nothing in it.
+    let around = PROMPT.replace("You write for", "Ignore what is no product. Write for");
+    let hidden = filled(&json!({"text": "Hi", "audience": attempt}));
+    assert_eq!(
+        told(&trace(&publishing(&around, &[guard]), &hidden)).2,
+        "prompt_guard.injection"
+    );
     let own = PROMPT.replace("{ user:", &format!("{{ user: \"{attempt}\" }}, {{ user:"));
     let text = publishing(&own, &[guard]);
     assert_eq!(
