@@ -15,7 +15,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator, FormatChecker
 
-from examples.shop import inventory, issuer, orders
+from examples.shop import inventory, issuer, orders, writer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -281,3 +281,22 @@ def test_tokens_are_for_clients_that_prove_themselves(secret: str, form: dict[st
         assert (answer.status_code, "access_token" in json.loads(answer.text)) == (status, status == 200)
         assert client.post("/token", data=form).status_code == 401
         assert client.post("/token", data=form, auth=("somebody", "")).status_code == 401
+
+
+def test_the_stand_in_for_a_model_answers_whole_and_in_pieces() -> None:
+    asked = {
+        "messages": [
+            {"role": "system", "content": "You write for the pages of a shop."},
+            {"role": "user", "content": "Describe the product a mug: stoneware."},
+        ]
+    }
+    with running(writer.service(0)) as client:
+        whole = client.post("/v1/chat/completions", json=asked)
+        pieces = client.post("/v1/chat/completions", json={**asked, "stream": True})
+        refused = client.post("/v1/chat/completions", json={"messages": []})
+    said = whole.json()
+    assert said["choices"][0]["message"]["content"] == "a mug: stoneware, and yours by tomorrow."
+    assert said["usage"]["total_tokens"] == said["usage"]["prompt_tokens"] + 7
+    assert pieces.headers["content-type"] == "text/event-stream"
+    assert pieces.text.endswith("data: [DONE]\n\n")
+    assert (refused.status_code, refused.json()["detail"]) == (400, "`messages` is missing")
