@@ -242,6 +242,8 @@ class ModelCall(Model):
     provider: str | None = None
     provider_model: str | None = None
     stream: bool = False
+    from_cache: bool = False
+    """The gateway gave an answer again that it had kept: nobody was asked."""
     input_tokens: int | None = None
     cached_tokens: int | None = None
     cache_write_tokens: int | None = None

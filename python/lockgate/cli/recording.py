@@ -186,6 +186,8 @@ def _model(call: ModelCall | None) -> str | None:
     asked = call.model
     if call.provider:
         asked = f"{asked}, answered by {call.provider} {call.provider_model or ''}".rstrip()
+    if call.from_cache:
+        return f"{asked}, from the cache"
     told = ((call.input_tokens, "tokens in"), (call.output_tokens, "tokens out"))
     took = [f"{count} {what}" for count, what in told if count is not None]
     if call.cost is not None:

@@ -6,6 +6,7 @@
 //! The way through it: a [`lockgate_config::Document`] is compiled into a [`Revision`]; its [`Router`] finds the [`Route`] of a
 //! request; the route's [`Chain`] is advanced with a [`RequestView`], an [`Env`] and a [`Progress`] until it is decided.
 
+mod answer_keeping;
 mod answer_rules;
 mod bearer;
 mod block;
@@ -63,6 +64,7 @@ mod time;
 mod usage_fields;
 mod verdict;
 
+pub use answer_keeping::{KeepRule, Keeping};
 pub use answer_rules::{AnswerGuard, AnswerRules, AnswerWatch};
 pub use block::{blocked, is_block};
 pub use cache_rule::CacheRule;
@@ -91,7 +93,7 @@ pub use password::{PasswordError, hash_password};
 pub use policy::{BoundPolicy, Compiling, Kind, Origin, Phase, Policy, Secrets, stable_hash};
 pub use price::{dialect_of, price_of};
 pub use problem_details::{Form, problem_response};
-pub use prompt::{Asked, Prompt, Recalled, Rewritten};
+pub use prompt::{Asked, AskedFor, Prompt, Recalled, Rewritten};
 pub use reason::{GATEWAY_REASONS, Reason};
 pub use recorded_prompt::{RecordedPrompt, RecordedText, RecordedTexts, TakenOut};
 pub use request::{Body, ClientCertificate, RequestView, ResponseView};

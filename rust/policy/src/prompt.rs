@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use lockgate_llm::guard::{Class, Redaction, Shapes};
-use lockgate_llm::{ChatRequest, EmbeddingsRequest, Estimate, Figures, Role, Surface};
+use lockgate_llm::{
+    ChatRequest, EmbeddingsRequest, Estimate, Figures, PromptTemplate, Role, Surface,
+};
 
 use crate::recorded_prompt::{RecordedPrompt, TakenOut};
 use crate::verdict::Need;
@@ -17,6 +19,10 @@ pub struct Prompt {
     pub surface: Surface,
     /// What is asked.
     pub asked: Asked,
+    /// The published prompt that it was filled into.
+    pub template: Option<Arc<PromptTemplate>>,
+    /// The values that were filled in.
+    pub values: Vec<String>,
 }
 
 /// What is asked of a model.
@@ -24,6 +30,8 @@ pub struct Prompt {
 pub enum Asked {
     /// An answer in a conversation.
     Chat(Box<ChatRequest>),
+    /// How many tokens a conversation has.
+    Count(Box<ChatRequest>),
     /// Texts as vectors.
     Embeddings(Box<EmbeddingsRequest>),
     /// Which models there are.
@@ -35,12 +43,23 @@ pub enum Asked {
 /// A call that was recorded, as a replay judges it.
 #[derive(Debug, Clone)]
 pub struct Recalled {
-    /// Whether texts were asked for as vectors.
-    pub embeddings: bool,
+    /// What was asked for.
+    pub asked_for: AskedFor,
     /// What is known of it.
     pub prompt: Arc<RecordedPrompt>,
     /// What policies took out of it before a provider would see it.
     pub redacted: Vec<Class>,
+}
+
+/// What a recorded call asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AskedFor {
+    /// An answer in words.
+    Answer,
+    /// How many tokens a chat has.
+    Count,
+    /// Texts as vectors.
+    Vectors,
 }
 
 /// What is asked in place of what the caller asked, and what the answer gets back.
@@ -61,7 +80,16 @@ pub(crate) struct Said<'a> {
     pub taken_out: Option<&'a TakenOut>,
 }
 
-impl Said<'_> {
+impl<'a> Said<'a> {
+    /// A text that is here.
+    const fn whole(role: Role, text: &'a str) -> Self {
+        Self {
+            role,
+            text,
+            taken_out: None,
+        }
+    }
+
     /// What of keys and personal data it holds, or held.
     pub(crate) fn classes(&self, shapes: &Shapes) -> Vec<Class> {
         match self.taken_out {
@@ -83,7 +111,17 @@ impl Prompt {
         }
     }
 
-    /// Shows every text with who says it.
+    /// Whether a model answers: a count and a list cost nothing.
+    pub(crate) fn is_answered(&self) -> bool {
+        match &self.asked {
+            Asked::Chat(_) | Asked::Embeddings(_) => true,
+            Asked::Recorded(recalled) => recalled.asked_for != AskedFor::Count,
+            Asked::Count(_) | Asked::Models => false,
+        }
+    }
+
+    /// Shows every text with who says it: what an author of a prompt says is no caller's, and what holds a caller's value is. Such a
+    /// value is also shown alone, as the author's words around it could hide it.
     ///
     /// # Errors
     /// What of them was not recorded.
@@ -95,7 +133,18 @@ impl Prompt {
                 Some(_) => {}
             }
         }
-        self.asked.texts(see);
+        match (&self.template, &self.asked) {
+            (Some(template), Asked::Chat(chat)) => {
+                for (place, message) in chat.messages.iter().enumerate() {
+                    let role = template.said_by(place);
+                    message.texts(&mut |_, text| see(Said::whole(role, text)));
+                }
+                for value in &self.values {
+                    see(Said::whole(Role::User, value));
+                }
+            }
+            (_, asked) => asked.texts(see),
+        }
         Ok(())
     }
 }
@@ -111,22 +160,16 @@ impl Asked {
                 max_output: Some(0),
                 candidates: 1,
             }),
-            Self::Models => None,
+            Self::Count(_) | Self::Models => None,
             Self::Recorded(recalled) => recalled.prompt.figures,
         }
     }
 
     /// Shows every text that is there.
     pub(crate) fn texts(&self, see: &mut dyn FnMut(Said<'_>)) {
-        let mut sent = |role, text: &str| {
-            see(Said {
-                role,
-                text,
-                taken_out: None,
-            });
-        };
+        let mut sent = |role, text: &str| see(Said::whole(role, text));
         match self {
-            Self::Chat(chat) => chat.texts(&mut sent),
+            Self::Chat(chat) | Self::Count(chat) => chat.texts(&mut sent),
             Self::Embeddings(asked) => asked.texts(&mut sent),
             Self::Models => {}
             Self::Recorded(recalled) => {

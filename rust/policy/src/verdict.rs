@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use lockgate_llm::guard::Banned;
 use smallvec::SmallVec;
 
+use crate::answer_keeping::Keeping;
 use crate::cache_rule::CacheRule;
 use crate::counters::Permit;
 use crate::facts::FactRequest;
@@ -86,6 +87,8 @@ pub enum Effect {
     Hold(Permit),
     /// The answer may come from, or go to, the cache.
     Cache(Arc<CacheRule>),
+    /// The answer of a model may be one that was kept, or may be kept.
+    KeepAnswer(Keeping),
     /// An amount that is held until it is known what the call to a model took.
     Reserve(Held),
     /// The list of models holds these alone.

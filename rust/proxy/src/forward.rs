@@ -164,6 +164,7 @@ pub fn prepare(allowed: Allowed<'_>, service: Option<&Service>) -> Result<Prepar
             | Effect::Response(_)
             // They are of calls to models, which are not forwarded.
             | Effect::Reserve(_)
+            | Effect::KeepAnswer(_)
             | Effect::ListModels(_) | Effect::Ask(_) | Effect::WatchAnswer(_) => {}
         }
     }

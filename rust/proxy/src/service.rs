@@ -488,7 +488,7 @@ impl<'a> Exchange<'a> {
         let name = match &route.target {
             RouteTarget::Upstream(name) => Some(name),
             RouteTarget::Split(weights) => self.core.pick(weights),
-            RouteTarget::Nobody | RouteTarget::Aggregate(_) | RouteTarget::Models(_) => None,
+            _ => None,
         };
         let service = name.and_then(|name| self.generation.upstreams.get(name));
         service.ok_or_else(|| {
@@ -511,6 +511,7 @@ impl<'a> Exchange<'a> {
             RouteTarget::Models(names) => {
                 self.ask_model(names, judged, body, seen, &mut tried).await
             }
+            RouteTarget::Prompt(_) => self.ask_model(&[], judged, body, seen, &mut tried).await,
             RouteTarget::Aggregate(parts) => {
                 let prepared = self.prepare(judged, None)?;
                 let variables = judged.route.template.variables(&judged.arrived.path);

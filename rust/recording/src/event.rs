@@ -151,6 +151,9 @@ pub struct ModelCall {
     /// Whether a stream was asked for.
     #[serde(skip_serializing_if = "is_false")]
     pub stream: bool,
+    /// Whether the gateway gave an answer again that it had kept: nobody was asked, and nothing was taken.
+    #[serde(skip_serializing_if = "is_false")]
+    pub from_cache: bool,
     /// Tokens of the question, those from a cache included; absent when the provider did not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub input_tokens: Option<u64>,

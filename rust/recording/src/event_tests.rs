@@ -56,6 +56,7 @@ fn full() -> Event {
             provider: Some("moonshot".into()),
             provider_model: Some("kimi-k2".into()),
             stream: true,
+            from_cache: true,
             input_tokens: Some(12),
             cached_tokens: Some(0),
             cache_write_tokens: Some(5),

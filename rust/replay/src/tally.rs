@@ -374,6 +374,7 @@ fn same_target(a: &RouteTarget, b: &RouteTarget) -> bool {
         (RouteTarget::Models(_), RouteTarget::Models(_)) => true,
         (RouteTarget::Upstream(a), RouteTarget::Upstream(b)) => a == b,
         (RouteTarget::Split(a), RouteTarget::Split(b)) => a == b,
+        (RouteTarget::Prompt(a), RouteTarget::Prompt(b)) => a == b,
         (RouteTarget::Aggregate(a), RouteTarget::Aggregate(b)) => {
             let parts = |parts: &[lockgate_policy::Part]| {
                 let names = parts

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::decode::{Each, Entries, Spanned};
-use crate::document::PolicyEntry;
+use crate::document::{PolicyEntry, Prompt};
 use crate::quantity::{ByteSize, Duration};
 
 /// An API: what an owner offers under one title.
@@ -41,7 +41,8 @@ pub struct Version {
     pub strip_base: bool,
     /// The service that answers.
     pub upstream: Option<Spanned<String>>,
-    /// Models that callers may name, by the APIs of OpenAI, Anthropic and Gemini under `base`; in place of `upstream` and `routes`.
+    /// Models that callers may name, by the APIs of OpenAI, Anthropic and Gemini under `base`; in place of `upstream` and of `routes` that
+    /// are no `prompt`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub models: Option<Spanned<Each<Spanned<String>>>>,
     /// Store what models are asked in the recording, in words: personal data. Without it a recording holds figures alone.
@@ -104,6 +105,9 @@ pub struct Route {
     pub split: Option<Spanned<IndexMap<String, NonZeroU32>>>,
     /// Several calls side by side, merged under these names.
     pub aggregate: Option<Spanned<Aggregate>>,
+    /// A prompt that callers `POST` values for its variables to, in place of a service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<Spanned<Prompt>>,
     /// Store bodies in the recording, up to a size.
     pub record_body: Option<RecordBody>,
 }

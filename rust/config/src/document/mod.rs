@@ -5,6 +5,7 @@ mod application;
 mod listener;
 mod model;
 mod policy;
+mod prompt;
 mod records;
 mod upstream;
 
@@ -18,6 +19,7 @@ pub use listener::{
 };
 pub use model::{Model, ModelFailure, ModelPrice, ModelTarget, ModelTimeouts, Provider};
 pub use policy::{Mode, OnError, PolicyEntry, Purpose};
+pub use prompt::{Prompt, PromptMessage, PromptValue, PromptVariable};
 pub use records::{AccessLog, AccessLogTarget, Recording, TruncateAddress};
 pub use upstream::{
     Balance, Circuit, Health, HostHeader, HttpVersion, Retries, RetryOn, Target, Timeouts,

@@ -123,7 +123,7 @@ impl Policy for Budget {
         let Some(prompt) = request.prompt else {
             return Verdict::Undecided("what is asked was not read".into());
         };
-        if prompt.model.is_none() {
+        if !prompt.is_answered() {
             return Verdict::Pass;
         }
         let amount = match self.prices.of_call(prompt) {

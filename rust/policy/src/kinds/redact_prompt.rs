@@ -127,7 +127,7 @@ impl Policy for Redact {
         };
         let mut asked = prompt.asked.clone();
         match &mut asked {
-            Asked::Chat(chat) => chat.change_texts(&mut change),
+            Asked::Chat(chat) | Asked::Count(chat) => chat.change_texts(&mut change),
             Asked::Embeddings(asked) => asked.change_texts(&mut change),
             Asked::Models | Asked::Recorded(_) => return Verdict::Pass,
         }
@@ -136,7 +136,7 @@ impl Policy for Redact {
         if counts.is_empty() {
             return Verdict::allow();
         }
-        if let Asked::Chat(chat) = &mut asked {
+        if let Asked::Chat(chat) | Asked::Count(chat) = &mut asked {
             chat.changed = true;
         }
         let taken_out = self.put_back.then_some(redaction);

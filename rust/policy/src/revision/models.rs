@@ -10,10 +10,11 @@ use crate::router::{Conditions, Template};
 
 /// The calls that are taken: their name as a route, method and path. What a Gemini client writes behind `/models/` is a model with a
 /// verb.
-const CALLS: &[(&str, http::Method, &str)] = &[
+pub(super) const CALLS: &[(&str, http::Method, &str)] = &[
     ("chat", http::Method::POST, "/v1/chat/completions"),
     ("responses", http::Method::POST, "/v1/responses"),
     ("messages", http::Method::POST, "/v1/messages"),
+    ("count", http::Method::POST, "/v1/messages/count_tokens"),
     ("embeddings", http::Method::POST, "/v1/embeddings"),
     ("models", http::Method::GET, "/v1/models"),
     ("generate", http::Method::POST, "/v1beta/models/{call}"),
@@ -50,6 +51,23 @@ impl<'a> Build<'a> {
         }
     }
 
+    /// The policies of a model, which are the same wherever it is served.
+    pub(super) fn policies_of_model(&mut self, name: &str) -> Scope {
+        if let Some(known) = self.models.get(name) {
+            return known.clone();
+        }
+        let model: Arc<str> = Arc::from(name);
+        let origin = Origin::Model {
+            model: model.clone(),
+        };
+        let settings = self.document.models.get(name);
+        let scope = settings.map_or_else(Scope::new, |settings| {
+            self.scope(&settings.policies, &origin, None, None)
+        });
+        self.models.insert(model, scope.clone());
+        scope
+    }
+
     /// Adds the routes of a version that serves models.
     pub(super) fn models(
         &mut self,
@@ -60,7 +78,10 @@ impl<'a> Build<'a> {
         let settings = shared.settings;
         let beside = [
             ("upstream", settings.upstream.is_some()),
-            ("routes", !settings.routes.is_empty()),
+            (
+                "routes",
+                settings.routes.iter().any(|route| route.prompt.is_none()),
+            ),
             ("openapi", settings.openapi.is_some()),
             ("unlisted", settings.unlisted == Unlisted::Refuse),
         ];
@@ -68,7 +89,7 @@ impl<'a> Build<'a> {
             let message = format!("a version with `models` has no `{field}`");
             self.problems.push(
                 Problem::new(&names.span, message)
-                    .help("serve models by a version of their own; all other paths under its base are answered with 404"),
+                    .help("serve models by a version of their own; beside them it may have routes with a `prompt`, and all other paths under its base are answered with 404"),
             );
         }
         if let Some(prompts) = &settings.record_prompts
@@ -92,17 +113,13 @@ impl<'a> Build<'a> {
                     let message = format!("the model `{}` is listed twice", name.value);
                     self.problems.push(Problem::new(&name.span, message));
                 }
-                Some(model) => {
-                    let model_name: Arc<str> = Arc::from(name.as_str());
-                    let origin = Origin::Model {
-                        model: model_name.clone(),
-                    };
-                    policies.extend(self.scope(&model.policies, &origin, None, None));
-                    known.push(model_name);
+                Some(_) => {
+                    policies.extend(self.policies_of_model(name));
+                    known.push(Arc::from(name.as_str()));
                 }
             }
         }
-        let chain = self.chain(&shared.outer, &policies, span);
+        let chain = self.chain(&shared.of_prompts, &policies, span);
         let target = RouteTarget::Models(known.into());
         for (id, method, path) in CALLS {
             let conditions = Conditions {

@@ -62,6 +62,16 @@ impl Bill {
         self.asked = false;
     }
 
+    /// The answer had been kept: nobody is asked, and nothing is taken.
+    pub fn spare(&mut self) {
+        self.asked = false;
+        let record = &mut self.record.lock().call;
+        record.from_cache = true;
+        record.input_tokens = Some(0);
+        record.output_tokens = Some(0);
+        record.cost = Some(0);
+    }
+
     /// What the call took so far.
     pub const fn take(&mut self, usage: Option<Usage>) {
         if usage.is_some() {

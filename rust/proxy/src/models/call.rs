@@ -31,12 +31,14 @@ impl Exchange<'_> {
         if let Some(words) = words.filter(|words| words.answers && seen.is_recorded()) {
             judged.progress.answers.keep(words.up_to.as_usize());
         }
-        let (mut held, mut permits, mut listed) = (Vec::new(), Vec::new(), None);
+        let (mut held, mut permits) = (Vec::new(), Vec::new());
+        let (mut listed, mut keeping) = (None, None);
         for effect in std::mem::take(&mut judged.progress.effects) {
             match effect {
                 Effect::Reserve(reserved) => held.push(reserved),
                 Effect::Hold(permit) => permits.push(permit),
                 Effect::ListModels(names) => listed = Some(names),
+                Effect::KeepAnswer(kept) => keeping = Some(kept),
                 _ => {}
             }
         }
@@ -61,6 +63,7 @@ impl Exchange<'_> {
             since: self.since,
             bounds: Bounds::pauses(self.connection.body_idle),
             rules: &judged.progress.answers,
+            keeping,
         };
         let body = match body {
             RequestBody::Read(bytes) => bytes,
@@ -68,6 +71,7 @@ impl Exchange<'_> {
         };
         let question = match &prompt.asked {
             Asked::Chat(chat) => Question::Chat(chat),
+            Asked::Count(chat) => Question::Count(chat),
             Asked::Embeddings(asked) => Question::Embeddings(asked),
             Asked::Recorded(_) => return Err(nothing_asked()),
             Asked::Models => return Ok(asking.list(&prompt, names, listed.as_deref())),
