@@ -79,13 +79,13 @@ class NodesOut(Schema):
     load: LoadOut
 
 
-class Invitation(Strict):
+class NewNode(Strict):
     """What the new node is called."""
 
     name: str = Field(max_length=63)
 
 
-class Invited(Schema):
+class NodeToken(Schema):
     """The token, which is shown now and never again, and when it expires."""
 
     token: str
@@ -108,8 +108,8 @@ def nodes(request: HttpRequest) -> dict[str, Any]:  # noqa: ARG001
     }
 
 
-@router.post("/nodes", response={201: Invited}, auth=needs(services.WRITE))
-def invite(request: HttpRequest, body: Invitation) -> dict[str, Any]:
+@router.post("/nodes", response={201: NodeToken}, auth=needs(services.WRITE))
+def invite(request: HttpRequest, body: NewNode) -> dict[str, Any]:
     """Make a token that enrols one node, once, within an hour."""
     token = services.invite(caller(request), body.name)
     return {"token": token, "expires_in": int(services.LASTS.total_seconds())}
