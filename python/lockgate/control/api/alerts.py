@@ -14,7 +14,7 @@ from lockgate.control.alerts.models import Alert
 from lockgate.control.alerts.preview import Target
 from lockgate.control.alerts.preview import preview as look
 from lockgate.control.alerts.settings import choose, chosen
-from lockgate.control.api import forms
+from lockgate.control.api import forms  # noqa: TC001 - Ninja reads the types of its routes
 from lockgate.control.api.credentials import needs
 from lockgate.control.api.problems import problem
 from lockgate.control.events.exceptions import read_cursor
