@@ -1,4 +1,4 @@
-"""A state folder for each test of analytics: Parquet files of one are none of another's."""
+"""A state folder for each test of analytics: Parquet files of one are none of another's, nor what was read of them."""
 
 from __future__ import annotations
 

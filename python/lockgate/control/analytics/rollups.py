@@ -113,7 +113,7 @@ ROLL_UPS: Final = (
         "models",
         ("hour", *_FILTERS, "api_version", "model", "provider", "provider_model"),
         OF_MODELS,
-        f"(SELECT *, micros // 1000000 // {HOUR} * {HOUR} AS hour FROM {{events}} WHERE {ASKED})",
+        f"(SELECT *, intDiv(micros, {HOUR * 1_000_000}) * {HOUR} AS hour FROM {{events}} WHERE {ASKED})",
         since=2,
     ),
     RollUp(

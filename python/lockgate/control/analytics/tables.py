@@ -118,12 +118,13 @@ MEASURES: Final = {
 BEGINS: Final = model_calls.begins(BOUNDS_US)
 OF_MODELS: Final = ("calls", "retried", *model_calls.MEASURES, *BEGINS)
 """The measures of calls to models."""
-_ADDED: Final = MEASURES | model_calls.MEASURES | BEGINS
+ADDED: Final = MEASURES | model_calls.MEASURES | BEGINS
+"""What a single call adds to each measure there is."""
 
 
 def sums(names: Iterable[str]) -> str:
     """Columns that sum measures of events."""
-    return ", ".join(f"sum({_ADDED[name]})::BIGINT AS {name}" for name in names)
+    return ", ".join(f"sum({ADDED[name]})::BIGINT AS {name}" for name in names)
 
 
 NETWORK: Final = """CASE
