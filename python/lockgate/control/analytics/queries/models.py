@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 MODEL_CALLS = f"{CALLS} AND ($model = '' OR model = $model) AND ($provider = '' OR provider = $provider)"
 _MONEY = "CASE WHEN sum(priced) = 0 AND sum(unpriced) > 0 THEN NULL ELSE sum(cost) END AS money"
 _USE = f"""sum(calls) AS n, sum(unanswered) AS bad, sum(partial) AS broke, sum(input_tokens) AS put,
-    sum(cached_tokens) AS hit, sum(output_tokens) AS given, {_MONEY}, sum(priced) AS known, sum(unpriced) AS unknown"""
+    sum(cached_tokens) AS hit, sum(output_tokens) AS given, {_MONEY},
+    sum(priced) AS known, sum(unpriced) AS unknown"""
 _KINDS = ", ".join(
     f"'{kind}'"
     for kind in ("model", "model_access", "token_limit", "budget", "prompt_guard", "completion_guard")
