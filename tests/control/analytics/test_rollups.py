@@ -180,15 +180,38 @@ def test_what_nobody_asks_for_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None
         monkeypatch.setattr(time, "monotonic", lambda number=number: now + 100 * number)
         names.append(held.held(number, lambda: "SELECT * FROM range(10)"))
         assert held.held(number, lambda: pytest.fail("it is held")) == names[-1]
-    assert held.rows() == 30
-    monkeypatch.setattr(held, "MOST_ROWS", 25)
+    one = held.size() // 3
+    monkeypatch.setattr(held, "MOST_BYTES", 3 * one)
     monkeypatch.setattr(time, "monotonic", lambda: now + 230)
     held.held("more", lambda: "SELECT * FROM range(10)")
     # Those of just now stay: somebody may be about to read them.
-    assert held.rows() == 20
+    assert held.size() == 2 * one
     monkeypatch.setattr(time, "monotonic", lambda: now + 230 + held.UNUSED_SECONDS + 1)
     held.held("last", lambda: "SELECT 1")
-    assert held.rows() == 1
+    assert held.size() == one
+
+
+def test_what_does_not_fit_is_read_each_time_and_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(held, "_held", {})
+    monkeypatch.setattr(held, "MOST_BYTES", 1)
+    held.held("first", lambda: "SELECT 1")
+    kept = held.size()
+    for _ in range(2):
+        found = held.held("second", lambda: "SELECT 7 AS seven")
+        assert duck.cursor().execute(f"SELECT * FROM {found}").fetchall() == [(7,)]
+    assert held.size() == kept
+
+
+def test_of_what_is_held_no_less_is_counted_than_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(held, "_held", {})
+    taken = "SELECT memory_usage_bytes FROM duckdb_memory() WHERE tag = 'IN_MEMORY_TABLE'"
+    for rows in (1, 2_000, 2_100, 100_000):
+        many = [f"hash(range + {number}) AS c{number}" for number in range(40)]
+        (before,) = duck.cursor().execute(taken).fetchone() or (0,)
+        counted = held.size()
+        held.held(rows, lambda rows=rows, many=many: f"SELECT {', '.join(many)} FROM range({rows})")
+        (after,) = duck.cursor().execute(taken).fetchone() or (0,)
+        assert 0 < after - before <= held.size() - counted
 
 
 def test_what_cannot_be_read_is_asked_for_again() -> None:

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from lockgate.control.analytics import rollups
-from lockgate.control.analytics.tables import HOUR, MEASURES, OF_SERIES, quantile_bounds
+from lockgate.control.analytics.tables import ADDED, HOUR, OF_SERIES, quantile_bounds
 from lockgate.control.events.models import BUCKET_SECONDS
 
 if TYPE_CHECKING:
@@ -28,7 +28,11 @@ TABLE: Final = """CREATE TABLE events (
   scheme LowCardinality(String), host LowCardinality(String), path String, http LowCardinality(String),
   decision LowCardinality(String), code LowCardinality(String), upstream LowCardinality(String),
   target LowCardinality(String), status UInt16, tries UInt16, bytes_in Int64, bytes_out Int64,
-  latency_us Int64, upstream_us Int64, shadow Array(LowCardinality(String)), alert LowCardinality(String)
+  latency_us Int64, upstream_us Int64, shadow Array(LowCardinality(String)),
+  model LowCardinality(String), provider LowCardinality(String), provider_model LowCardinality(String),
+  failure LowCardinality(String), input_tokens Nullable(Int64), cached_tokens Nullable(Int64),
+  output_tokens Nullable(Int64), cost Nullable(Int64), is_stream Bool, is_partial Bool, is_given_back Bool,
+  alert LowCardinality(String)
 ) ENGINE = MergeTree
 PARTITION BY toYYYYMMDD(fromUnixTimestamp64Micro(micros, 'UTC'))
 ORDER BY (intDiv(micros, 3600000000), api, application, micros)"""
@@ -76,19 +80,26 @@ def _events(span: Span) -> str:
 def _rolled(one: RollUp) -> str:
     """The calls of a roll-up, each for itself: they are added up where they are asked for."""
     of = _OF.get(one.name, one.of).format(events="events")
-    columns = ", ".join((*one.by, *_measured(one.measures)))
-    return f"SELECT {columns}, {_FIVE} AS first_second, {_FIVE} AS last_second FROM {of}"
+    told = [*one.by, f"{_FIVE} AS first_second", f"{_FIVE} AS last_second"]
+    return _measured(told, one.measures, of)
 
 
 def _series(step: int) -> str:
     second = _FIVE if step < HOUR else _HOUR
-    return (
-        f"SELECT {second} AS second, api, route, application, {', '.join(_measured(OF_SERIES))} FROM events"
-    )
+    return _measured([f"{second} AS second", "api", "route", "application"], OF_SERIES, "events")
 
 
-def _measured(names: Iterable[str]) -> list[str]:
-    return [name if name == MEASURES[name] else f"{MEASURES[name]} AS {name}" for name in names]
+def _measured(told: list[str], names: Iterable[str], of: str) -> str:
+    """What calls add to measures, and what else is told of them.
+
+    A name given in a SELECT hides the column of that name from the rest of it. So measures, of which some are
+    called like a column that others ask for, have their names a step later.
+    """
+    made = [(f"_{name}", name) for name in names]
+    added = ", ".join((*told, *(f"{ADDED[name]} AS {hidden}" for hidden, name in made)))
+    hidden = ", ".join(hidden for hidden, _ in made)
+    named = ", ".join(f"{hidden} AS {name}" for hidden, name in made)
+    return f"SELECT * EXCEPT ({hidden}), {named} FROM (SELECT {added} FROM {of})"
 
 
 def _functions() -> dict[str, str]:

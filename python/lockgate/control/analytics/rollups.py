@@ -113,7 +113,7 @@ ROLL_UPS: Final = (
         "models",
         ("hour", *_FILTERS, "api_version", "model", "provider", "provider_model"),
         OF_MODELS,
-        f"(SELECT *, micros // 1000000 // {HOUR} * {HOUR} AS hour FROM {{events}} WHERE {ASKED})",
+        f"(SELECT *, intDiv(micros, {HOUR * 1_000_000}) * {HOUR} AS hour FROM {{events}} WHERE {ASKED})",
         since=2,
     ),
     RollUp(
@@ -128,7 +128,7 @@ ROLL_UPS: Final = (
         ("application", "network"),
         ("calls", "exceptions"),
         f"(SELECT *, {NETWORK} AS network FROM {{events}} WHERE application <> '' AND source <> '')",
-        since=2,
+        since=3,
     ),
 )
 BY_NAME: Final = {one.name: one for one in ROLL_UPS}
@@ -155,3 +155,8 @@ def made(events: str, of_hours: dict[str, str]) -> dict[str, str]:
         **{one.hours: one.by_hour(events) for one in ROLL_UPS},
         **{one.days: one.by_day(of_hours[one.hours]) for one in ROLL_UPS},
     }
+
+
+def out_of(table: str, events: str) -> str:
+    """What makes a table of a roll-up out of events alone."""
+    return made(events, {one.hours: f"({one.by_hour(events)})" for one in ROLL_UPS})[table]

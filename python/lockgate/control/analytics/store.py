@@ -53,12 +53,23 @@ def file_of(table: str, part: Part) -> Path:
 
 
 def read(table: str, parts: Iterable[Part]) -> str:
-    """What reads a table of parts, or its empty one when none of them has it."""
-    having = [part for part in parts if part.layout >= rollups.SINCE.get(table, 1)]
-    if not having:
+    """What reads a table of parts; the events of those instead that were written before it was known."""
+    since = rollups.SINCE.get(table, 1)
+    having: list[Part] = []
+    lacking: list[Part] = []
+    for part in parts:
+        (having if part.layout >= since else lacking).append(part)
+    if not lacking:
+        return _kept(table, having)
+    made = rollups.out_of(table, _kept("events", lacking))
+    return f"(SELECT * FROM {_kept(table, having)} UNION ALL BY NAME SELECT * FROM ({made}))"
+
+
+def _kept(table: str, parts: list[Part]) -> str:
+    if not parts:
         return f"no_{table}"
-    files = ", ".join(duck.quoted(file_of(table, part)) for part in having)
-    if table != "events" or all(part.layout == LAYOUT for part in having):
+    files = ", ".join(duck.quoted(file_of(table, part)) for part in parts)
+    if table != "events" or all(part.layout == LAYOUT for part in parts):
         return f"read_parquet([{files}], hive_partitioning = false)"
     # What older files do not say is NULL, and in the place where newer ones say it.
     found = f"read_parquet([{files}], hive_partitioning = false, union_by_name = true)"
@@ -88,21 +99,6 @@ def write(part: Part, events: str) -> None:
     found = connection.execute(f"SELECT count(*), min(micros), max(micros) FROM {kept}").fetchone()
     count, first, last = found or (0, None, None)
     part.events, part.first_at, part.last_at = count, first or 0, last or 0
-
-
-def complete(part: Part) -> None:
-    """Write the roll-ups that a part lacks, as one that was written before they were known does."""
-    connection = duck.cursor()
-    hours = {one.hours: _read(file_of(one.hours, part)) for one in rollups.ROLL_UPS}
-    for table, text in rollups.made(_read(file_of("events", part)), hours).items():
-        path = file_of(table, part)
-        if not path.exists():
-            # Under its own name once it is whole: others may ask for it meanwhile.
-            staged = path.with_suffix(".new")
-            _copy(connection, text, staged)
-            _sync(staged)
-            staged.replace(path)
-            _sync(path.parent)
 
 
 def seal(part: Part) -> None:

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 HOUR: Final = 3_600
 DAY: Final = 86_400
-LAYOUT: Final = 2
+LAYOUT: Final = 3
 """The version of these tables. Since 2, `events` tells of calls to models, and there are roll-ups of them;
-files of older versions are read without."""
+since 3, there is one of networks. Files of older versions are read with what their events say, until they are
+written anew."""
 
 BOUNDS_US: Final = (
     *(1_000, 2_000, 5_000, 10_000, 20_000, 35_000, 50_000, 75_000),
@@ -118,12 +119,13 @@ MEASURES: Final = {
 BEGINS: Final = model_calls.begins(BOUNDS_US)
 OF_MODELS: Final = ("calls", "retried", *model_calls.MEASURES, *BEGINS)
 """The measures of calls to models."""
-_ADDED: Final = MEASURES | model_calls.MEASURES | BEGINS
+ADDED: Final = MEASURES | model_calls.MEASURES | BEGINS
+"""What a single call adds to each measure there is."""
 
 
 def sums(names: Iterable[str]) -> str:
     """Columns that sum measures of events."""
-    return ", ".join(f"sum({_ADDED[name]})::BIGINT AS {name}" for name in names)
+    return ", ".join(f"sum({ADDED[name]})::BIGINT AS {name}" for name in names)
 
 
 NETWORK: Final = """CASE

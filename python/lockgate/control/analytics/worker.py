@@ -18,8 +18,8 @@ def take_recording() -> None:
 
 
 def keep_house() -> None:
-    """Merge what is small, write what is missing, drop what is old, and remove files that do not count."""
-    taking.merge()
-    taking.complete()
+    """Drop what is old, remove files that do not count, merge what is small, and renew older layouts."""
+    # What is merged needs room, which a disk that is full gets from what goes.
     taking.forget_old()
     store.sweep()
+    taking.merge()

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 MODEL_CALLS = f"{CALLS} AND ($model = '' OR model = $model) AND ($provider = '' OR provider = $provider)"
 _MONEY = "CASE WHEN sum(priced) = 0 AND sum(unpriced) > 0 THEN NULL ELSE sum(cost) END AS money"
 _USE = f"""sum(calls) AS n, sum(unanswered) AS bad, sum(partial) AS broke, sum(input_tokens) AS put,
-    sum(cached_tokens), sum(output_tokens) AS given, {_MONEY}, sum(priced), sum(unpriced)"""
+    sum(cached_tokens) AS hit, sum(output_tokens) AS given, {_MONEY},
+    sum(priced) AS known, sum(unpriced) AS unknown"""
 _KINDS = ", ".join(
     f"'{kind}'"
     for kind in ("model", "model_access", "token_limit", "budget", "prompt_guard", "completion_guard")
@@ -90,13 +91,16 @@ class ModelsSummary(ModelQuery[ModelSummary]):
     what: ClassVar = "calls to models, tokens, cost and time to the first token of the whole span"
     row: ClassVar = ModelSummary
     text: ClassVar = f"""
-SELECT * EXCLUDE (h), quantile_ms(h, 0.5), quantile_ms(h, 0.95)
+SELECT n, bad, broke, put, hit, given, money, known, unknown, missed, callers,
+  quantile_ms(h, 0.5), quantile_ms(h, 0.95)
 FROM (
-  SELECT coalesce(sum(calls), 0), coalesce(sum(unanswered), 0), coalesce(sum(partial), 0),
-    coalesce(sum(input_tokens), 0), coalesce(sum(cached_tokens), 0), coalesce(sum(output_tokens), 0),
-    CASE WHEN sum(priced) = 0 AND sum(unpriced) > 0 THEN NULL ELSE coalesce(sum(cost), 0) END,
-    coalesce(sum(priced), 0), coalesce(sum(unpriced), 0), coalesce(sum(uncounted), 0),
-    count(DISTINCT application) FILTER (application <> ''), {BEGUN} AS h
+  SELECT coalesce(sum(calls), 0) AS n, coalesce(sum(unanswered), 0) AS bad,
+    coalesce(sum(partial), 0) AS broke, coalesce(sum(input_tokens), 0) AS put,
+    coalesce(sum(cached_tokens), 0) AS hit, coalesce(sum(output_tokens), 0) AS given,
+    CASE WHEN sum(priced) = 0 AND sum(unpriced) > 0 THEN NULL ELSE coalesce(sum(cost), 0) END AS money,
+    coalesce(sum(priced), 0) AS known, coalesce(sum(unpriced), 0) AS unknown,
+    coalesce(sum(uncounted), 0) AS missed,
+    count(DISTINCT application) FILTER (WHERE application <> '') AS callers, {BEGUN} AS h
   FROM models WHERE {MODEL_CALLS}
 )"""
 
@@ -124,10 +128,9 @@ class ModelsOverTime(ModelQuery[ModelPoint]):
     what: ClassVar = "calls to models, tokens, cost and time to the first token along the span"
     row: ClassVar = ModelPoint
     text: ClassVar = f"""
-SELECT * EXCLUDE (h), quantile_ms(h, 0.5), quantile_ms(h, 0.95)
+SELECT point, n, bad, put, given, money, unknown, quantile_ms(h, 0.5), quantile_ms(h, 0.95)
 FROM (
-  SELECT hour // greatest($step, {HOUR}) * greatest($step, {HOUR}) AS point, sum(calls), sum(unanswered),
-    sum(input_tokens), sum(output_tokens), {_MONEY}, sum(unpriced), {BEGUN} AS h
+  SELECT intDiv(hour, greatest($step, {HOUR})) * greatest($step, {HOUR}) AS point, {_USE}, {BEGUN} AS h
   FROM models WHERE {MODEL_CALLS} GROUP BY point
 )
 ORDER BY point"""
@@ -232,7 +235,7 @@ class ModelUsageByDay(ModelQuery[DayUse]):
     what: ClassVar = "calls, tokens and cost by day (UTC) and model, the newest first"
     row: ClassVar = DayUse
     text: ClassVar = f"""
-{_use(f"hour // {DAY} * {DAY} AS day, model")}
+{_use(f"intDiv(hour, {DAY}) * {DAY} AS day, model")}
 GROUP BY day, model ORDER BY day DESC, money DESC NULLS LAST, model LIMIT $limit"""
 
 
@@ -262,10 +265,11 @@ class ModelProviders(ModelQuery[ProviderCount]):
     what: ClassVar = "errors, fallbacks and time to the first token by who answered last"
     row: ClassVar = ProviderCount
     text: ClassVar = f"""
-SELECT * EXCLUDE (h), quantile_ms(h, 0.5), quantile_ms(h, 0.95)
+SELECT provider, provider_model, n, bad, bad / n, broke, again, streamed,
+  quantile_ms(h, 0.5), quantile_ms(h, 0.95)
 FROM (
-  SELECT provider, provider_model, sum(calls) AS n, sum(unanswered) AS bad, sum(unanswered) / sum(calls),
-    sum(partial), sum(retried), sum(streams), {BEGUN} AS h
+  SELECT provider, provider_model, sum(calls) AS n, sum(unanswered) AS bad, sum(partial) AS broke,
+    sum(retried) AS again, sum(streams) AS streamed, {BEGUN} AS h
   FROM models WHERE {MODEL_CALLS} GROUP BY provider, provider_model
   ORDER BY bad DESC, n DESC, provider, provider_model LIMIT $limit
 )
@@ -297,7 +301,7 @@ class ModelFailures(ModelQuery[ModelFailure]):
     text: ClassVar = f"""
 SELECT model, provider, provider_model, failure, status, sum(calls) AS n, max(last_second)
 FROM model_failures WHERE {MODEL_CALLS}
-GROUP BY ALL ORDER BY n DESC, model, provider, failure, status LIMIT $limit"""
+GROUP BY ALL ORDER BY n DESC, model, provider, provider_model, failure, status LIMIT $limit"""
 
 
 @dataclass(frozen=True)
@@ -321,4 +325,4 @@ class ModelRefusals(Query[Refused]):
     text: ClassVar = f"""
 SELECT code, application, api, sum(exceptions) AS n, max(last_second)
 FROM reasons WHERE {CALLS} AND split_part(code, '.', 1) IN ({_KINDS})
-GROUP BY code, application, api ORDER BY n DESC, code, application LIMIT $limit"""
+GROUP BY code, application, api ORDER BY n DESC, code, application, api LIMIT $limit"""
