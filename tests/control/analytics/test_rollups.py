@@ -6,6 +6,7 @@ import random
 import time
 from dataclasses import fields
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -209,7 +210,7 @@ def test_of_what_is_held_no_less_is_counted_than_it_takes(monkeypatch: pytest.Mo
         many = [f"hash(range + {number}) AS c{number}" for number in range(40)]
         (before,) = duck.cursor().execute(taken).fetchone() or (0,)
         counted = held.size()
-        held.held(rows, lambda rows=rows, many=many: f"SELECT {', '.join(many)} FROM range({rows})")
+        held.held(rows, partial(str, f"SELECT {', '.join(many)} FROM range({rows})"))
         (after,) = duck.cursor().execute(taken).fetchone() or (0,)
         assert 0 < after - before <= held.size() - counted
 
