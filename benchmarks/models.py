@@ -182,8 +182,8 @@ def load(peer: Peer, port: int, behind: int, seconds: int) -> int:
     told = {**os.environ, "STREAM": "1" if peer.is_stream else "0"}
     said = subprocess.run(command, capture_output=True, text=True, check=True, env=told).stdout
     answered = int(re.search(r"(\d+) requests in", said)[1])  # type: ignore[index]
-    if "Non-2xx" in said or not answered:
-        message = f"{peer.name} did not answer the load:\n{said}"
+    if "Non-2xx" in said:
+        message = f"{peer.name} refused the load:\n{said}"
         raise RuntimeError(message)
     return answered
 
@@ -194,11 +194,15 @@ def measure(peer: Peer, behind: int, seconds: int) -> Result:
         port = free_port()
         command = peer.start(Path(name), port, behind)
         with running(command, 0, port, within=120) as pid:
+            # To get warm; a peer may take longer than this for the first streams.
             load(peer, port, behind, 2)
             _, before = cpu_seconds(pid)
             calls = load(peer, port, behind, seconds)
             _, after = cpu_seconds(pid)
             memory = megabytes(pid)
+    if not calls:
+        message = f"{peer.name} answered nothing within {seconds} s; more --seconds may help"
+        raise RuntimeError(message)
     return Result((after - before) / calls * 1e6, calls / seconds, memory)
 
 

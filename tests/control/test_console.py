@@ -78,13 +78,36 @@ def test_files_of_pages_come_from_here_and_may_be_kept(admin: User, sign_in: Sig
     [
         (
             "platform_admin",
-            {"/", *CHANGES, "/analytics/", "/alerts/", "/exceptions/", "/audit/", "/users/", "/tokens/"},
+            {
+                "/",
+                *CHANGES,
+                "/analytics/",
+                "/alerts/",
+                "/exceptions/",
+                "/nodes/",
+                "/audit/",
+                "/users/",
+                "/tokens/",
+            },
         ),
         (
             "auditor",
-            {"/", *CHANGES, "/analytics/", "/alerts/", "/exceptions/", "/audit/", "/users/", "/tokens/"},
+            {
+                "/",
+                *CHANGES,
+                "/analytics/",
+                "/alerts/",
+                "/exceptions/",
+                "/nodes/",
+                "/audit/",
+                "/users/",
+                "/tokens/",
+            },
         ),
-        ("security_engineer", {"/", *CHANGES, "/analytics/", "/alerts/", "/exceptions/", "/audit/"}),
+        (
+            "security_engineer",
+            {"/", *CHANGES, "/analytics/", "/alerts/", "/exceptions/", "/nodes/", "/audit/"},
+        ),
         ("api_owner", {"/", *CHANGES, "/analytics/"}),
         ("developer", set()),
     ],
@@ -93,7 +116,16 @@ def test_each_role_sees_its_pages_and_no_others(
     role: str, pages: set[str], new_user: NewUser, sign_in: SignIn
 ) -> None:
     client = sign_in(new_user(role))
-    for path in (*CHANGES, "/analytics/", "/alerts/", "/exceptions/", "/audit/", "/users/", "/tokens/"):
+    for path in (
+        *CHANGES,
+        "/analytics/",
+        "/alerts/",
+        "/exceptions/",
+        "/nodes/",
+        "/audit/",
+        "/users/",
+        "/tokens/",
+    ):
         assert client.get(path).status_code == (200 if path in pages else 403)
     navigation = re.search(r"<nav.*?</nav>", shown(client, "/account/factors/"), re.DOTALL)
     found = set(re.findall(r'<li><a href="([^"]+)"', navigation[0])) if navigation else set()
@@ -110,7 +142,7 @@ def test_each_role_sees_its_pages_and_no_others(
                 "Traffic": ["Overview", "Exceptions", "Analytics", "Alerts"],
                 "Change": ["Changes", "Rollout", "Revisions", "Feeds"],
                 "Access": ["Applications", "Plans", "API owners", "Requests", "Feedback"],
-                "Run": ["Audit", "Channels", "Users", "Tokens"],
+                "Run": ["Nodes", "Audit", "Channels", "Users", "Tokens"],
             },
         ),
         (
