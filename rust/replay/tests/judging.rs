@@ -596,7 +596,7 @@ fn live_traffic_cannot_use_a_mark_as_a_credential() {
 }
 
 #[test]
-fn a_published_prompt_that_says_something_else_answers_otherwise_and_other_calls_name_their_model() {
+fn a_published_prompt_that_says_something_else_answers_otherwise() {
     let serving = |models: &str, text: &str| {
         format!(
             "lockgate: 1
