@@ -123,6 +123,8 @@ def test_a_node_that_does_badly_with_it_has_it_withdrawn(counts: dict[str, int],
     [
         {"requests": 1_000, "failed": 40, "refused": 0},
         {"requests": 25, "failed": 19, "refused": 0},
+        # Nobody called before, so nobody knows how many are refused by right.
+        {"requests": 100, "failed": 0, "refused": 40},
         {"requests": 0, "failed": 0, "refused": 0},
     ],
 )

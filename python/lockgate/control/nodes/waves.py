@@ -35,6 +35,8 @@ TIMES_AS_BAD: Final = 5.0
 """How many times as large the share of bad answers must be, as the guard of rollouts has it."""
 TOLERABLE: Final = 0.05
 """A share of bad answers that is no harm, however few there were before."""
+REFUSED_BY_RIGHT: Final = 0.5
+"""A share of refusals that is no harm where too few calls came before to compare with."""
 _BAD: Final = {"failed": "answers of 5xx and failures", "refused": "refusals"}
 
 
@@ -94,7 +96,11 @@ def harm(turn: Turn) -> str | None:
         bad, had = getattr(since, name), getattr(before, name)
         share = bad / since.requests if since.requests else 0.0
         was = had / before.requests if before.requests else 0.0
-        if bad >= FEWEST_BAD and share > max(TIMES_AS_BAD * was, was + TOLERABLE):
+        most = max(TIMES_AS_BAD * was, was + TOLERABLE)
+        if name == "refused" and before.requests < FEWEST_BAD:
+            # Nobody knows how many are refused there by right: callers make mistakes.
+            most = max(most, REFUSED_BY_RIGHT)
+        if bad >= FEWEST_BAD and share > most:
             return (
                 f"{turn.node} has had {bad:,} {what} in {since.requests:,} calls since it took it "
                 f"({share:.0%}; {was:.0%} before)"
