@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: pictures bench-control bench-replay help tools setup demo friday test failures fuzz quick lint advisories bench client docs wheel clean
+.PHONY: pictures llamacpp bench-models bench-control bench-replay help tools setup demo friday test failures fuzz quick lint advisories bench client docs wheel clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -58,15 +58,28 @@ lint: setup ## Format, clippy, licences of dependencies, ruff and mypy; warnings
 	$(VENV)/bin/ruff check
 	$(PY) -m mypy
 
+# The package as it is released, in target/bench.
+define RELEASED
+cargo build --locked --release -p lockgate-python
+mkdir -p target/bench && rm -rf target/bench/lockgate && cp -r python/lockgate target/bench/
+rm -f target/bench/lockgate/_engine*.so && cp $${CARGO_TARGET_DIR:-target}/release/lib_engine.so target/bench/lockgate/_engine.abi3.so
+endef
+
 bench: $(READY) ## Measure beside the peers that scripts/install-bench-peers installs
-	cargo build --locked --release -p lockgate-python
-	mkdir -p target/bench && rm -rf target/bench/lockgate && cp -r python/lockgate target/bench/
-	rm -f target/bench/lockgate/_engine*.so && cp target/release/lib_engine.so target/bench/lockgate/_engine.abi3.so
+	$(RELEASED)
 	PYTHONPATH=target/bench:.tools/bench:. $(PY) -m benchmarks.gateway $(BENCH)
 	PYTHONPATH=target/bench:. $(PY) -m benchmarks.reload
 	PYTHONPATH=target/bench:. $(PY) -m benchmarks.reload --changes 10000 --every 1 --routes 1
 	PYTHONPATH=target/bench:. $(PY) -m benchmarks.rollout
 	PYTHONPATH=target/bench:. $(PY) -m benchmarks.rollback
+
+llamacpp: setup ## Try models against a real llama.cpp server, which scripts/install-llamacpp compiles
+	scripts/install-llamacpp
+	$(PY) -m pytest tests/llm/with_llamacpp.py
+
+bench-models: $(READY) ## Measure calls of models beside the peers that scripts/install-model-peers installs
+	$(RELEASED)
+	PYTHONPATH=target/bench:. $(PY) -m benchmarks.models $(BENCH)
 
 advisories: ## Look dependencies up in the database of known weaknesses; needs the network
 	scripts/install-lint-tools

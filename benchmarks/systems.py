@@ -146,6 +146,11 @@ def lockgate(
     return start
 
 
+def key_hash(key: str = KEY) -> str:
+    """A key as documents hold it."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
 def document(
     listen: int, service: int, *, routes: int, policies: bool, applications: int = 1, guard: bool = False
 ) -> str:
@@ -158,8 +163,7 @@ def document(
     )
     keys = [KEY, *(f"{KEY}_{n}" for n in range(applications - 1))]
     callers = "\n".join(
-        f"  app-{n}: {{ keys: [{{ sha256: {hashlib.sha256(key.encode()).hexdigest()} }}] }}"
-        for n, key in enumerate(keys)
+        f"  app-{n}: {{ keys: [{{ sha256: {key_hash(key)} }}] }}" for n, key in enumerate(keys)
     )
     return f"""
 lockgate: 1
@@ -195,13 +199,13 @@ SYSTEMS = [
 
 
 @contextlib.contextmanager
-def running(command: list[str], core: int, port: int) -> Iterator[int]:
-    """A process on one core, until it accepts connections; ended afterwards."""
+def running(command: list[str], core: int, port: int, within: float = 20) -> Iterator[int]:
+    """A process on one core, once it accepts connections, `within` so many seconds; ended afterwards."""
     with subprocess.Popen(
         [program("taskset"), "-c", str(core), *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
         try:
-            end = time.monotonic() + 20
+            end = time.monotonic() + within
             while True:
                 with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
                     break

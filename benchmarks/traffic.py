@@ -100,7 +100,13 @@ SELECT 2 AS v, {start} + i * {spacing} AS at, 'r' || n AS id, 'node-1' AS node,
   CASE WHEN n % 13 = 0 THEN 0 WHEN n % 211 = 0 THEN 2 ELSE 1 END AS tries,
   {drawn("i", 2000)} AS bytes_in, {drawn("o", 20000)} AS bytes_out,
   (exp({drawn("l", 1000)} / 200.0) * 2000)::INT AS latency_us,
-  (exp({drawn("l", 1000)} / 200.0) * 1800)::INT AS upstream_us
+  (exp({drawn("l", 1000)} / 200.0) * 1800)::INT AS upstream_us,
+  CASE WHEN n % 20 = 0 AND code IS NULL THEN {{
+    model: 'model-' || n % 3, provider: 'provider-' || n % 4, provider_model: 'm-' || n % 6,
+    stream: n % 40 = 0, input_tokens: {drawn("t", 4000)}, cached_tokens: 0, output_tokens: {drawn("u", 900)},
+    cost: CASE WHEN n % 60 > 0 THEN {drawn("m", 9000)} END, partial: false, given_back: false,
+    failure: NULL::VARCHAR
+  }} END AS model_call
 FROM (
   SELECT i, i + {number} AS n, {drawn("s", self.sources)} AS source, 'api-' || {drawn("p", 8)} AS api,
     CASE {drawn("c", 200)} WHEN 0 THEN 'api_key.missing' WHEN 1 THEN 'api_key.missing'

@@ -6,6 +6,7 @@ import functools
 import hashlib
 import http.server
 import json
+import signal
 import subprocess
 import sys
 import threading
@@ -17,6 +18,10 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts so what it puts in the background, and nothing that a test starts could be interrupted.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "first-policy" / "gateway.yaml"
 

@@ -37,6 +37,8 @@ COUNT_SECONDS = 1.0
 OUTAGE_AFTER, OUTAGE_SECONDS, OUTAGE_EVERY = 8.0, 5.0, 45.0
 PICTURE_SECONDS = 40.0
 APP_SHARE = 5
+PROMPTED = '{"product": "a mug", "about": "stoneware, holds 300 ml"}'
+"""Values for the prompt that the shop publishes."""
 """The app of the sample developer makes one call for so many of the others."""
 
 
@@ -124,6 +126,7 @@ def introduce(shop: ServedShop, known: Sequence[Person]) -> None:
         ("succeeds", f"{ask} {key} {orders}"),
         ("refused", f"{ask} {orders}\n  {remedy(orders)}"),
         ("aggregated", f"{ask} {key} {shop.url}/shop/v1/products/mug-001\n  one answer of two services"),
+        ("a prompt", f"{ask} {key} {shop.url}/shop/v1/descriptions -d '{PROMPTED}'\n  a model answers"),
         ("a token", f"{token}\n  then: {ask} -H 'Authorization: Bearer TOKEN' {orders}"),
         ("explained", f"{lockgate()} explain {shop.document} DELETE {orders}/1"),
         ("to end", "Ctrl-C"),

@@ -76,11 +76,16 @@ class People:
         )
         self._reader = threading.Thread(target=self._read, name="people")
         self._reader.start()
-        if self._process.stdin:
-            # Not by the command line or the environment, which others of this machine may see.
-            self._process.stdin.write(f"{json.dumps(said)}\n")
-            self._process.stdin.flush()
-        first = self._lines.get()
+        try:
+            if self._process.stdin:
+                # Not by the command line or the environment, which others of this machine may see.
+                self._process.stdin.write(f"{json.dumps(said)}\n")
+                self._process.stdin.flush()
+            first = self._lines.get()
+        except KeyboardInterrupt:
+            # Nobody else could end what was only being made, and its reader would keep this process.
+            self.stop()
+            raise
         if first is None:
             self.stop()
             message = "the sample people did not settle in; what they say stands above"

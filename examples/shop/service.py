@@ -42,7 +42,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a handler answers; without `body` the answer has none."""
+    """What a handler answers; without `body` it is empty. A text is sent as it is, all else as JSON."""
 
     status: int = 200
     body: Any = None
@@ -125,7 +125,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         except Exception as error:  # noqa: BLE001 - whatever went wrong, the caller gets an answer
             print(f"{self.command} {self.path}: {error!r}", file=sys.stderr, flush=True)
             answer = problem(500, "the service has failed")
-        body = b"" if answer.body is None else json.dumps(answer.body).encode()
+        text = answer.body if isinstance(answer.body, str) else json.dumps(answer.body)
+        body = b"" if answer.body is None else text.encode()
         self.send_response(answer.status)
         if body:
             self.send_header("Content-Type", answer.media_type)

@@ -105,7 +105,7 @@ class Settling:
     def access(self) -> str:
         """Plans, a team with an application that has outgrown its plan; gives the application's key."""
         there: dict[str, Any] = {
-            "apis": ["orders", "inventory", "shop"],
+            "apis": ["orders", "inventory", "shop", "assistant"],
             "is_open": True,
             "quota_per": "hour",
         }

@@ -94,11 +94,14 @@ class Parts(ABC):
         orders = [parts.enter_context(Process("orders", *database)) for _ in range(2)]
         self.inventory = parts.enter_context(Process("inventory"))
         following = parts.enter_context(Process("inventory", "--release", "2"))
+        models = [parts.enter_context(Process("models", "--think", seconds)) for seconds in ("0.05", "0.2")]
         addresses = {
             "http://127.0.0.1:9001": orders[0].url,
             "http://127.0.0.1:9002": orders[1].url,
             "http://127.0.0.1:9011": self.inventory.url,
             "http://127.0.0.1:9012": following.url,
+            "http://127.0.0.1:9021": models[0].url,
+            "http://127.0.0.1:9022": models[1].url,
             "http://127.0.0.1:9300": self.issuer.url,
             "127.0.0.1:8080": f"127.0.0.1:{self.port}",
             "127.0.0.1:9901": f"127.0.0.1:{9901 if self.port else 0}",
@@ -107,7 +110,7 @@ class Parts(ABC):
         shutil.copytree(HERE / "openapi", self.folder / "openapi")
         # The tokens of the other cases are of the issuer that the written document names.
         (self.folder / "cases").mkdir()
-        for name in ("orders.yaml", "pages.yaml"):
+        for name in ("assistant.yaml", "orders.yaml", "pages.yaml"):
             shutil.copy(HERE / "cases" / name, self.folder / "cases")
         self.serve(parts)
         self.keys, self.secret = dict(issued.keys), issued.secret

@@ -93,6 +93,16 @@ def _preflight(origin: str) -> Call:
     return Call("nobody", "OPTIONS", "/sales/v2/orders", "none", headers=fields)
 
 
+def _ask(chance: random.Random, who: str, model: str = "fast") -> Call:
+    """A question to a model, half of them for a stream."""
+    question = (
+        f"Which of {chance.choice(SKUS)} and {chance.choice(SKUS)} is right for {chance.choice(CUSTOMERS)}?"
+    )
+    asked = {"model": model, "max_tokens": 60, "messages": [{"role": "user", "content": question}]}
+    body = json.dumps(asked | {"stream": chance.random() < 0.5})
+    return Call(who, "POST", "/assistant/v1/chat/completions", body=body)
+
+
 HABITS: tuple[tuple[int, Callable[[random.Random], Call]], ...] = (
     # The web shop does what it should, most of the time.
     (20, lambda chance: Call("storefront", "GET", f"/shop/v1/products/{chance.choice(SKUS)}")),
@@ -109,6 +119,9 @@ HABITS: tuple[tuple[int, Callable[[random.Random], Call]], ...] = (
     (4, lambda _: Call("kiosk", "GET", "/sales/v1/orders")),
     (3, lambda chance: Call("kiosk", "POST", "/sales/v1/orders", body=_order_v1(chance))),
     (2, lambda chance: _one(chance, "kiosk", "GET", "v1")),
+    # The assistant of the web shop asks a model, and now and then the one that is tried out.
+    (6, lambda chance: _ask(chance, "storefront")),
+    (1, lambda chance: _ask(chance, "kiosk", "draft")),
     # The monthly figures want everything, on a trial plan.
     (3, lambda _: Call("reports", "GET", "/sales/v2/orders?limit=100")),
     (2, lambda _: Call("reports", "GET", "/inventory/v1/forecast/mug-001", headers=(("X-Release", "next"),))),
@@ -149,6 +162,8 @@ MISTAKES: tuple[tuple[int, Callable[[random.Random], Call]], ...] = (
     (6, lambda chance: Call("reports", "GET", f"/inventory/v1/forecast/{chance.choice(SKUS)}", times=6)),
     (1, lambda _: Call("reports", "GET", "/sales/v2/orders?limit=100", times=60)),
     (1, lambda _: Call("kiosk", "GET", "/sales/v1/orders", times=40)),
+    (3, lambda chance: _ask(chance, "reports", "draft")),
+    (2, lambda chance: _ask(chance, "storefront", "best")),
 )
 
 
@@ -170,6 +185,7 @@ THE_APP: tuple[Callable[[random.Random], Call], ...] = (
     *[lambda chance: Call(APP, "GET", f"/sales/v2/orders?sku={chance.choice(SKUS)}&limit=5")] * 5,
     *[lambda chance: Call(APP, "GET", f"/shop/v1/products/{chance.choice(SKUS)}")] * 4,
     lambda chance: Call(APP, "GET", f"/inventory/v1/forecast/{chance.choice(SKUS)}"),
+    *[lambda chance: _ask(chance, APP)] * 2,
 )
 
 

@@ -74,14 +74,24 @@ def document(state: str | PathLike[str], generation: int) -> dict[str, Any]:
     Raises:
         KeptError: It is not there, or damaged.
     """
+    document: dict[str, Any] = json.loads(bundle(state, generation)["document"])
+    return document
+
+
+def bundle(state: str | PathLike[str], generation: int) -> dict[str, Any]:
+    """A generation as a bundle: its document with its files, its number and its signature.
+
+    Raises:
+        KeptError: It is not there, or damaged.
+    """
     content = _unsealed(Path(state, "generations", f"generation-{generation:020}"))
     if content is None:
         message = f"generation {generation} in {state} cannot be read"
         raise KeptError(message)
     # The folder of its secrets stands before the bundle.
-    _, _, bundle = content.partition(b"\n")
-    document: dict[str, Any] = json.loads(json.loads(bundle)["document"])
-    return document
+    _, _, text = content.partition(b"\n")
+    bundle: dict[str, Any] = json.loads(text)
+    return bundle
 
 
 def _unsealed(path: Path) -> bytes | None:

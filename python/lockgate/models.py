@@ -231,6 +231,8 @@ class Verdict(Model):
     word: str
     code: str | None = None
     shadow: bool = False
+    rule: str | None = None
+    """What tells the rule of a guard apart: the same rule says the same of the same call."""
 
 
 class ModelCall(Model):
@@ -240,14 +242,57 @@ class ModelCall(Model):
     provider: str | None = None
     provider_model: str | None = None
     stream: bool = False
+    from_cache: bool = False
+    """The gateway gave an answer again that it had kept: nobody was asked."""
     input_tokens: int | None = None
     cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    cache_write_hour_tokens: int | None = None
     output_tokens: int | None = None
     cost: int | None = None
     """Millionths of a US dollar."""
     partial: bool = False
+    given_back: bool = False
+    """Whether no provider took it, so that all that was held for it was given back."""
     failure: str | None = None
     lost: str | None = None
+
+
+class TakenOut(Model):
+    """What a recorded text held before something was taken out of it, as guards call it."""
+
+    data: list[str] = []
+    attempts: list[str] = []
+
+
+class Said(Model):
+    """A recorded text of a prompt or an answer; placeholders stand where keys and personal data were."""
+
+    by: str
+    text: str
+    taken_out: TakenOut | None = None
+
+
+class Words(Model):
+    """What was said, as far as it is recorded; `cut` when there was more."""
+
+    said: list[Said] = []
+    cut: bool = False
+
+
+class Prompt(Model):
+    """What was asked of a model: figures always, `words` only where a version says `record_prompts`.
+
+    `input` and `max_output` are tokens: the most that the question takes, and the bound that was asked for.
+    `model` is absent when what was asked could not be read.
+    """
+
+    model: str | None = None
+    input: int | None = None
+    unbounded: bool = False
+    max_output: int | None = None
+    candidates: int | None = None
+    words: Words | None = None
 
 
 class Event(Model):
@@ -278,6 +323,8 @@ class Event(Model):
     code: str | None = None
     verdicts: list[Verdict] = []
     status: int
+    grpc_status: int | None = None
+    broke_off: bool = False
     upstream: str | None = None
     target: str | None = None
     tries: int
@@ -289,6 +336,8 @@ class Event(Model):
     body: str | None = None
     body_truncated: bool = False
     model_call: ModelCall | None = None
+    prompt: Prompt | None = None
+    answer: Words | None = None
 
     @property
     def time(self) -> datetime:

@@ -18,6 +18,7 @@ from lockgate import _engine
 from lockgate.watch import Watch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
 WATCH_SECONDS = 0.5
@@ -48,13 +49,32 @@ def serve(
     try:
         node = _engine.Node.start(file, json.dumps(options))
     except _engine.ProblemsError as error:
-        _show_problems(json.loads(str(error)))
+        show_problems(json.loads(str(error)))
         return 1
     except (OSError, ValueError) as error:
-        return _fail(str(error), 2)
-    _show_problems(json.loads(node.warnings()))
+        return fail(str(error), 2)
     documents.also(node.files())
     changes = _Rollouts(node, rollout) if rollout else _Reloads(node)
+
+    def look(is_asked: bool) -> None:  # noqa: FBT001 - whether a signal asked for it
+        changed = documents.changed()
+        if is_asked or (watch and changed):
+            changes.wanted = True
+        if changes.follow():
+            documents.also(node.files())
+
+    return run(node, look, drain)
+
+
+def run(node: _engine.Node, look: Callable[[bool], None], drain: float) -> int:
+    """Run a node that was started until SIGTERM or Ctrl-C; gives the exit code.
+
+    Args:
+        node: The node.
+        look: Called every so often, with whether SIGHUP came.
+        drain: Seconds that requests have to end.
+    """
+    show_problems(json.loads(node.warnings()))
     wake, stop, reload = threading.Event(), threading.Event(), threading.Event()
 
     def on_signal(number: int, _: FrameType | None) -> None:
@@ -69,21 +89,18 @@ def serve(
     for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
         signal.signal(number, on_signal)
     for name, address, scheme in node.listeners():
-        _say(f"{name} listens on {scheme}://{address}")
-    _say(f"admin listens on http://{node.admin()}")
+        say(f"{name} listens on {scheme}://{address}")
+    say(f"admin listens on http://{node.admin()}")
     while not stop.is_set():
         for notice in node.notices():
-            _say(notice)
+            say(notice)
         wake.wait(WATCH_SECONDS)
         wake.clear()
-        changed = documents.changed()
-        if reload.is_set() or (watch and changed):
-            reload.clear()
-            changes.wanted = True
-        if changes.follow():
-            documents.also(node.files())
+        is_asked = reload.is_set()
+        reload.clear()
+        look(is_asked)
     if not node.stop(drain):
-        return _fail(f"some requests did not end within {drain:g} s", 3)
+        return fail(f"some requests did not end within {drain:g} s", 3)
     return 0
 
 
@@ -120,26 +137,26 @@ class _Rollouts(_Reloads):
             return False
         if self._began:
             self._began = False
-            _say(f"the rollout of revision {last['candidate'][:12]} has ended: {last['stage']}")
+            say(f"the rollout of revision {last['candidate'][:12]} has ended: {last['stage']}")
         if not self.wanted:
             return False
         try:
             warnings = json.loads(self._node.begin_rollout(self._asked))
         except _engine.ProblemsError as error:
             self.wanted = False
-            _show_problems(json.loads(str(error)))
-            _complain("nothing is rolled out; what served serves on", _RED)
+            show_problems(json.loads(str(error)))
+            complain("nothing is rolled out; what served serves on", _RED)
             return True
         except ValueError as error:
             if self._is_served():
                 # Only what is no part of a revision, such as certificates, can have changed.
                 return super().follow()
             self.wanted = False
-            _complain(f"nothing is rolled out: {error}", _RED)
+            complain(f"nothing is rolled out: {error}", _RED)
             return True
         self.wanted, self._began = False, True
-        _show_problems(warnings)
-        _say("the change is rolled out: `lockgate rollout watch` shows it")
+        show_problems(warnings)
+        say("the change is rolled out: `lockgate rollout watch` shows it")
         return True
 
     def _is_served(self) -> bool:
@@ -148,38 +165,42 @@ class _Rollouts(_Reloads):
         return bool(candidate["id"] == revision)
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """Print a line."""
     print(text, flush=True)
 
 
-def _complain(text: str, style: int, rest: str = "") -> None:
+def complain(text: str, style: int, rest: str = "") -> None:
+    """Print a line to the standard error; the beginning is coloured for people."""
     if sys.stderr.isatty() and not os.environ.get("NO_COLOR"):
         text = f"\033[{style}m{text}\033[0m"
     print(f"{text}{rest}", file=sys.stderr, flush=True)
 
 
-def _fail(message: str, code: int) -> int:
-    _complain("error: ", _RED, message)
+def fail(message: str, code: int) -> int:
+    """Say what went wrong; gives the exit code."""
+    complain("error: ", _RED, message)
     return code
 
 
-def _show_problems(problems: list[dict[str, Any]]) -> None:
+def show_problems(problems: list[dict[str, Any]]) -> None:
+    """Print problems, with what to write below."""
     for problem in problems:
         place = ":".join(str(problem[part]) for part in ("file", "line", "column") if problem[part])
         style = _RED if problem["severity"] == "error" else _YELLOW
-        _complain(f"{problem['severity']}: ", style, f"{place}: {problem['message']}")
+        complain(f"{problem['severity']}: ", style, f"{place}: {problem['message']}")
         if problem["help"]:
-            _complain(f"  help: {problem['help']}", _DIM)
+            complain(f"  help: {problem['help']}", _DIM)
 
 
 def _report(applied: dict[str, Any]) -> None:
-    _show_problems(applied["problems"])
+    show_problems(applied["problems"])
     generation = f" as generation {applied['generation']}" if applied["generation"] else ""
     revision = f"revision {applied['id'][:12]}"
     if applied["applied"]:
-        _say(f"{revision} is served{generation}")
+        say(f"{revision} is served{generation}")
     else:
-        _complain(f"nothing was reloaded ({applied['reason']}); {revision} serves on{generation}", _RED)
+        complain(f"nothing was reloaded ({applied['reason']}); {revision} serves on{generation}", _RED)
 
 
 def _stop_at_eof() -> None:
@@ -208,7 +229,7 @@ def main() -> None:
     try:
         trust = Path(asked.trust).read_text() if asked.trust else None
     except (OSError, UnicodeDecodeError) as error:
-        sys.exit(_fail(f"the key `{asked.trust}` cannot be read: {error}", 2))
+        sys.exit(fail(f"the key `{asked.trust}` cannot be read: {error}", 2))
     options = {
         "state": asked.state,
         "trust": trust,

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from control.browser import MISSING, chromium, program
+from control.browser import MISSING, chromium, program, sign_in
 
 from examples.shop.people import People, people
 from examples.shop.served import ServedShop
@@ -80,11 +80,7 @@ def settled(at_work: People) -> bool:
 def signed_in(browser: Browser, console: str, person: Person) -> Page:
     """A window of somebody."""
     page = browser.new_context(color_scheme="light").new_page()
-    page.goto(f"{console}/account/login/")
-    page.fill("#id_login", person.email)
-    page.fill("#id_password", person.password)
-    page.keyboard.press("Enter")
-    page.wait_for_selector("text=Sign out")
+    sign_in(page, console, person.email, person.password)
     return page
 
 

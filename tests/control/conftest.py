@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from changing import CASES
+from changing import document as gateway_document
 from control.beside import BESIDE, Beside
 from control.people import PASSWORD
 from control.serving import document
 from lockgate import Gateway
+from lockgate.running import Running
 from postgresql import programs
 from services import Service
 from sites import KEY
@@ -150,3 +153,24 @@ def traffic(tmp_path: Path, recordings: Path) -> Traffic:
         assert list(recordings.glob("*.zst"))
 
     return traffic
+
+
+@pytest.fixture
+def served(tmp_path: Path, settings: Settings) -> Iterator[Path]:
+    """A document that a node serves, with a recording of three calls of two applications."""
+    folder = tmp_path / "config"
+    folder.mkdir()
+    path = folder / "gateway.yaml"
+    with Service() as service:
+        path.write_text(gateway_document(service.url, "shop", "legacy"))
+        (folder / "cases.yaml").write_text(CASES)
+        node = Gateway(path)
+        for name in ("shop", "shop", "legacy"):
+            httpx.get(f"{node.urls['public']}/orders/7", headers={"X-Api-Key": name})
+        node.stop(5.0)
+        state = tmp_path / "state"
+        state.mkdir(mode=0o700)
+        told = settings.LOCKGATE.model_copy(update={"state": state, "recording": folder / "recordings"})
+        settings.LOCKGATE = told
+        Running(admin="127.0.0.1:9", listeners={}, document=str(path), pid=1).write(state)
+        yield path

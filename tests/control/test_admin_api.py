@@ -13,6 +13,7 @@ from lockgate.control.accounts.models import User
 from lockgate.control.accounts.roles import NAMES, permissions_of
 from lockgate.control.api.admin import api
 from lockgate.control.audit.models import Entry
+from ninja import Schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,6 +47,18 @@ def call(method: str, path: str, token: str | None = None, body: Any = None) -> 
 def told(answer: Answer, status: int = 200) -> Any:
     assert answer.status_code == status, answer.content
     return json.loads(answer.content)
+
+
+def test_no_two_forms_have_one_name() -> None:
+    """The document of the API would describe both by the one that it met last."""
+
+    def below(form: type[Schema]) -> Iterator[type[Schema]]:
+        for one in form.__subclasses__():
+            yield one
+            yield from below(one)
+
+    found = [one.__name__ for one in below(Schema) if one.__module__.startswith("lockgate.control.api.")]
+    assert {name for name in found if found.count(name) > 1} == set()
 
 
 def test_the_router_is_enumerated_whole() -> None:

@@ -7,9 +7,17 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from control.browser import MISSING, chromium, program
-from control.people import PASSWORD
+from control.browser import (
+    MISSING,
+    Watched,
+    assert_accessible,
+    assert_fits,
+    chromium,
+    program,
+    set_up,
+    sign_in,
+    weight,
+)
 from control.serving import Serving, document
 from services import Service
 from sites import KEY
@@ -29,10 +37,12 @@ pytestmark = [
 PAGES = [
     "/",
     "/exceptions/",
+    "/analytics/models/",
     "/audit/?verify=1",
     "/users/",
     "/users/2/",
     "/tokens/",
+    "/nodes/",
     "/account/factors/",
     "/account/reauthenticate/",
     "/account/password/",
@@ -49,8 +59,7 @@ class Console:
     url: str
     public: str
     page: Page
-    asked: list[str] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
+    watched: Watched = field(default_factory=Watched)
 
     def open(self, path: str) -> None:
         self.page.goto(self.url + path)
@@ -65,25 +74,9 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
     ):
         page = browser.new_page()
         found = Console(serving.console, serving.public, page)
-        page.on("request", lambda request: found.asked.append(request.url))
-        page.on("console", lambda message: found.complaints.append(message.text))
-        page.on("pageerror", lambda error: found.complaints.append(str(error)))
-        page.goto(serving.set_up_link())
-        for name, text in (
-            ("email", "ada@example.com"),
-            ("name", "Ada"),
-            ("password", PASSWORD),
-            ("again", PASSWORD),
-        ):
-            page.fill(f"#id_{name}", text)
-        page.click("main button")
-        # The sign-in takes no mouse.
-        page.focus("#id_login")
-        page.keyboard.type("ada@example.com")
-        page.keyboard.press("Tab")
-        page.keyboard.type(PASSWORD)
-        page.keyboard.press("Enter")
-        page.wait_for_url(f"{serving.console}/")
+        found.watched.add(page)
+        set_up(page, serving.set_up_link())
+        sign_in(page, serving.console)
         for headers in (KEY, KEY, KEY, {}):
             httpx.get(f"{serving.public}/orders/1", headers=headers)
         found.open("/users/")
@@ -106,8 +99,7 @@ def _fresh() -> None:
 def test_a_page_is_accessible(console: Console, path: str, scheme: str) -> None:
     console.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     console.open(path)
-    found = Axe().run(console.page)
-    assert found.violations_count == 0, found.generate_report()
+    assert_accessible(console.page)
 
 
 @pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
@@ -115,15 +107,15 @@ def test_a_page_is_accessible(console: Console, path: str, scheme: str) -> None:
 def test_a_page_is_not_wider_than_its_window(console: Console, path: str, width: int) -> None:
     console.page.set_viewport_size({"width": width, "height": 800})
     console.open(path)
-    assert console.page.evaluate("document.documentElement.scrollWidth") <= width
+    assert_fits(console.page)
 
 
 def test_no_other_host_is_asked_and_no_policy_is_broken(console: Console) -> None:
     for path in PAGES:
         console.open(path)
-    assert [url for url in console.asked if not url.startswith(console.url)] == []
+    assert console.watched.elsewhere(console.url) == []
     # The page that is not there is one.
-    assert [text for text in console.complaints if "404" not in text] == []
+    assert [text for text in console.watched.complaints if "404" not in text] == []
 
 
 def test_the_overview_follows_what_happens_by_itself(console: Console) -> None:
@@ -147,6 +139,4 @@ def test_a_page_can_be_used_without_a_mouse(console: Console) -> None:
 
 def test_the_first_page_is_light(console: Console) -> None:
     console.open("/")
-    asked = "['navigation', 'resource'].flatMap(type => performance.getEntriesByType(type))"
-    weight = console.page.evaluate(f"{asked}.reduce((sum, one) => sum + one.decodedBodySize, 0)")
-    assert 0 < weight < MOST_BYTES
+    assert 0 < weight(console.page) < MOST_BYTES

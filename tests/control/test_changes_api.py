@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from changing import SCOPE
 from control.changing import ADA, BOB, gather, proven, replayed, write
-from control.test_changes_service import served as served  # noqa: PLC0414 - a fixture
 from django.test import Client
 from lockgate.control.accounts.roles import permissions_of
 from lockgate.control.changes import drafts, policies

@@ -15,8 +15,16 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import jwt
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from control.browser import MISSING, chromium, program
+from control.browser import (
+    MISSING,
+    Watched,
+    assert_accessible,
+    assert_fits,
+    chromium,
+    program,
+    set_up,
+    sign_in,
+)
 from control.people import PASSWORD
 from control.serving import Serving
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -147,14 +155,6 @@ class Site:
     service_token: str = ""
 
 
-def sign_in(page: Page, console: str, email: str) -> None:
-    page.goto(f"{console}/account/login/")
-    page.fill("#id_login", email)
-    page.fill("#id_password", PASSWORD)
-    page.click("main button")
-    page.wait_for_url(f"{console}/")
-
-
 def person(browser: Browser, admin: Page, console: str, email: str, role: str) -> Page:
     """Invite somebody, who chooses a password and signs in."""
     admin.goto(f"{console}/users/")
@@ -187,11 +187,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         (folder / "cases.yaml").write_text(CASES)
         with Serving(path) as serving, chromium() as browser:
             ada = browser.new_context().new_page()
-            ada.goto(serving.set_up_link())
-            for name, text in (("email", "ada@example.com"), ("password", PASSWORD), ("again", PASSWORD)):
-                ada.fill(f"#id_{name}", text)
-            ada.click("main button")
-            sign_in(ada, serving.console, "ada@example.com")
+            set_up(ada, serving.set_up_link())
+            sign_in(ada, serving.console)
             bob = person(browser, ada, serving.console, "bob@example.com", "approver")
             ada.goto(f"{serving.console}/tokens/")
             ada.fill("#id_account", "ci")
@@ -359,18 +356,15 @@ PAGES = [
 def test_a_page_is_accessible_and_not_wider_than_a_phone_and_asks_no_other_host(
     site: Site, path: str
 ) -> None:
-    page, asked = site.bob.context.new_page(), list[str]()
-    complaints: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("console", lambda message: complaints.append(message.text))
+    page, watched = site.bob.context.new_page(), Watched()
+    watched.add(page)
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
         page.set_viewport_size({"width": 1280, "height": 800})
         page.goto(site.serving.console + path)
-        found = Axe().run(page)
-        assert found.violations_count == 0, found.generate_report()
+        assert_accessible(page)
         page.set_viewport_size({"width": 360, "height": 800})
-        assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    assert [url for url in asked if not url.startswith(site.serving.console)] == []
-    assert complaints == []
+        assert_fits(page)
+    assert watched.elsewhere(site.serving.console) == []
+    assert watched.complaints == []
     page.close()

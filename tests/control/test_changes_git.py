@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import pytest
 from changing import SCOPE, git
 from control.changing import ADA, BOB, conditions, gather
-from control.test_changes_service import served as served  # noqa: PLC0414 - a fixture
 from lockgate.control.audit.models import Entry
 from lockgate.control.changes import drafts, gate, git_source
 from lockgate.control.changes.errors import NotAllowedError

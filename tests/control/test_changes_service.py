@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from changing import CASES, SCOPE
-from changing import document as gateway
 from control.changing import ADA, BOB, ROOT, begin, conditions, gather, proven, replayed, write
-from lockgate import Gateway
 from lockgate.control.accounts.roles import permissions_of
 from lockgate.control.audit.models import Entry
 from lockgate.control.audit.services import Actor, verify
@@ -19,38 +17,11 @@ from lockgate.control.notify.models import Notification
 from lockgate.control.worker.jobs import Work
 from lockgate.control.worker.running import Worker
 from lockgate.control.worker.tasks import KINDS
-from lockgate.running import Running
-from services import Service
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from control.people import NewUser
-    from pytest_django.fixtures import Settings
-
-
-@pytest.fixture
-def served(tmp_path: Path, settings: Settings) -> Iterator[Path]:
-    """A document that a node serves, with a recording of three calls of two applications."""
-    import httpx  # noqa: PLC0415
-
-    folder = tmp_path / "config"
-    folder.mkdir()
-    path = folder / "gateway.yaml"
-    with Service() as service:
-        path.write_text(gateway(service.url, "shop", "legacy"))
-        (folder / "cases.yaml").write_text(CASES)
-        node = Gateway(path)
-        for name in ("shop", "shop", "legacy"):
-            httpx.get(f"{node.urls['public']}/orders/7", headers={"X-Api-Key": name})
-        node.stop(5.0)
-        state = tmp_path / "state"
-        state.mkdir(mode=0o700)
-        told = settings.LOCKGATE.model_copy(update={"state": state, "recording": folder / "recordings"})
-        settings.LOCKGATE = told
-        Running(admin="127.0.0.1:9", listeners={}, document=str(path), pid=1).write(state)
-        yield path
 
 
 def test_a_change_begins_with_a_copy_of_what_is_served_and_touches_nothing_of_it(served: Path) -> None:

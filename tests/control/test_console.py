@@ -31,7 +31,7 @@ EVERY_PAGE = (
 )
 
 
-CHANGES = ("/changes/", "/rollout/", "/revisions/")
+CHANGES = ("/changes/", "/rollout/", "/revisions/", "/feeds/")
 
 
 def shown(client: Client, path: str, status: int = 200) -> str:
@@ -78,13 +78,36 @@ def test_files_of_pages_come_from_here_and_may_be_kept(admin: User, sign_in: Sig
     [
         (
             "platform_admin",
-            {"/", *CHANGES, "/analytics/", "/alerts/", "/exceptions/", "/audit/", "/users/", "/tokens/"},
+            {
+                "/",
+                *CHANGES,
+                "/analytics/",
+                "/alerts/",
+                "/exceptions/",
+                "/nodes/",
+                "/audit/",
+                "/users/",
+                "/tokens/",
+            },
         ),
         (
             "auditor",
-            {"/", *CHANGES, "/analytics/", "/alerts/", "/exceptions/", "/audit/", "/users/", "/tokens/"},
+            {
+                "/",
+                *CHANGES,
+                "/analytics/",
+                "/alerts/",
+                "/exceptions/",
+                "/nodes/",
+                "/audit/",
+                "/users/",
+                "/tokens/",
+            },
         ),
-        ("security_engineer", {"/", *CHANGES, "/analytics/", "/alerts/", "/exceptions/", "/audit/"}),
+        (
+            "security_engineer",
+            {"/", *CHANGES, "/analytics/", "/alerts/", "/exceptions/", "/nodes/", "/audit/"},
+        ),
         ("api_owner", {"/", *CHANGES, "/analytics/"}),
         ("developer", set()),
     ],
@@ -93,11 +116,20 @@ def test_each_role_sees_its_pages_and_no_others(
     role: str, pages: set[str], new_user: NewUser, sign_in: SignIn
 ) -> None:
     client = sign_in(new_user(role))
-    for path in (*CHANGES, "/analytics/", "/alerts/", "/exceptions/", "/audit/", "/users/", "/tokens/"):
+    for path in (
+        *CHANGES,
+        "/analytics/",
+        "/alerts/",
+        "/exceptions/",
+        "/nodes/",
+        "/audit/",
+        "/users/",
+        "/tokens/",
+    ):
         assert client.get(path).status_code == (200 if path in pages else 403)
     navigation = re.search(r"<nav.*?</nav>", shown(client, "/account/factors/"), re.DOTALL)
     found = set(re.findall(r'<li><a href="([^"]+)"', navigation[0])) if navigation else set()
-    of_other_tests = {"/applications/", "/plans/", "/requests/", "/feedback/", "/channels/"}
+    of_other_tests = {"/applications/", "/plans/", "/owners/", "/requests/", "/feedback/", "/channels/"}
     assert found - of_other_tests == pages
 
 
@@ -108,17 +140,17 @@ def test_each_role_sees_its_pages_and_no_others(
             "platform_admin",
             {
                 "Traffic": ["Overview", "Exceptions", "Analytics", "Alerts"],
-                "Change": ["Changes", "Rollout", "Revisions"],
-                "Access": ["Applications", "Plans", "Requests", "Feedback"],
-                "Run": ["Audit", "Channels", "Users", "Tokens"],
+                "Change": ["Changes", "Rollout", "Revisions", "Feeds"],
+                "Access": ["Applications", "Plans", "API owners", "Requests", "Feedback"],
+                "Run": ["Nodes", "Audit", "Channels", "Users", "Tokens"],
             },
         ),
         (
             "approver",
             {
                 "Traffic": ["Overview", "Exceptions", "Analytics", "Alerts"],
-                "Change": ["Changes", "Rollout", "Revisions"],
-                "Access": ["Applications"],
+                "Change": ["Changes", "Rollout", "Revisions", "Feeds"],
+                "Access": ["Applications", "API owners"],
                 "Run": ["Audit"],
             },
         ),

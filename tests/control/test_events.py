@@ -253,6 +253,13 @@ def test_a_series_has_at_most_a_few_hundred_points(days: float, step: int) -> No
     assert (found.end - found.start) / found.step < 500
 
 
+def test_a_span_that_ends_now_has_what_happened_a_moment_ago() -> None:
+    """Also in the first second of five minutes, whose fraction was once taken away."""
+    now = datetime(2026, 11, 1, 10, 40, 0, 250_000, tzinfo=UTC)
+    assert last("last_24_hours", now).texts[1] == "2026-11-01T10:45:00Z"
+    assert between(now - timedelta(hours=1), now).texts[1] == "2026-11-01T10:45:00Z"
+
+
 def test_spans_that_cannot_be_meant_are_refused() -> None:
     for act, message in (
         (lambda: last("last_year", NOW), "`last_year` is not a time range; there are last_24_hours"),

@@ -27,8 +27,11 @@ FOLDER = "LOCKGATE_FAILURES"
 """The variable that names the folder for the records; without it nothing is written."""
 RECORDS, RESULTS = "records.jsonl", "results.xml"
 
-STAGES = ("check", "test", "replay", "shadow", "canary", "taster", "node", "none")
-"""Where a failure can be stopped, earliest first; `none` stops nothing."""
+STAGES = ("check", "test", "replay", "shadow", "canary", "taster", "node", "nodes", "control", "none")
+"""Where a failure can be stopped, earliest first; `none` stops nothing.
+
+`nodes` are those of a cluster, one after the other; `control` is what answers them.
+"""
 
 CLASSES = {
     "F1": "a regular expression or payload that never ends",
@@ -55,8 +58,6 @@ CLASSES = {
     "F22": "errors that make more work than answers",
     "F23": "a check that can be attacked",
 }
-NOT_YET = {"F14": "no control plane yet"}
-"""Why a class has no test: what it is about does not exist."""
 BEGIN, END = "<!-- make failures -->", "<!-- end -->"
 PAGE = Path(__file__).parents[2] / "docs" / "guide" / "failures.md"
 
@@ -159,7 +160,7 @@ class Row:
             return f"{self.failed} of {self.tests} tests failed"
         stages = {record.stage for record in self.records} - {"none"}
         if not stages:
-            return NOT_YET.get(self.id, "not covered")
+            return "not covered"
         where = ", ".join(stage for stage in STAGES if stage in stages)
         return f"{where}; not everywhere" if self.gaps else where
 

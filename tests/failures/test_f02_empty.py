@@ -35,6 +35,8 @@ TAKEN = {
     r".*\.policies\.\d+\.(request|response|query) \{\}": "changes nothing, and refuses nobody less",
     r".*\.policies\.\d+\.json(\..+)? .*": ANY_JSON,
     r".*\.claims\.\w+ .*": ANY_JSON,
+    r".*\.prompt\.variables\.\w+ \{\}": "a variable that must be sent, with the bounds that are documented",
+    r".*\.prompt\.variables\.\w+\.default \"\"": "a value that is nothing where nobody sends one",
     r".*\.aggregate\.\w+\.default(\.\w+)? .*": ANY_JSON,
 }
 """What is empty and taken all the same, with the reason."""

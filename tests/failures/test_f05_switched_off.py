@@ -221,6 +221,7 @@ WITHOUT_REFERENCE = {
     "headers",
     "respond",
     "cache",
+    "model_cache",
     "response_headers",
     "prompt_guard",
     "redact_prompt",

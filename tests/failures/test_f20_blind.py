@@ -113,9 +113,12 @@ def test_failures_that_are_all_refusals_of_the_service_are_not_taken_for_health(
 
 def lost(scene: Scene, refusal: str) -> Path:
     """A candidate under which the service is asked for what it does not have."""
-    scene.service.reply = lambda request: (
-        answer("gone", refusal) if request.path.startswith("/lost") else answer("ok")
-    )
+    return answering(scene, answer("gone", refusal))
+
+
+def answering(scene: Scene, lost: bytes) -> Path:
+    """A candidate under which the service answers so."""
+    scene.service.reply = lambda request: lost if request.path.startswith("/lost") else answer("ok")
     moved = f"{KEY}, {{ id: lost, kind: rewrite, prefix: {{ from: /orders, to: /lost }} }}"
     return scene.next(scene.text(policies=moved))
 
@@ -166,10 +169,36 @@ def not_found(one: Answered) -> bool:
     return one.status == 404
 
 
+OF_GRPC = b"HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\n"
+TOLD_AT_THE_END = {
+    "grpc in its trailers": OF_GRPC
+    + b"Trailer: grpc-status\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ngone\r\n0\r\ngrpc-status: 13\r\n\r\n",
+    "grpc in its head": OF_GRPC + b"grpc-status: 14\r\nContent-Length: 0\r\n\r\n",
+    "an answer that breaks off": b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 9\r\n\r\ngone",
+}
+
+
+@pytest.mark.parametrize("how", TOLD_AT_THE_END)
+def test_a_service_that_says_after_its_200_that_it_failed_takes_the_canary_back(
+    scene: Scene, how: str, failure_report: FailureReport
+) -> None:
+    with (
+        scene.serve() as gateway,
+        Load(f"{gateway.urls['public']}/orders/7", good=lambda one: one.text == "ok") as load,
+    ):
+        candidate = answering(scene, TOLD_AT_THE_END[how])
+        status = gateway.rollout(candidate, plan=watchful(20)).wait(seconds=60)
+        load.more(10)
+    assert status.rolled_back, status.why
+    assert "server_error" in status.canary.bad
+    assert 0 < len(load.bad) <= 0.4 * len(load.answers)
+    failure_report(stage="canary", bad=len(load.bad), seconds=back_after(status))
+
+
 def test_an_error_that_only_a_body_tells_of_is_said_to_be_unseen(
     scene: Scene, failure_report: FailureReport
 ) -> None:
-    """No answer is read: what a service does not say with its status, the gateway cannot know."""
+    """No answer is read: what is said neither with a status nor by breaking off, nobody knows."""
     with (
         scene.serve() as gateway,
         Load(f"{gateway.urls['public']}/orders/7", good=lambda one: one.text == "ok") as load,
@@ -185,6 +214,7 @@ def test_an_error_that_only_a_body_tells_of_is_said_to_be_unseen(
         bad=len(load.bad),
         seconds=load.seconds,
         human=1,
-        gap="a service's 200 with an error inside does not count against a canary, since no answer is read: "
-        "only the cap bounds whom it reaches, until a person ends it; let the service say it with its status",
+        gap="a service's 200 with an error in its body does not count against a canary, since no body is "
+        "read: only the cap bounds whom it reaches, until a person ends it; let the service say it in its "
+        "status",
     )

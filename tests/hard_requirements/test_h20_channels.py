@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING
 import pytest
 from certificates import Authority
 from lockgate.control.notify import outbound
-from lockgate.control.notify.outbound import RefusedError, UnreachableError, check_url, post
+from lockgate.control.notify.outbound import (
+    RefusedError,
+    TooLargeError,
+    UnreachableError,
+    check_url,
+    fetch,
+    post,
+)
 from services import Service, answer
 
 if TYPE_CHECKING:
@@ -174,3 +181,25 @@ def test_an_answer_that_never_comes_is_not_waited_for(monkeypatch: pytest.Monkey
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
         with pytest.raises(UnreachableError, match="no answer within"):
             post(url, body=b"", headers=NO_HEADERS, allowed=LOOPBACK)
+
+
+def test_what_is_fetched_goes_through_the_same_guard(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = resolving(monkeypatch, "169.254.169.254", "93.184.216.34 10.0.0.1")
+    for _ in range(2):
+        with pytest.raises(RefusedError, match="is not of the world outside"):
+            fetch("https://feeds.example.com/threats.json", most=100)
+    assert asked == ["feeds.example.com"] * 2
+    with pytest.raises(RefusedError, match="is not of the world outside"):
+        fetch("https://[::ffff:127.0.0.1]/threats.json", most=100)
+
+
+def test_what_is_fetched_is_bounded_and_led_nowhere_else() -> None:
+    elsewhere = answer(b"", "302 Found", Location="http://169.254.169.254/latest/meta-data/")
+    said = {"/large": answer(b"x" * 101), "/there": elsewhere}
+    with Service(lambda request: said.get(request.path, answer(b"y" * 100))) as service:
+        found = fetch(f"{service.url}/small", most=100, allowed=LOOPBACK)
+        assert (found.status, found.body) == (200, b"y" * 100)
+        with pytest.raises(TooLargeError, match="more than 100 bytes"):
+            fetch(f"{service.url}/large", most=100, allowed=LOOPBACK)
+        assert fetch(f"{service.url}/there", most=100, allowed=LOOPBACK).status == 302
+        assert len(service.requests) == 3

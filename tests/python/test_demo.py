@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import queue
 import re
 import shlex
 import shutil
@@ -18,6 +19,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -27,6 +29,7 @@ from rich.console import Console
 
 from examples.shop import view
 from examples.shop.board import NOBODY, Board, reasons
+from examples.shop.people import People, people
 from examples.shop.shop import APPLICATIONS, WITH_KEYS, fill
 from examples.shop.traffic import calls
 
@@ -35,7 +38,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "examples" / "shop" / "gateway.yaml"
-PATIENCE = 60.0
+PATIENCE = 180.0
 
 SHOWN = {
     "400 json_limits.refused",
@@ -258,6 +261,20 @@ def test_who_kills_the_demo_leaves_no_process_behind() -> None:
                 assert time.monotonic() < end, f"{urls[0]} is still served"
             except httpx.HTTPError:
                 urls.pop(0)
+
+
+def test_an_interrupt_while_the_sample_people_are_made_leaves_nobody_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Interrupted(queue.SimpleQueue[str | None]):
+        def get(self, *_: object) -> str | None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("examples.shop.people.queue.SimpleQueue", Interrupted)
+    served = SimpleNamespace(state=tmp_path, console="http://127.0.0.1:1")
+    with pytest.raises(KeyboardInterrupt):
+        People(served, tmp_path, people())  # type: ignore[arg-type]
+    assert "people" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_a_port_that_is_taken_is_named_with_what_to_do() -> None:

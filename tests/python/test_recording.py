@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import httpx
 import lockgate
 import pytest
+from services import Service, answer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,6 +92,38 @@ def test_people_list_filter_show_and_count(recording: Path, run: Run) -> None:
         "outcome": "api_key.missing",
         "requests": 1,
     } in json.loads(counted.stdout)
+
+
+def test_what_an_answer_says_at_its_end_is_recorded(tmp_path: Path, run: Run) -> None:
+    of_grpc = b"HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\nTransfer-Encoding: chunked\r\n\r\n"
+    broken = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 9\r\n\r\nfew"
+    answers = {"/grpc": of_grpc + b"2\r\nok\r\n0\r\ngrpc-status: 5\r\n\r\n", "/short": broken}
+    document = tmp_path / "gateway.yaml"
+    with Service(reply=lambda request: answers.get(request.path, answer())) as service:
+        document.write_text(
+            f"""lockgate: 1
+purposes: optional
+admin: {{ bind: "127.0.0.1:0" }}
+listeners: {{ public: {{ bind: "127.0.0.1:0" }} }}
+recording: {{ directory: rec }}
+upstreams: {{ service: {{ targets: ["{service.url}"] }} }}
+apis: {{ any: {{ versions: {{ v1: {{ base: /, upstream: service }} }} }} }}
+{ONE_CORE}"""
+        )
+        with lockgate.Gateway(document) as gateway:
+            url = gateway.urls["public"]
+            assert httpx.get(f"{url}/grpc").text == "ok"
+            with pytest.raises(httpx.RemoteProtocolError):
+                httpx.get(f"{url}/short")
+            httpx.get(url)
+    rpc, short, whole = lockgate.Recording(tmp_path / "rec")
+    assert [(one.status, one.grpc_status, one.broke_off) for one in (rpc, short, whole)] == [
+        (200, 5, False),
+        (200, None, True),
+        (200, None, False),
+    ]
+    assert "status       200, 5 of gRPC\n" in run("recording", "show", tmp_path / "rec", rpc.id).stdout
+    assert "status       200, and broke off\n" in run("recording", "show", tmp_path / "rec", short.id).stdout
 
 
 def test_what_cannot_be_read_is_said(recording: Path, tmp_path: Path, run: Run) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from lockgate.audit.checkpoint import Checkpoint, checkpoint
+from lockgate.audit.checkpoint import Checkpoint
 from lockgate.audit.entry import AuditEntry
 from lockgate.audit.identity import someone
 from lockgate.audit.log import AuditError, Log, append, entries, write
 from lockgate.audit.verify import Fault, Verification, verify
+from lockgate.audit.vouch import checkpoint
 
 __all__ = [
     "AuditEntry",

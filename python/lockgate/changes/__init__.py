@@ -11,6 +11,7 @@ from lockgate.changes.change import FILE, Change, ChangeFile, schema
 from lockgate.changes.evidence import Evidence, StepStatus
 from lockgate.changes.gate import ChangeStatus, approve, run, status
 from lockgate.changes.git import GitError
+from lockgate.changes.owners import ApiApproval, read_owners
 from lockgate.changes.rollout import Began, GateError, begin, note_end
 from lockgate.changes.scaffold import BeginError, new, rebase
 from lockgate.changes.steps import STEPS, Outcome
@@ -18,6 +19,7 @@ from lockgate.changes.steps import STEPS, Outcome
 __all__ = [
     "FILE",
     "STEPS",
+    "ApiApproval",
     "Approval",
     "ApprovalStatus",
     "Began",
@@ -35,6 +37,7 @@ __all__ = [
     "begin",
     "new",
     "note_end",
+    "read_owners",
     "rebase",
     "run",
     "schema",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import ConfigDict, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from lockgate.audit.identity import account, machine, same
 from lockgate.changes.evidence import write
@@ -63,6 +63,8 @@ class ApprovalStatus(Model):
     condition: Literal["holds", "missing", "stale", "refused"]
     says: str
     who: str | None = None
+    people: list[str] = Field(default_factory=list)
+    """Everybody whose approval holds."""
 
     @property
     def holds(self) -> bool:
@@ -131,7 +133,11 @@ def _read(path: Path) -> Approval | None:
 
 
 def assess_approval(
-    change: Change, now: Covers, approvers: Path | None, owners: Iterable[str] = ()
+    change: Change,
+    now: Covers,
+    approvers: Path | None,
+    owners: Iterable[str] = (),
+    wrote: Iterable[str] = (),
 ) -> ApprovalStatus:
     """What the approvals of a change are worth now.
 
@@ -139,7 +145,8 @@ def assess_approval(
         change: The change.
         now: What an approval given now would cover.
         approvers: The folder with the public keys of those who may approve; without it, names are believed.
-        owners: Who has to be among those who approved, unless they are the author.
+        owners: Who has to be among those who approved, unless they wrote it.
+        wrote: Who wrote a part of it beside the author.
     """
     found = [_assess(change, path, now, approvers) for path in _files(change)]
     if not found:
@@ -147,15 +154,13 @@ def assess_approval(
     holding = [one for one in found if one.holds]
     if not holding:
         return found[-1].model_copy(update={"says": "; ".join(one.says for one in found)})
-    absent = [
-        owner
-        for owner in owners
-        if not same(owner, change.file.author) and not any(same(owner, str(one.who)) for one in holding)
-    ]
+    people, authors = [str(one.who) for one in holding], [change.file.author, *wrote]
+    absent = [owner for owner in owners if not any(same(owner, who) for who in (*authors, *people))]
     if absent:
         says = f"`{absent[0]}`, who answers for a policy that changes, has not approved it"
-        return ApprovalStatus(condition="missing", says=says, who=holding[0].who)
-    return holding[0].model_copy(update={"says": "; ".join(one.says for one in holding)})
+        return ApprovalStatus(condition="missing", says=says, who=people[0], people=people)
+    says = "; ".join(one.says for one in holding)
+    return holding[0].model_copy(update={"says": says, "people": people})
 
 
 def _assess(change: Change, path: Path, now: Covers, approvers: Path | None) -> ApprovalStatus:

@@ -15,6 +15,7 @@ from lockgate.changes.approval import (
     write_approval,
 )
 from lockgate.changes.evidence import StepStatus, assess, gather, path_of, write
+from lockgate.changes.owners import ApiApproval, touched, wanted
 from lockgate.changes.pair import pair
 from lockgate.changes.steps import STEPS, Name
 from lockgate.documents import diff
@@ -23,7 +24,7 @@ from lockgate.replays import Replay
 from lockgate.rollout import MOST_OF_EVERYBODY, MOST_OF_NAMED, Allowance, Expectation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -40,6 +41,8 @@ class ChangeStatus(Model):
     candidate: str | None
     steps: list[StepStatus]
     approval: ApprovalStatus
+    apis: list[ApiApproval]
+    """The APIs with owners that it touches, and which of them approved."""
     expired: bool
     differences: list[Difference]
     """What it does to which route."""
@@ -57,9 +60,14 @@ class ChangeStatus(Model):
         return all(step.holds for step in self.steps)
 
     @property
+    def approved(self) -> bool:
+        """Whether everybody has approved it whose approval it needs."""
+        return self.approval.holds and all(one.by for one in self.apis)
+
+    @property
     def ready(self) -> bool:
         """Whether it may be rolled out."""
-        return self.proven and self.approval.holds and not self.expired
+        return self.proven and self.approved and not self.expired
 
     @property
     def exit_code(self) -> int:
@@ -75,25 +83,40 @@ class ChangeStatus(Model):
         """What it lacks, one sentence each."""
         steps = [f"{step.step}: {step.condition}: {step.says}" for step in self.steps if not step.holds]
         approval = [] if self.approval.holds else [f"approval: {self.approval.says}"]
+        approval += [f"approval: {one.says}" for one in self.apis if one.by is None]
         expired = ["its last day is over; write a later `expires`"] if self.expired else []
         return [*steps, *approval, *expired]
 
 
-def status(change: Change, *, approvers: str | Path | None = None) -> ChangeStatus:
+def status(
+    change: Change,
+    *,
+    approvers: str | Path | None = None,
+    owners: Mapping[str, Sequence[str]] | None = None,
+    wrote: Sequence[str] = (),
+) -> ChangeStatus:
     """What a change has and what it lacks. Nothing is run.
 
     Args:
         change: The change.
         approvers: The folder with the public keys of those who may approve; without it, names are believed.
+        owners: The owners of APIs who may approve, by API; an API that is not there has none.
+        wrote: Who wrote a part of it beside the author, as far as that is known.
 
     Raises:
         GitError: A revision cannot be read.
     """
     with pair(change) as documents:
-        return status_of(change, documents, approvers)
+        return status_of(change, documents, approvers, owners, wrote)
 
 
-def status_of(change: Change, documents: Pair, approvers: str | Path | None = None) -> ChangeStatus:
+def status_of(
+    change: Change,
+    documents: Pair,
+    approvers: str | Path | None = None,
+    owners: Mapping[str, Sequence[str]] | None = None,
+    wrote: Sequence[str] = (),
+) -> ChangeStatus:
     """The same, of documents that are on the disk."""
     assessed = [assess(change, step, documents) for step in STEPS]
     steps = [step for step, _ in assessed]
@@ -103,22 +126,25 @@ def status_of(change: Change, documents: Pair, approvers: str | Path | None = No
         change,
         covered(change, documents, hashes),
         Path(approvers) if approvers else None,
-        owners(differences),
+        answerable(differences),
+        wrote,
     )
     replayed = next((report for _, report in assessed if isinstance(report, Replay)), None)
+    effects = touched(documents, differences, replayed) if owners else {}
     return ChangeStatus(
         name=change.name,
         base=documents.base_id,
         candidate=documents.candidate_id,
         steps=steps,
         approval=approval,
+        apis=wanted(effects, owners or {}, change.file.author, approval.people),
         expired=change.expired(),
         differences=differences,
         expect=change.file.rollout.expect or (shown(replayed) if replayed else Expectation()),
     )
 
 
-def owners(differences: Iterable[Difference]) -> list[str]:
+def answerable(differences: Iterable[Difference]) -> list[str]:
     """The people who answer for policies that change: owners that are e-mail addresses, not teams."""
     named = (
         (said.get("purpose") or {}).get("owner", "")

@@ -14,7 +14,7 @@ from lockgate.documents import diff
 from lockgate.rollout import Expectation, GuardSettings, RolloutStatus, asked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from lockgate.changes.change import Change
@@ -65,11 +65,14 @@ def begin(
     who: str,
     admin: AdminClient,
     approvers: str | Path | None = None,
+    owners: Mapping[str, Sequence[str]] | None = None,
+    wrote: Sequence[str] = (),
     break_glass: str | None = None,
 ) -> Began:
     """Begin the rollout of a change.
 
-    Every step must hold, somebody else must have approved, and the gateway must serve the base. A break-glass
+    Every step must hold, somebody else must have approved and so must owners of the APIs that it touches, and
+    the gateway must serve the base. A break-glass
     skips these, and neither the check of the candidate nor the canary. The audit log knows of it before the
     gateway does.
 
@@ -79,6 +82,8 @@ def begin(
         who: Who begins it.
         admin: The gateway.
         approvers: The folder with the public keys of those who may approve.
+        owners: The owners of APIs who may approve, by API.
+        wrote: Who wrote a part of it beside the author, as far as that is known.
         break_glass: The reason to go without evidence.
 
     Raises:
@@ -88,7 +93,7 @@ def begin(
         GitError: A revision cannot be read.
     """
     with _standing(change) as documents:
-        now = status_of(change, documents, approvers)
+        now = status_of(change, documents, approvers, owners, wrote)
         live = None if break_glass is None and now.lacks else str(admin.stats()["revision"])
         lacks = now.lacks + (_not_live(now, live) if live else [])
         record: dict[str, Any] = {

@@ -15,9 +15,12 @@ from lockgate.cli import (
     block,
     cases,
     change,
+    control,
     directory,
     documents,
+    feed,
     keys,
+    node,
     recording,
     reload,
     replay,
@@ -66,10 +69,12 @@ app.command()(documents.policies)
 app.command()(run.run)
 app.command()(ai.ai)
 app.command()(serve.serve)
+app.command()(node.node)
 app.command()(reload.reload)
 app.command()(state.rollback)
 app.command()(state.generations)
 app.add_typer(accounts.app, name="accounts")
+app.add_typer(control.app, name="control")
 app.add_typer(directory.app, name="directory")
 app.add_typer(block.app, name="block")
 app.add_typer(keys.app, name="keys")
@@ -78,6 +83,7 @@ app.add_typer(recording.app, name="recording")
 app.add_typer(rollout.app, name="rollout")
 app.add_typer(change.app, name="change")
 app.add_typer(audit.app, name="audit")
+app.add_typer(feed.app, name="feed")
 
 
 def main() -> None:

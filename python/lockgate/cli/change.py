@@ -47,6 +47,7 @@ app = typer.Typer(
 
 AUDIT_FILE = "audit.jsonl"
 APPROVERS = "LOCKGATE_APPROVERS"
+OWNERS = "LOCKGATE_OWNERS"
 
 
 class StepName(StrEnum):
@@ -77,6 +78,13 @@ Approvers = Annotated[
     typer.Option(
         help="A folder with the public key of each person who may approve, NAME.pem; by default "
         "LOCKGATE_APPROVERS. Without one, names are believed."
+    ),
+]
+Owners = Annotated[
+    Path | None,
+    typer.Option(
+        help="A file that says who owns which API; by default LOCKGATE_OWNERS. A change that touches one of "
+        "them needs the approval of an owner who did not write it."
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -173,7 +181,9 @@ def run(
 
 
 @app.command()
-def status(folder: Folder, *, approvers: Approvers = None, as_json: Json = False) -> None:
+def status(
+    folder: Folder, *, approvers: Approvers = None, owners: Owners = None, as_json: Json = False
+) -> None:
     """Show what a change has and what it lacks. Nothing is run or written.
 
     Exit code 0: it may be rolled out; 1: a step blocks; 2: a file cannot be used; 3: evidence or approval is
@@ -181,7 +191,7 @@ def status(folder: Folder, *, approvers: Approvers = None, as_json: Json = False
     """
     change = _read(folder)
     with _said():
-        now = changes.status(change, approvers=_approvers(approvers))
+        now = changes.status(change, approvers=_approvers(approvers), owners=_owners(owners))
     if as_json:
         whole = now.model_dump(mode="json") | {"ready": now.ready, "lacks": now.lacks}
         write(json.dumps(whole, indent=2, ensure_ascii=False))
@@ -202,6 +212,7 @@ def approve(
     *,
     why: Annotated[str | None, typer.Option(help="What is to be said with it.")] = None,
     sign: Annotated[Path | None, typer.Option(help="Sign it with this Ed25519 key, PEM.")] = None,
+    owners: Owners = None,
     who: Who = None,
     log: Log = None,
 ) -> None:
@@ -213,11 +224,15 @@ def approve(
     name = _who(who, "who approves")
     with _said():
         key = private_key(sign) if sign else None
-        now, approval = changes.approve(change, log=_log(log, folder), who=name, why=why, key=key)
+        _, approval = changes.approve(change, log=_log(log, folder), who=name, why=why, key=key)
+        now = changes.status(change, owners=_owners(owners))
     show_facts(change, now)
-    show_table(now.model_copy(update={"approval": changes.status(change).approval}))
+    show_table(now)
     out.print(f"approved by {approval.who}", markup=False, style="green")
-    show_next("rollout", folder)
+    if now.ready:
+        show_next("rollout", folder)
+    else:
+        show_next("approve", folder, then="for an owner of each API that is missing")
 
 
 @app.command()
@@ -274,6 +289,7 @@ def roll_out(
     ] = False,
     reason: Annotated[str | None, typer.Option(help="Why the glass is broken, in a sentence.")] = None,
     approvers: Approvers = None,
+    owners: Owners = None,
     watch: Annotated[bool, typer.Option("--watch", help="Stay and show it until it ends.")] = False,
     as_json: Json = False,
     who: Who = None,
@@ -303,6 +319,7 @@ def roll_out(
                 who=name,
                 admin=AdminClient(admin),
                 approvers=_approvers(approvers),
+                owners=_owners(owners),
                 break_glass=reason,
             )
         except changes.GateError as error:
@@ -374,6 +391,12 @@ def _approvers(named: Path | None) -> Path | None:
     if folder is not None and not folder.is_dir():
         fail(f"{folder} is no folder; put the public key of each person who may approve there, as NAME.pem")
     return folder
+
+
+def _owners(named: Path | None) -> dict[str, tuple[str, ...]]:
+    variable = os.environ.get(OWNERS)
+    file = named or (Path(variable) if variable else None)
+    return changes.read_owners(file) if file is not None else {}
 
 
 def _refuse(error: changes.GateError, folder: Path) -> NoReturn:

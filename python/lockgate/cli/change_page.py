@@ -126,6 +126,10 @@ def show_table(now: ChangeStatus) -> None:
     """Print what each step has and what it lacks."""
     rows: list[Iterable[str]] = [(step.step, step.condition, visible(step.says)) for step in now.steps]
     rows.append(("approval", now.approval.condition, visible(now.approval.says)))
+    rows += [
+        (f"owner of {one.api}", "holds" if one.by else "missing", visible(one.by or one.says))
+        for one in now.apis
+    ]
     columns(("step", "evidence", "what it says"), *rows)
 
 

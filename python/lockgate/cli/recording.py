@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lockgate.cli.options import time_of
-from lockgate.cli.output import columns, err, fail, out, write
+from lockgate.cli.output import columns, err, fail, out, visible, write
 from lockgate.recording import Recording
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def show(
         ("application", event.application),
         ("subject", event.subject),
         ("decision", f"{event.decision} {event.code or ''}".strip()),
-        ("status", str(event.status)),
+        ("status", _status(event)),
         ("upstream", " at ".join(filter(None, (event.upstream, event.target))) or None),
         ("tries", str(event.tries) if event.tries else None),
         ("latency", f"{event.latency_us / 1000:.3f} ms, {event.upstream_us / 1000:.3f} ms of it upstream"),
@@ -134,6 +134,12 @@ def show(
         out.print(f"{'claims':<12} {json.dumps(event.claims)}", markup=False)
     if event.body is not None:
         out.print(f"{'body':<12} {event.body}{' …' if event.body_truncated else ''}", markup=False)
+    asked = event.prompt.words if event.prompt else None
+    for what, words in (("asked", asked), ("answered", event.answer)):
+        for said in words.said if words else []:
+            out.print(f"{what:<12} {said.by}: {visible(said.text)}", markup=False)
+        if words and words.cut:
+            out.print(f"{what:<12} …", markup=False)
     if event.verdicts:
         heading = ("policy", "kind", "declared at", "verdict", "reason")
         rows = [
@@ -168,12 +174,20 @@ def summary(folder: Folder, *, as_json: Json = False) -> None:
     _warn(recording)
 
 
+def _status(event: Event) -> str:
+    """What the answer said of itself, to its end."""
+    of_grpc = f", {event.grpc_status} of gRPC" if event.grpc_status is not None else ""
+    return f"{event.status}{of_grpc}{', and broke off' if event.broke_off else ''}"
+
+
 def _model(call: ModelCall | None) -> str | None:
     if call is None:
         return None
     asked = call.model
     if call.provider:
         asked = f"{asked}, answered by {call.provider} {call.provider_model or ''}".rstrip()
+    if call.from_cache:
+        return f"{asked}, from the cache"
     told = ((call.input_tokens, "tokens in"), (call.output_tokens, "tokens out"))
     took = [f"{count} {what}" for count, what in told if count is not None]
     if call.cost is not None:

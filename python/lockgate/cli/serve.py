@@ -27,6 +27,7 @@ from lockgate.control.configuration import (
     ConfigurationError,
     ControlSettings,
     GitSource,
+    Pace,
     caller_url,
     network,
 )
@@ -89,6 +90,15 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    countries: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            envvar="LOCKGATE_CONTROL_COUNTRIES",
+            help="A MaxMind DB file that says in which country an address is; alerts tell of new ones then.",
+            show_default=False,
+        ),
+    ] = None,
     git: Annotated[
         str | None,
         typer.Option(
@@ -98,6 +108,14 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    pace: Annotated[
+        str,
+        typer.Option(
+            metavar="PERCENT/SECONDS/SECONDS",
+            help="How other nodes follow this one: how many at a time, and how long each must have served a "
+            "revision, and a directory, without harm.",
+        ),
+    ] = "25/60/5",
     trust: Trust = None,
     bake: Bake = 60.0,
     bake_requests: BakeRequests = 1,
@@ -139,6 +157,8 @@ def serve(
             git=GitSource.read(git) if git else None,
             open_catalogue=open_catalogue,
             gateway_url=caller_url(gateway_url or ""),
+            countries=countries and countries.absolute(),
+            pace=Pace.read(pace),
         )
         settings.check()
         check_environment()

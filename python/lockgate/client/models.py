@@ -156,6 +156,23 @@ class BlockOut(Told):
     alert: int | None
 
 
+class BudgetOut(Told):
+    """What one caller has used of a budget or a limit of tokens, as recorded calls tell."""
+
+    policy: str
+    kind: str
+    origin: str
+    mode: str
+    by: str
+    caller: str
+    used: int
+    limit: int | None
+    left: int
+    unknown: int
+    start: str
+    end: str
+
+
 class ChangeDetail(Told):
     """A change with what it has and what it lacks."""
 
@@ -192,6 +209,19 @@ class ChannelChange(Told):
 
     topics: list[str] | None = None
     enabled: bool | None = None
+
+
+class ChannelDelivery(Told):
+    """A message on its way to a channel, or what became of it."""
+
+    id: int
+    kind: str
+    title: str
+    state: str
+    attempts: int
+    result: str
+    created_at: datetime
+    ended_at: datetime | None
 
 
 class ChannelOut(Told):
@@ -256,7 +286,7 @@ class Decision(Told):
 class Deliveries(Told):
     """A page of deliveries, newest first; `next` asks for the page after it."""
 
-    deliveries: list[DeliveryOut]
+    deliveries: list[ChannelDelivery]
     next: int | None
 
 
@@ -346,6 +376,65 @@ class Exceptions(Told):
     next: str | None
 
 
+class FeedChange(Told):
+    """What to change; what is left out stays."""
+
+    source: str | None = None
+    owner: str | None = None
+    mode: str | None = None
+    at_most: int | None = None
+    at_least: int | None = None
+    every_minutes: int | None = None
+    is_automatic: bool | None = None
+    is_on: bool | None = None
+    why: str = ""
+
+
+class FeedDetail(Told):
+    """A feed with what it brought, the newest first."""
+
+    feed: FeedOut
+    fetches: list[FetchOut]
+
+
+class FeedOut(Told):
+    """A feed, and how it stands."""
+
+    name: str
+    source: str
+    public_key: str
+    kind: str
+    owner: str
+    mode: str
+    at_most: int
+    at_least: int
+    every_minutes: int
+    is_automatic: bool
+    is_on: bool
+    set_by: str
+    sequence: int
+    expires_at: datetime | None
+    fetched_at: datetime | None
+    next_at: datetime
+    is_failing: bool
+    says: str
+    change: str
+    waits: str
+    agreed: list[str]
+
+
+class FetchOut(Told):
+    """A look at a feed that brought something, or was refused."""
+
+    at: datetime
+    sequence: int | None
+    is_refused: bool
+    says: str
+    change: str
+    added: list[str]
+    removed: list[str]
+
+
 class GatherIn(Told):
     """What to gather."""
 
@@ -383,6 +472,19 @@ class JobOut(Told):
     progress: float
     now: str
     error: str
+
+
+class LoadOut(Told):
+    """Requests of nodes, since this control plane started."""
+
+    at_once: int
+    peak: int
+    most: int
+    waiting: int
+    enrolling: int
+    uploads: int
+    answered: int
+    turned_away: int
 
 
 class Made(Told):
@@ -431,11 +533,85 @@ class NewChannel(Told):
     routing_key: str = ""
 
 
+class NewFeed(Told):
+    """A feed to set up."""
+
+    name: str
+    source: str
+    kind: str
+    public_key: str
+    owner: str
+    mode: str = "shadow"
+    at_most: int = 0
+    at_least: int = 1000
+    every_minutes: int = 60
+    is_automatic: bool = False
+    is_on: bool = True
+
+
+class NewNode(Told):
+    """What the new node is called."""
+
+    name: str
+
+
 class Node(Told):
     """What the node says of itself; `stats` is absent while it does not answer."""
 
     listeners: dict[str, str]
     stats: dict[str, Any] | None
+
+
+class NodeOut(Told):
+    """A node. `wanted` is the number of the revision that it is to serve; the first node has none."""
+
+    name: str
+    is_first: bool
+    health: str
+    revision: str
+    generation: int | None
+    wanted: int | None
+    directory: int
+    refused: RefusedOut | None
+    seen_at: datetime | None
+    address: str
+    version: str
+    enrolled_at: datetime
+    enrolled_by: str
+
+
+class NodeToken(Told):
+    """The token, which is shown now and never again, and when it expires."""
+
+    token: str
+    expires_in: int
+
+
+class NodesOut(Told):
+    """Every node, what was published last, and how busy nodes keep the control plane."""
+
+    nodes: list[NodeOut]
+    publications: list[PublicationOut]
+    load: LoadOut
+
+
+class OwnedOut(Told):
+    """An API with its owners."""
+
+    api: str
+    title: str
+    is_served: bool
+    users: list[str]
+    teams: list[str]
+    approvers: list[str]
+
+
+class OwnersIn(Told):
+    """Who owns an API from now on, in the place of those before; nobody when both are empty."""
+
+    users: list[str] | None = None
+    teams: list[str] | None = None
+    why: str = ""
 
 
 class PlanChange(Told):
@@ -519,12 +695,47 @@ class PreviewOut(Told):
     in_words: str
 
 
+class PublicationOut(Told):
+    """Something that nodes take one after the other. `content` is the id of a revision."""
+
+    kind: str
+    number: int
+    content: str
+    state: str
+    why: str
+    made_at: datetime
+    ended_at: datetime | None
+    given: int
+    took: int
+
+
 class QueryOut(Told):
     """A named query."""
 
     name: str
     what: str
     parameters: list[str]
+
+
+class Reason(Told):
+    """Why, for those who look later."""
+
+    why: str
+
+
+class RefusedOut(Told):
+    """What a node was given and does not take."""
+
+    what: str
+    number: int
+    reason: str
+    message: str
+
+
+class Removed(Told):
+    """What is left of a feed that was removed."""
+
+    left: str
 
 
 class ResetLink(Told):
@@ -645,6 +856,13 @@ class TextIn(Told):
     """A text."""
 
     text: str
+
+
+class ThreadAnswer(Told):
+    """An answer, and how the thread stands with it: `answered`, `planned`, `solved` or `declined`."""
+
+    text: str
+    state: str = ""
 
 
 class ThreadOut(Told):

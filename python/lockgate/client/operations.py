@@ -265,6 +265,14 @@ class Analytics:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
+    def list_budgets(self) -> list[models.BudgetOut]:
+        """Budgets and limits of tokens now, each with who has used what of it, the nearest to its end first.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(list[models.BudgetOut], "GET", "/api/v1/analytics/budgets")
+
     def queries(self) -> list[models.QueryOut]:
         """The named queries and what each takes.
 
@@ -939,14 +947,14 @@ class Channels:
         """
         self._transport.tell("DELETE", f"/api/v1/channels/{quote(str(channel_id), safe='')}")
 
-    def try_channel(self, channel_id: int) -> models.DeliveryOut:
+    def try_channel(self, channel_id: int) -> models.ChannelDelivery:
         """Send a channel a test. Its delivery tells within seconds how that went.
 
         Raises:
             ClientError: Nothing came of it.
         """
         return self._transport.ask(
-            models.DeliveryOut, "POST", f"/api/v1/channels/{quote(str(channel_id), safe='')}/test"
+            models.ChannelDelivery, "POST", f"/api/v1/channels/{quote(str(channel_id), safe='')}/test"
         )
 
     def rotate_secret(self, channel_id: int) -> models.Secret:
@@ -976,7 +984,7 @@ class Channels:
 
     def iter_channel_deliveries(
         self, channel_id: int, *, limit: int | Omitted = OMITTED
-    ) -> Iterator[models.DeliveryOut]:
+    ) -> Iterator[models.ChannelDelivery]:
         """Every one of `channel_deliveries`, a page at a time.
 
         Raises:
@@ -989,6 +997,231 @@ class Channels:
             if page.next is None:
                 return
             before = page.next
+
+
+class Feeds:
+    """What is about feeds."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def feeds(self) -> list[models.FeedOut]:
+        """Every feed.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(list[models.FeedOut], "GET", "/api/v1/feeds")
+
+    def make(
+        self,
+        *,
+        name: str,
+        source: str,
+        kind: str,
+        public_key: str,
+        owner: str,
+        mode: str | Omitted = OMITTED,
+        at_most: int | Omitted = OMITTED,
+        at_least: int | Omitted = OMITTED,
+        every_minutes: int | Omitted = OMITTED,
+        is_automatic: bool | Omitted = OMITTED,
+        is_on: bool | Omitted = OMITTED,
+    ) -> models.FeedOut:
+        """Set up a feed. It is fetched within seconds.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(
+            models.FeedOut,
+            "POST",
+            "/api/v1/feeds",
+            body={
+                "name": name,
+                "source": source,
+                "kind": kind,
+                "public_key": public_key,
+                "owner": owner,
+                "mode": mode,
+                "at_most": at_most,
+                "at_least": at_least,
+                "every_minutes": every_minutes,
+                "is_automatic": is_automatic,
+                "is_on": is_on,
+            },
+        )
+
+    def feed(self, name: str) -> models.FeedDetail:
+        """A feed, and what it brought.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(models.FeedDetail, "GET", f"/api/v1/feeds/{quote(str(name), safe='')}")
+
+    def change(
+        self,
+        name: str,
+        *,
+        source: str | Omitted | None = OMITTED,
+        owner: str | Omitted | None = OMITTED,
+        mode: str | Omitted | None = OMITTED,
+        at_most: int | Omitted | None = OMITTED,
+        at_least: int | Omitted | None = OMITTED,
+        every_minutes: int | Omitted | None = OMITTED,
+        is_automatic: bool | Omitted | None = OMITTED,
+        is_on: bool | Omitted | None = OMITTED,
+        why: str | Omitted = OMITTED,
+    ) -> models.FeedOut:
+        """Change what is said about a feed. Whoever agreed in advance agrees anew.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(
+            models.FeedOut,
+            "PATCH",
+            f"/api/v1/feeds/{quote(str(name), safe='')}",
+            body={
+                "source": source,
+                "owner": owner,
+                "mode": mode,
+                "at_most": at_most,
+                "at_least": at_least,
+                "every_minutes": every_minutes,
+                "is_automatic": is_automatic,
+                "is_on": is_on,
+                "why": why,
+            },
+        )
+
+    def remove(self, name: str, *, why: str | Omitted = OMITTED) -> models.Removed:
+        """Remove a feed. Its policies stay until they expire, or until a change takes them out.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(
+            models.Removed, "DELETE", f"/api/v1/feeds/{quote(str(name), safe='')}", query={"why": why}
+        )
+
+    def look_now(self, name: str, *, why: str | Omitted = OMITTED) -> models.FeedOut:
+        """Have a feed fetched within seconds.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(
+            models.FeedOut, "POST", f"/api/v1/feeds/{quote(str(name), safe='')}/look", body={"why": why}
+        )
+
+    def agree(self, name: str) -> models.FeedOut:
+        """Approve in advance what a feed brings within its bounds; people do, and not who set it up.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(
+            models.FeedOut, "PUT", f"/api/v1/feeds/{quote(str(name), safe='')}/agreement"
+        )
+
+    def disagree(self, name: str) -> models.FeedOut:
+        """Take back that one agreed.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(
+            models.FeedOut, "DELETE", f"/api/v1/feeds/{quote(str(name), safe='')}/agreement"
+        )
+
+
+class Nodes:
+    """What is about nodes."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def nodes(self) -> models.NodesOut:
+        """Every node, and what each is to serve.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(models.NodesOut, "GET", "/api/v1/nodes")
+
+    def invite(self, *, name: str) -> models.NodeToken:
+        """Make a token that enrols one node, once, within an hour.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(models.NodeToken, "POST", "/api/v1/nodes", body={"name": name})
+
+    def remove(self, name: str, *, why: str) -> None:
+        """Answer a node no more; it serves on with what it has.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        self._transport.tell("POST", f"/api/v1/nodes/{quote(str(name), safe='')}/remove", body={"why": why})
+
+    def publish_again(self, number: int, *, why: str) -> models.PublicationOut:
+        """Publish again what was stopped or withdrawn, one node after the other.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(
+            models.PublicationOut,
+            "POST",
+            f"/api/v1/nodes/revisions/{quote(str(number), safe='')}/again",
+            body={"why": why},
+        )
+
+
+class Owners:
+    """What is about owners."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def owners(self) -> list[models.OwnedOut]:
+        """Every API, and who owns it.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(list[models.OwnedOut], "GET", "/api/v1/owners")
+
+    def owner(self, api: str) -> models.OwnedOut:
+        """Who owns an API.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(models.OwnedOut, "GET", f"/api/v1/owners/{quote(str(api), safe='')}")
+
+    def own(
+        self,
+        api: str,
+        *,
+        users: Sequence[str] | Omitted = OMITTED,
+        teams: Sequence[str] | Omitted = OMITTED,
+        why: str | Omitted = OMITTED,
+    ) -> models.OwnedOut:
+        """Say who owns an API.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(
+            models.OwnedOut,
+            "PUT",
+            f"/api/v1/owners/{quote(str(api), safe='')}",
+            body={"users": users, "teams": teams, "why": why},
+        )
 
 
 class Plans:
@@ -1189,16 +1422,7 @@ class Portal:
             models.WholeThread, "GET", f"/api/v1/feedback/{quote(str(thread_id), safe='')}"
         )
 
-    def answer(
-        self,
-        thread_id: int,
-        *,
-        query: str,
-        start: str,
-        end: str,
-        rows: Sequence[dict[str, Any]],
-        gaps: Sequence[dict[str, str]],
-    ) -> models.WholeThread:
+    def answer(self, thread_id: int, *, text: str, state: str | Omitted = OMITTED) -> models.WholeThread:
         """Answer, as a person who is signed in. Everybody who follows the thread is told.
 
         Raises:
@@ -1208,7 +1432,7 @@ class Portal:
             models.WholeThread,
             "POST",
             f"/api/v1/feedback/{quote(str(thread_id), safe='')}/answers",
-            body={"query": query, "start": start, "end": end, "rows": rows, "gaps": gaps},
+            body={"text": text, "state": state},
         )
 
 
@@ -1364,6 +1588,9 @@ class Operations:
         self.audit = Audit(transport)
         self.changes = Changes(transport)
         self.channels = Channels(transport)
+        self.feeds = Feeds(transport)
+        self.nodes = Nodes(transport)
+        self.owners = Owners(transport)
         self.plans = Plans(transport)
         self.portal = Portal(transport)
         self.tokens = Tokens(transport)

@@ -12,10 +12,13 @@ from django.core.management import call_command
 from django.db import DatabaseError
 
 from lockgate.control.configuration import ConfigurationError, ControlSettings
-from lockgate.control.process import asked_to_end, fail
+from lockgate.control.process import asked_to_end, fail, most_files
 
 DRAIN_SECONDS = 10
-MOST_CONNECTIONS = 1_000
+BACKLOG = 2_048
+"""Connections that wait to be taken: nodes that lost theirs come back together."""
+MOST_CONNECTIONS = 4_000
+"""A node that waits for news has one."""
 
 
 def main() -> None:
@@ -23,6 +26,7 @@ def main() -> None:
     asked_to_end("python -m lockgate.control", __doc__)
     os.umask(0o077)
     os.environ["DJANGO_SETTINGS_MODULE"] = "lockgate.control.settings"
+    most_files()
     try:
         settings = ControlSettings.from_environment()
         settings.check()
@@ -32,7 +36,7 @@ def main() -> None:
     try:
         call_command("migrate", interactive=False, verbosity=0)
         call_command("clearsessions")
-        with socket.create_server(settings.address, family=_family(settings)) as listener:
+        with socket.create_server(settings.address, family=_family(settings), backlog=BACKLOG) as listener:
             _serve(settings, listener)
     except DatabaseError as error:
         sys.exit(fail(f"the database cannot be used: {error}".strip(), "see that it runs and lets us in", 3))

@@ -17,12 +17,16 @@ if TYPE_CHECKING:
 
 
 def application() -> ASGI3Application:
-    """Django; behind listed proxies, which alone are believed about scheme and client (H5)."""
+    """Nodes and Django; behind listed proxies, which alone are believed about scheme and client (H5)."""
+    django_app = cast("ASGI3Application", get_asgi_application())
+    # Its models are there only now.
+    from lockgate.control.nodes.endpoint import NodesEndpoint  # noqa: PLC0415
+
     lockgate: ControlSettings = settings.LOCKGATE
-    django = BoundedBodies(cast("ASGI3Application", get_asgi_application()))
+    app = NodesEndpoint(BoundedBodies(django_app))
     if not lockgate.proxies:
-        return DirectOnly(django)
-    believed = ProxyHeadersMiddleware(django, trusted_hosts=[str(network) for network in lockgate.proxies])
+        return DirectOnly(app)
+    believed = ProxyHeadersMiddleware(app, trusted_hosts=[str(network) for network in lockgate.proxies])
     if lockgate.is_tls:
         return believed
     return OnlyProxies(believed, lockgate.proxies)

@@ -63,6 +63,43 @@ class GitSource(BaseModel):
         return cls(repository=Path(folder).absolute(), branch=branch, document=document)
 
 
+class Pace(BaseModel):
+    """How fast what the first node has proven goes from node to node."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    percent: int = 25
+    """Of the nodes, at a time; the first time it is one."""
+    seconds: float = 60.0
+    """How long each must have served a revision without harm before the next ones get it."""
+    directory_seconds: float = 5.0
+    """The same of a directory: people wait for the keys in it."""
+
+    def __str__(self) -> str:
+        return f"{self.percent}/{self.seconds:g}/{self.directory_seconds:g}"
+
+    @classmethod
+    def read(cls, text: str) -> Pace:
+        """Read `PERCENT/SECONDS/SECONDS`.
+
+        Raises:
+            ConfigurationError: It is none, or it means all nodes at once.
+        """
+        try:
+            percent, seconds, directory = text.split("/")
+            found = cls(percent=int(percent), seconds=float(seconds), directory_seconds=float(directory))
+        except ValueError:
+            found = None
+        times = (found.seconds, found.directory_seconds) if found else ()
+        if found is None or not 1 <= found.percent <= 50 or not all(1.0 <= one <= 86_400.0 for one in times):
+            message = f"`{text}` is no pace at which nodes follow each other"
+            help_ = (
+                "write percent of the nodes (1 to 50), seconds for a revision and for a directory: 25/60/5"
+            )
+            raise ConfigurationError(message, help_)
+        return found
+
+
 class ControlSettings(BaseModel):
     """The settings of a control plane."""
 
@@ -90,6 +127,10 @@ class ControlSettings(BaseModel):
     """Whether the portal's catalogue is for everybody: yes or no. `LOCKGATE_CONTROL_OPEN_CATALOGUE`"""
     gateway_url: str | None = None
     """The address by which callers reach the gateway, as samples name it. `LOCKGATE_CONTROL_GATEWAY_URL`"""
+    countries: Path | None = None
+    """A MaxMind DB file that says in which country an address is. `LOCKGATE_CONTROL_COUNTRIES`"""
+    pace: Pace = Pace()
+    """How fast other nodes follow the first one, `PERCENT/SECONDS/SECONDS`. `LOCKGATE_CONTROL_PACE`"""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> ControlSettings:
@@ -114,6 +155,8 @@ class ControlSettings(BaseModel):
             git=GitSource.read(given["git"]) if given["git"] else None,
             open_catalogue=_yes(given["open_catalogue"]),
             gateway_url=caller_url(given["gateway_url"]),
+            countries=_path(given["countries"]),
+            pace=Pace.read(given["pace"]) if given["pace"] else Pace(),
         )
 
     def to_environment(self) -> dict[str, str]:
@@ -130,6 +173,8 @@ class ControlSettings(BaseModel):
             "git": self.git,
             "open_catalogue": "yes" if self.open_catalogue else "",
             "gateway_url": self.gateway_url,
+            "countries": self.countries,
+            "pace": self.pace,
         }
         return {_VARIABLES[field]: str(value) for field, value in said.items() if value}
 
@@ -188,6 +233,10 @@ class ControlSettings(BaseModel):
             if path is not None and not os.access(path, os.R_OK):
                 message = f"`{path}` cannot be read"
                 raise ConfigurationError(message, "name a PEM file that this user can read")
+        if self.countries is not None and not os.access(self.countries, os.R_OK):
+            message = f"`{self.countries}` cannot be read"
+            help_ = "name a MaxMind DB file of countries that this user can read, or leave --countries out"
+            raise ConfigurationError(message, help_)
         if self.is_wide and not self.is_https:
             message = f"the console on {self.bind} could be reached from other machines without TLS"
             ways = "--tls-certificate FILE with --tls-key FILE, or --proxy ADDRESS of one that ends TLS"
@@ -246,6 +295,8 @@ _VARIABLES = {
     "git": "LOCKGATE_CONTROL_GIT",
     "open_catalogue": "LOCKGATE_CONTROL_OPEN_CATALOGUE",
     "gateway_url": "LOCKGATE_CONTROL_GATEWAY_URL",
+    "countries": "LOCKGATE_CONTROL_COUNTRIES",
+    "pace": "LOCKGATE_CONTROL_PACE",
 }
 
 

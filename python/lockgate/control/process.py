@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import signal
 import sys
 import threading
+import time
+
+STARTED = time.time()
+"""When this process began; one that it replaces had ended before."""
 
 
 def asked_to_end(name: str, what: str | None) -> None:
@@ -20,6 +25,12 @@ def asked_to_end(name: str, what: str | None) -> None:
     parser.add_argument("--until-eof", action="store_true", help="stop when the standard input ends")
     if parser.parse_args().until_eof:
         threading.Thread(target=_stop_at_eof, daemon=True).start()
+
+
+def most_files() -> None:
+    """Open as many files and connections as the system lets us: a node that waits takes one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def fail(message: str, help_: str, code: int) -> int:

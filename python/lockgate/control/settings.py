@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lockgate.control.accounts.configuration import IdentitySettings
 from lockgate.control.configuration import ControlSettings
+from lockgate.control.feeds.configuration import feed_folder
 from lockgate.control.notify.configuration import MailSettings, private_networks
 from lockgate.control.secret import make_checkpoint_key, make_state, secret_key
 
@@ -14,6 +15,7 @@ make_checkpoint_key(LOCKGATE.state)
 LOCKGATE_MAIL = MailSettings.from_environment()
 LOCKGATE_IDENTITY = IdentitySettings.from_environment(sends_mail=LOCKGATE_MAIL is not None)
 LOCKGATE_WEBHOOK_PRIVATE = private_networks()
+LOCKGATE_FEED_FOLDER = feed_folder()
 
 SECRET_KEY = secret_key(LOCKGATE.state)
 DEBUG = False
@@ -32,11 +34,14 @@ INSTALLED_APPS = [
     "lockgate.control.analytics",
     "lockgate.control.worker",
     "lockgate.control.changes",
+    "lockgate.control.nodes",
     "lockgate.control.access",
+    "lockgate.control.owners",
     "lockgate.control.notify",
     "lockgate.control.console",
     "lockgate.control.portal",
     "lockgate.control.feedback",
+    "lockgate.control.feeds",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -22,6 +22,7 @@
 //! | callers | values that hold attacks | `inspection/src/injection/injection_fuzz.rs` |
 //! | callers | what must not be recorded | `recording/src/redact_fuzz.rs` |
 //! | callers | chats, embeddings | `llm/src/chat_fuzz.rs`, `llm/src/embeddings_fuzz.rs` |
+//! | callers, authors | variables of published prompts, their texts | `llm/src/template/template_fuzz.rs` |
 //! | callers | prompts that are guarded | `llm/src/guard/guard_fuzz.rs` |
 //! | providers | answers, errors, streams | `llm/src/answer_fuzz.rs`, `llm/src/stream_fuzz.rs` |
 //! | services | what may be kept | `proxy/src/cache_fuzz.rs` |

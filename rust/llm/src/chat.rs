@@ -5,13 +5,14 @@ use serde_json::Value;
 use crate::answer::Stamp;
 use crate::anthropic;
 use crate::dialect::{Dialect, Surface};
-use crate::failure::Failure;
+use crate::failure::{Failure, FailureKind};
 use crate::gemini;
 use crate::json::{Object, read_answer, read_request};
 use crate::loss::Losses;
 use crate::model::{ChatRequest, ChatResponse};
 use crate::ollama;
 use crate::openai;
+use crate::plain;
 use crate::responses;
 use crate::signature::holds_foreign_seal;
 use crate::sse::to_bytes;
@@ -40,6 +41,11 @@ pub fn read_chat(
                 path_model.ok_or_else(|| Failure::invalid("model", "the path names no model"))?;
             gemini::read(body, model.to_owned(), path_stream)
         }
+        // What is sent for a published prompt is no chat before its template has been filled in.
+        Surface::Plain => Err(Failure::new(
+            FailureKind::InvalidRequest,
+            "variables are read by the prompt that they are for",
+        )),
     }
 }
 
@@ -103,7 +109,7 @@ pub fn write_chat(
 }
 
 /// The body with what must change, or `None` when nothing must.
-fn changed(
+pub(crate) fn changed(
     request: &ChatRequest,
     original: &[u8],
     model: &str,
@@ -137,6 +143,8 @@ fn put_bound(surface: Surface, bound: u64, body: &mut Object) {
         Surface::OpenaiChat => ("max_completion_tokens", body),
         Surface::OpenaiResponses => ("max_output_tokens", body),
         Surface::AnthropicMessages => ("max_tokens", body),
+        // It is no provider's own, so its body is always written anew.
+        Surface::Plain => return,
         Surface::Gemini => {
             // Gemini takes both spellings; the caller's is kept.
             let name = ["generation_config", "generationConfig"]
@@ -189,6 +197,7 @@ pub fn write_response(
             anthropic::write_response(response, stamp, native, &mut losses)?
         }
         Surface::Gemini => gemini::write_response(response, stamp, native, &mut losses)?,
+        Surface::Plain => plain::write_response(response, stamp, &mut losses),
     };
     Ok((to_bytes(&body), losses))
 }

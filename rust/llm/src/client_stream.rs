@@ -8,6 +8,7 @@ use crate::gemini;
 use crate::loss::Losses;
 use crate::model::Event;
 use crate::openai;
+use crate::plain;
 use crate::responses;
 use crate::usage::Usage;
 
@@ -17,6 +18,7 @@ enum Writer {
     Responses(Box<responses::Writer>),
     Anthropic(Box<anthropic::Writer>),
     Gemini(Box<gemini::Writer>),
+    Plain(Box<plain::Writer>),
 }
 
 /// Writes events in a caller's language.
@@ -45,6 +47,7 @@ impl ClientStream {
                     Writer::Anthropic(Box::new(anthropic::Writer::new(stamp)))
                 }
                 Surface::Gemini => Writer::Gemini(Box::new(gemini::Writer::new(stamp))),
+                Surface::Plain => Writer::Plain(Box::new(plain::Writer::new(stamp))),
             },
             losses: Losses::default(),
             usage: None,
@@ -85,6 +88,10 @@ impl ClientStream {
             Writer::Responses(writer) => writer.event(event, losses, out),
             Writer::Anthropic(writer) => writer.event(event, losses, out),
             Writer::Gemini(writer) => writer.event(event, losses, out),
+            Writer::Plain(writer) => {
+                writer.event(event, losses, out);
+                Ok(())
+            }
         }
     }
 

@@ -128,15 +128,18 @@ pub enum Surface {
     AnthropicMessages,
     /// `POST /v1beta/models/{model}:generateContent`, also under `/v1`.
     Gemini,
+    /// The variables of a published prompt, and the text of its answer.
+    Plain,
 }
 
 impl Surface {
     /// All of them.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::OpenaiChat,
         Self::OpenaiResponses,
         Self::AnthropicMessages,
         Self::Gemini,
+        Self::Plain,
     ];
 
     /// The name in events.
@@ -147,6 +150,7 @@ impl Surface {
             Self::OpenaiResponses => "openai_responses",
             Self::AnthropicMessages => "anthropic_messages",
             Self::Gemini => "gemini",
+            Self::Plain => "plain",
         }
     }
 
@@ -157,7 +161,7 @@ impl Surface {
             Self::OpenaiChat => Some(Dialect::Openai),
             Self::AnthropicMessages => Some(Dialect::Anthropic),
             Self::Gemini => Some(Dialect::Gemini),
-            Self::OpenaiResponses => None,
+            Self::OpenaiResponses | Self::Plain => None,
         }
     }
 
@@ -180,6 +184,8 @@ pub enum Call {
         /// Whether the path asks for a stream; in other surfaces the body does.
         stream: bool,
     },
+    /// `POST /v1/messages/count_tokens`: how many tokens a chat of Anthropic's has.
+    Count,
     /// `POST /v1/embeddings`.
     Embeddings,
     /// The list of models, in the language of a surface.
@@ -199,6 +205,7 @@ impl Call {
             ("POST", "/v1/chat/completions") => return Some(chat(Surface::OpenaiChat)),
             ("POST", "/v1/responses") => return Some(chat(Surface::OpenaiResponses)),
             ("POST", "/v1/messages") => return Some(chat(Surface::AnthropicMessages)),
+            ("POST", "/v1/messages/count_tokens") => return Some(Self::Count),
             ("POST", "/v1/embeddings") => return Some(Self::Embeddings),
             ("GET", "/v1/models") => return Some(Self::Models(Surface::OpenaiChat)),
             ("GET", "/v1beta/models") => return Some(Self::Models(Surface::Gemini)),

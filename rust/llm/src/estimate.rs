@@ -27,14 +27,27 @@ pub struct Estimate {
     pub bounded: bool,
 }
 
-impl Estimate {
-    /// The worst case of a chat. `most_output` is the model's own limit, for requests that set none.
+/// What a request may take, but for the length of an answer that the caller does not bound: that is the model's to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Figures {
+    /// The prompt.
+    pub input: u64,
+    /// Whether `input` is a bound.
+    pub bounded: bool,
+    /// The most that the caller asks for in one answer, where it names a bound.
+    pub max_output: Option<u64>,
+    /// How many answers.
+    pub candidates: u64,
+}
+
+impl Figures {
+    /// The figures of a chat.
     ///
     /// Text takes at most one token a byte: tokenizers of all providers are made of bytes, and no token is shorter than one. English
     /// takes about a quarter of it, so a reservation is some four times too high until the provider says what the call took. That
     /// is the price of a bound: an average would let a budget be overspent by whoever writes in another script.
     #[must_use]
-    pub fn of(request: &ChatRequest, most_output: u64) -> Self {
+    pub fn of(request: &ChatRequest) -> Self {
         let mut sum = Sum {
             tokens: FRAME,
             bounded: true,
@@ -65,12 +78,31 @@ impl Estimate {
         if let Some(Format::Schema { schema, .. }) = &request.format {
             sum.object(schema);
         }
-        let output = request.max_output.unwrap_or(most_output);
         Self {
             input: sum.tokens,
-            output: output.saturating_mul(request.candidates.unwrap_or(1).max(1)),
             bounded: sum.bounded,
+            max_output: request.max_output,
+            candidates: request.candidates.unwrap_or(1).max(1),
         }
+    }
+
+    /// The worst case; `most_output` is the model's own limit, for requests that set none.
+    #[must_use]
+    pub fn within(&self, most_output: u64) -> Estimate {
+        let output = self.max_output.unwrap_or(most_output);
+        Estimate {
+            input: self.input,
+            output: output.saturating_mul(self.candidates),
+            bounded: self.bounded,
+        }
+    }
+}
+
+impl Estimate {
+    /// The worst case of a chat. `most_output` is the model's own limit, for requests that set none.
+    #[must_use]
+    pub fn of(request: &ChatRequest, most_output: u64) -> Self {
+        Figures::of(request).within(most_output)
     }
 
     /// Input and output together.

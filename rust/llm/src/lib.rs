@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`Call::of`] | what does this path ask for? |
 //! | [`read_chat`] → [`ChatRequest`] | what does the caller want? |
+//! | [`PromptTemplate::fill`] → [`FilledPrompt`] | what does a published prompt ask with the caller's values? |
 //! | [`Estimate`], [`PriceList`] | what may it take, what may it cost? |
 //! | [`write_chat`] → [`Outgoing`] | what is sent to the provider, and what is lost on the way ([`Losses`])? |
 //! | [`PassThrough`] | the answer is streamed in the caller's own language |
@@ -13,6 +14,7 @@
 //! | [`read_response`] → [`write_response`] | the answer comes whole |
 //! | [`read_error`] → [`write_error`] | the provider refused |
 //! | [`read_embeddings`], [`write_embeddings`], [`translate_embeddings`] | embeddings |
+//! | [`write_count`], [`estimated_count`] | how many tokens has it? |
 //! | [`write_models`] | the list of models |
 //! | [`guard`] | what may not go to a model, or come from one |
 //!
@@ -72,10 +74,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod again;
 mod answer;
 mod anthropic;
 mod chat;
 mod client_stream;
+mod count;
 mod dialect;
 mod embeddings;
 mod estimate;
@@ -89,6 +93,7 @@ mod models;
 mod ollama;
 mod openai;
 mod pass_through;
+mod plain;
 mod price;
 mod provider_error;
 mod responses;
@@ -96,6 +101,7 @@ mod signature;
 mod sse;
 mod stream;
 mod surface_error;
+mod template;
 mod usage;
 mod write;
 
@@ -104,11 +110,12 @@ pub use chat::{
     MOST_REQUEST_BYTES, Outgoing, read_chat, read_response, write_chat, write_response,
 };
 pub use client_stream::ClientStream;
+pub use count::{check_count, estimated_count, write_count};
 pub use dialect::{Authentication, Call, Dialect, Surface};
 pub use embeddings::{
     EmbeddingsInput, EmbeddingsRequest, read_embeddings, translate_embeddings, write_embeddings,
 };
-pub use estimate::Estimate;
+pub use estimate::{Estimate, Figures};
 pub use failure::{Failure, FailureKind};
 pub use loss::{How, Loss, Losses};
 pub use model::*;
@@ -119,4 +126,7 @@ pub use provider_error::read_error;
 pub use signature::holds_foreign_seal;
 pub use stream::{Ending, MOST_EVENT_BYTES, UpstreamStream};
 pub use surface_error::write_error;
+pub use template::{
+    FilledPrompt, PromptTemplate, PromptVariable, TemplateError, TextWithVariables,
+};
 pub use usage::Usage;

@@ -86,10 +86,16 @@ impl Losses {
         }
     }
 
+    /// How much was lost.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.items.len() + self.unnamed
+    }
+
     /// Whether nothing was lost.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.items.is_empty() && self.unnamed == 0
+        self.len() == 0
     }
 
     /// What was lost, in the order in which it was met.

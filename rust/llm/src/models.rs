@@ -31,7 +31,7 @@ pub fn write_models(surface: Surface, models: &[Model]) -> Vec<u8> {
     let end =
         |model: Option<&Model>| model.map_or(Value::Null, |model| Value::from(model.name.as_str()));
     to_bytes(&match surface {
-        Surface::OpenaiChat | Surface::OpenaiResponses => object! {
+        Surface::OpenaiChat | Surface::OpenaiResponses | Surface::Plain => object! {
             "object": "list",
             "data": list(|model| object! {
                 "id": model.name.as_str(),

@@ -8,6 +8,7 @@ use crate::failure::{Failure, FailureKind};
 use crate::gemini;
 use crate::json::{Object, object};
 use crate::openai;
+use crate::plain::problem;
 use crate::sse::{to_bytes, write};
 
 /// The body of an answer that tells a failure. Its status is `failure.status`, and `failure.retry_after` goes into `Retry-After`.
@@ -17,6 +18,7 @@ pub fn write_error(surface: Surface, failure: &Failure) -> Vec<u8> {
         Surface::OpenaiChat | Surface::OpenaiResponses => openai(failure),
         Surface::AnthropicMessages => anthropic(failure),
         Surface::Gemini => gemini(failure),
+        Surface::Plain => problem(failure),
     })
 }
 
@@ -27,6 +29,7 @@ pub(crate) fn write_event(surface: Surface, failure: &Failure, out: &mut Vec<u8>
         Surface::AnthropicMessages => write(Some("error"), &anthropic(failure), out),
         Surface::Gemini => write(None, &gemini(failure), out),
         Surface::OpenaiResponses => write(Some("error"), &responses(failure, 0), out),
+        Surface::Plain => write(Some("error"), &problem(failure), out),
     }
 }
 

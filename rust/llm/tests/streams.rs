@@ -83,6 +83,7 @@ fn says_it_is_done(surface: Surface, written: &str) -> bool {
         }
         Surface::AnthropicMessages => written.contains("message_stop"),
         Surface::Gemini => written.contains("finishReason"),
+        Surface::Plain => written.contains("event: end"),
     }
 }
 
@@ -93,6 +94,7 @@ fn says_it_failed(surface: Surface, written: &str) -> bool {
             written.contains("event: response.failed") && written.contains("event: error")
         }
         Surface::AnthropicMessages => written.contains("event: error\ndata: {\"type\":\"error\""),
+        Surface::Plain => written.contains("event: error\ndata: {\"type\":\"https:"),
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use lockgate_llm::guard::{AnswerFilter, Banned, Redaction};
+use lockgate_llm::guard::{AnswerFilter, Banned, Redaction, Transcript};
 use lockgate_llm::{ChatResponse, Event};
 
 use crate::kinds::completion_guard::withheld;
 use crate::problem_details::failure;
+use crate::recorded_prompt::RecordedTexts;
 use crate::verdict::Refusal;
 
 /// A policy that watches an answer.
@@ -30,9 +31,43 @@ pub struct AnswerRules {
     watches: Vec<AnswerWatch>,
     /// What each policy took out of the prompt. A later one spares the placeholders of those before it.
     taken_out: Vec<Arc<Redaction>>,
+    /// How many bytes of what is said are kept for the recording.
+    keep: Option<usize>,
+}
+
+impl AnswerWatch {
+    /// Judges an answer that was recorded.
+    ///
+    /// # Errors
+    /// What had to be known of it; it completes "… was not recorded".
+    pub fn judge_recorded(&self, answer: &RecordedTexts) -> Result<Option<Refusal>, &'static str> {
+        let mut lacks = answer.cut.then_some("the end of the answer");
+        for said in &answer.said {
+            let found = match &said.taken_out {
+                None => Some(self.banned.find(&said.text)),
+                Some(known) => self.banned.find_in_masked(&said.text, &known.classes),
+            };
+            match found {
+                Some(None) => {}
+                Some(Some(what)) => return Ok(Some(withheld(what))),
+                None => lacks = Some("the answer before data was taken out of it"),
+            }
+        }
+        lacks.map_or(Ok(None), Err)
+    }
 }
 
 impl AnswerRules {
+    /// Keeps up to so many bytes of what the answer says, for its recording.
+    pub fn keep(&mut self, bytes: usize) {
+        self.keep = Some(bytes);
+    }
+
+    /// The policies that withhold answers.
+    pub fn acting(&self) -> impl Iterator<Item = &AnswerWatch> {
+        self.watches.iter().filter(|watch| watch.acts)
+    }
+
     pub(crate) fn watch(&mut self, watch: AnswerWatch) {
         self.watches.push(watch);
     }
@@ -57,6 +92,7 @@ impl AnswerRules {
             looking: looking.collect(),
             told: Vec::new(),
             refusal: None,
+            said: self.keep.map(Transcript::new),
         }
     }
 }
@@ -71,6 +107,7 @@ pub struct AnswerGuard {
     looking: Vec<(AnswerWatch, AnswerFilter)>,
     told: Vec<AnswerWatch>,
     refusal: Option<Box<Refusal>>,
+    said: Option<Transcript>,
 }
 
 impl AnswerGuard {
@@ -81,7 +118,13 @@ impl AnswerGuard {
 
     /// Whether anybody looks at the answer.
     pub fn looks(&self) -> bool {
-        self.acts || !self.looking.is_empty()
+        self.acts || !self.looking.is_empty() || self.said.is_some()
+    }
+
+    /// What the answer said before anything was put back in it, where that is kept, and whether that is all of it. Afterwards nothing is
+    /// kept.
+    pub fn said(&mut self) -> Option<(Vec<String>, bool)> {
+        self.said.take().map(Transcript::into_texts)
     }
 
     /// Policies that have found something since they were asked for last, those in shadow among them.
@@ -99,6 +142,9 @@ impl AnswerGuard {
     /// # Errors
     /// The refusal to send in place of it.
     pub fn whole(&mut self, response: &mut ChatResponse) -> Result<bool, Box<Refusal>> {
+        if let Some(said) = &mut self.said {
+            said.take(response);
+        }
         for (watch, filter) in self.looking.drain(..) {
             // Without a redaction it changes nothing.
             if filter.whole(response).is_err() {
@@ -133,6 +179,9 @@ impl AnswerGuard {
 
     /// Lets policies in shadow see an event.
     pub fn look(&mut self, event: &Event) {
+        if let (Some(said), None) = (&mut self.said, &self.refusal) {
+            said.hear(event);
+        }
         let mut unused = Vec::new();
         let told = &mut self.told;
         self.looking.retain_mut(|(watch, filter)| {

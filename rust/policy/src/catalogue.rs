@@ -41,6 +41,7 @@ pub static KINDS: &[&Kind] = &[
     &kinds::respond::KIND,
     &kinds::redact_prompt::KIND,
     &kinds::cache::KIND,
+    &kinds::model_cache::KIND,
     &kinds::response_headers::KIND,
     &kinds::redact::KIND,
     &kinds::completion_guard::KIND,

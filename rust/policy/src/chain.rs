@@ -13,6 +13,7 @@ use crate::identity::Identity;
 use crate::policy::{BoundPolicy, Phase};
 use crate::prompt::Prompt;
 use crate::reason;
+use crate::recorded_prompt::RecordedPrompt;
 use crate::request::{Body, RequestView, ResponseView};
 use crate::verdict::{
     Effect, Effects, Need, Refusal, Reply, ResponseEdit, ResponseVerdict, Verdict,
@@ -35,6 +36,8 @@ pub struct Progress {
     pub identity: Option<Identity>,
     /// What is asked of a model.
     pub prompt: Option<Box<Prompt>>,
+    /// What a recording keeps of it.
+    pub to_record: Option<Box<RecordedPrompt>>,
     unidentified: Option<Box<Refusal>>,
     /// What happens to the forwarded request.
     pub effects: SmallVec<[Effect; 4]>,
@@ -107,6 +110,17 @@ pub enum Outcome {
     Respond(Box<Reply>),
     /// It is refused.
     Refuse(Box<Refusal>),
+}
+
+/// What follows from what a policy said of a request before.
+#[derive(Debug)]
+pub enum SaidBefore {
+    /// The next policy is asked.
+    GoesOn,
+    /// It is decided.
+    Decided(Outcome),
+    /// Nothing: the policy does not say so.
+    Unknown,
 }
 
 /// Where a chain stops.
@@ -198,6 +212,46 @@ impl Chain {
             Some(reason::UNDECIDED.code),
         );
         progress.next += 1;
+    }
+
+    /// Goes past the next policy with what it said of this request before, for one that cannot be asked again.
+    pub fn said_before(
+        &self,
+        progress: &mut Progress,
+        word: Word,
+        code: Option<&str>,
+    ) -> SaidBefore {
+        let Some(bound) = self.next(progress) else {
+            return SaidBefore::Unknown;
+        };
+        let reason = match (word, code) {
+            (Word::Allow | Word::Pass, None) => None,
+            (Word::Deny, Some(code)) => {
+                let mut reasons = bound.kind.reasons.iter();
+                match reasons.find(|reason| reason.code == code) {
+                    Some(reason) => Some(*reason),
+                    None => return SaidBefore::Unknown,
+                }
+            }
+            _ => return SaidBefore::Unknown,
+        };
+        note(
+            progress,
+            progress.next,
+            word,
+            reason.map(|reason| reason.code),
+        );
+        match reason {
+            Some(reason) if bound.mode == Mode::Enforce => {
+                let detail = "as the policy said when the request was recorded";
+                let refusal = Box::new(Refusal::new(reason, detail));
+                SaidBefore::Decided(Outcome::Refuse(refusal))
+            }
+            _ => {
+                progress.next += 1;
+                SaidBefore::GoesOn
+            }
+        }
     }
 
     /// Advances only until it is known who calls: gives nothing once every policy that identifies has spoken, and

@@ -215,6 +215,13 @@ fn judge(
                     Body::Read(body)
                 };
             }
+            // What is explained was not recorded.
+            Step::Need(Need::Recorded(_)) => {
+                return Ok(Trace {
+                    decision: "need",
+                    ..trace(route, progress, &view)
+                });
+            }
             Step::Need(Need::Fact(wanted)) => {
                 let Some(value) = given.next() else {
                     return Ok(Trace {
@@ -323,7 +330,7 @@ fn trace(route: &Route, progress: &Progress, view: &RequestView<'_>) -> Trace {
 
 /// What a service gets; what a provider of models gets is written anew.
 fn forwarded(route: &Route, progress: &Progress, view: &RequestView<'_>) -> Option<Forwarded> {
-    if matches!(route.target, RouteTarget::Models(_)) {
+    if route.target.is_model() {
         return None;
     }
     let mut path = route.forwarded_path(view.path).to_owned();
@@ -388,7 +395,7 @@ fn decided(
         Outcome::Forward => {
             let (mut status, mut headers, mut body) = (None, HeaderMap::new(), None);
             if let Some(mut answer) = parsed.answer.clone() {
-                if matches!(route.target, RouteTarget::Models(_)) && answer.status.is_success() {
+                if route.target.is_model() && answer.status.is_success() {
                     match model_answer(&revision.document, progress, &answer.body) {
                         Ok(Some(said)) => answer.body = said,
                         Ok(None) => {}

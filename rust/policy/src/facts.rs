@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::endpoint::Endpoint;
 use crate::finding::{Evidence, Finding, Known, PasswordEvidence, TokenEvidence};
 use crate::keys::KeySet;
+use crate::recorded_prompt::RecordedPrompt;
 
 /// What a policy asks for.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -98,6 +99,8 @@ enum Credentials {
     /// It was found out when the request was recorded.
     Recorded {
         evidence: Arc<[Evidence]>,
+        /// What is known of what was asked of a model.
+        prompt: Option<Arc<RecordedPrompt>>,
         /// What a policy had to know and is not there.
         missing: OnceLock<&'static str>,
     },
@@ -112,12 +115,28 @@ impl Facts {
         }
     }
 
-    /// Facts of a request that was recorded: its credentials are marks, and this is known of them.
-    pub const fn recorded(evidence: Arc<[Evidence]>) -> Self {
-        let missing = OnceLock::new();
+    /// Facts of a request that was recorded: its credentials are marks, and this is known of them, and of what it asked of a model.
+    pub const fn recorded(evidence: Arc<[Evidence]>, prompt: Option<Arc<RecordedPrompt>>) -> Self {
         Self {
             known: Vec::new(),
-            credentials: Credentials::Recorded { evidence, missing },
+            credentials: Credentials::Recorded {
+                evidence,
+                prompt,
+                missing: OnceLock::new(),
+            },
+        }
+    }
+
+    /// Whether the request is recorded, so that what it asks of a model is kept.
+    pub const fn are_to_record(&self) -> bool {
+        matches!(self.credentials, Credentials::Noted(_))
+    }
+
+    /// What was recorded of what the request asked of a model.
+    pub const fn recorded_prompt(&self) -> Option<&Arc<RecordedPrompt>> {
+        match &self.credentials {
+            Credentials::Recorded { prompt, .. } => prompt.as_ref(),
+            _ => None,
         }
     }
 

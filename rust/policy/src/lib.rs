@@ -6,6 +6,7 @@
 //! The way through it: a [`lockgate_config::Document`] is compiled into a [`Revision`]; its [`Router`] finds the [`Route`] of a
 //! request; the route's [`Chain`] is advanced with a [`RequestView`], an [`Env`] and a [`Progress`] until it is decided.
 
+mod answer_keeping;
 mod answer_rules;
 mod bearer;
 mod block;
@@ -50,6 +51,7 @@ mod prompt_data;
 mod prompt_reading;
 mod readable_answer;
 mod reason;
+mod recorded_prompt;
 mod request;
 mod revision;
 mod router;
@@ -62,11 +64,12 @@ mod time;
 mod usage_fields;
 mod verdict;
 
+pub use answer_keeping::{KeepRule, Keeping};
 pub use answer_rules::{AnswerGuard, AnswerRules, AnswerWatch};
 pub use block::{blocked, is_block};
 pub use cache_rule::CacheRule;
 pub use catalogue::{KINDS, catalogue, document_schema, kind, reasons};
-pub use chain::{Chain, Outcome, Progress, Step, VerdictRecord, Word};
+pub use chain::{Chain, Outcome, Progress, SaidBefore, Step, VerdictRecord, Word};
 pub use condition::Condition;
 pub use counters::{
     CalendarWindow, CounterKey, Counters, Noted, Permit, Reservation, Run, SavedQuota, SavedUse,
@@ -90,8 +93,9 @@ pub use password::{PasswordError, hash_password};
 pub use policy::{BoundPolicy, Compiling, Kind, Origin, Phase, Policy, Secrets, stable_hash};
 pub use price::{dialect_of, price_of};
 pub use problem_details::{Form, problem_response};
-pub use prompt::{Asked, Prompt, Rewritten};
+pub use prompt::{Asked, AskedFor, Prompt, Recalled, Rewritten};
 pub use reason::{GATEWAY_REASONS, Reason};
+pub use recorded_prompt::{RecordedPrompt, RecordedText, RecordedTexts, TakenOut};
 pub use request::{Body, ClientCertificate, RequestView, ResponseView};
 pub use revision::{Part, Revision, Route, RouteTarget};
 pub use router::{Conditions, Found, Router, Template};

@@ -122,6 +122,7 @@ fn outlined(revision: &Revision, route: &Route) -> OutlinedRoute {
         upstreams: match &route.target {
             RouteTarget::Nobody => Vec::new(),
             RouteTarget::Models(names) => names.to_vec(),
+            RouteTarget::Prompt(template) => vec![template.model.clone()],
             RouteTarget::Upstream(name) => vec![name.clone()],
             RouteTarget::Split(several) => several.iter().map(|(_, name)| name.clone()).collect(),
             RouteTarget::Aggregate(parts) => {

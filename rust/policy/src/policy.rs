@@ -275,6 +275,8 @@ pub struct BoundPolicy {
     pub is_final: bool,
     /// The declaration as JSON, for comparison.
     pub declared: serde_json::Value,
+    /// What tells its rule apart, of a policy whose word depends on that and on the words of a call alone.
+    pub rule: Option<Arc<str>>,
     /// Where it stands in the document.
     pub span: lockgate_config::Span,
     /// The compiled settings.
@@ -299,6 +301,25 @@ impl BoundPolicy {
     pub fn concerns(&self, caller: &str) -> bool {
         self.share >= 10_000 || stable_hash(&[&self.id, caller]) % 10_000 < u64::from(self.share)
     }
+}
+
+/// Kinds that judge or change the words of calls to models, by their settings alone.
+const KINDS_OF_WORDS: [&str; 3] = ["prompt_guard", "redact_prompt", "completion_guard"];
+
+/// What tells the rule of a policy over words apart: its settings, and the release, as the detectors are of a release. Whether it acts,
+/// on whom and why is no part of it.
+pub(crate) fn rule_of_words(kind: &Kind, declared: &serde_json::Value) -> Option<Arc<str>> {
+    if !KINDS_OF_WORDS.contains(&kind.name) {
+        return None;
+    }
+    let settings = declared.as_object()?.iter().filter(|(name, _)| {
+        let name = name.as_str();
+        name == "kind" || !PolicyEntry::SHARED_FIELDS.contains(&name)
+    });
+    let settings: std::collections::BTreeMap<_, _> = settings.collect();
+    let settings = serde_json::to_string(&settings).ok()?;
+    let hash = stable_hash(&[env!("CARGO_PKG_VERSION"), &settings]);
+    Some(Arc::from(format!("{hash:016x}")))
 }
 
 /// A hash that is the same on every node and in every release (FNV-1a, 64 bit, with a final mix).

@@ -95,6 +95,8 @@ reasons! {
     THROTTLED = "caller.throttled", 429, "Slowed down for a time", "call less often, and again once the time of `Retry-After` is over";
     /// What is asked of a model cannot be read.
     MODEL_REQUEST = "model.bad_request", 400, "Request to a model not understood", "change the request as `detail` says and send it again";
+    /// The variables of a prompt cannot be filled in.
+    PROMPT_VARIABLES = "prompt.bad_variables", 400, "Variables of the prompt not understood", "send a JSON object with the variables of the prompt";
     /// There is no such model.
     MODEL_UNKNOWN = "model.unknown", 404, "No such model", "ask for one of the models that `detail` names";
     /// The gateway is stopping.

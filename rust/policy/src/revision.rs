@@ -1,6 +1,7 @@
 //! A document compiled into what serves requests.
 
 mod models;
+mod prompts;
 mod route;
 mod scopes;
 mod targets;
@@ -11,17 +12,16 @@ use std::sync::Arc;
 use http::Method;
 use http::header::HeaderMap;
 use lockgate_config::{
-    Api, Base, Document, Entries, Entry, Loaded, MAX_ROUTES, Mode, PolicyEntry, Problem,
-    RecordBody, RevisionId, Route as RouteEntry, Span, Unlisted, Version,
+    Api, Base, Document, Entries, Entry, Loaded, MAX_ROUTES, Mode, Problem, RecordBody, RevisionId,
+    Route as RouteEntry, Span, Unlisted, Version,
 };
 use smallvec::SmallVec;
 
 use crate::chain::{Chain, Progress};
-use crate::condition::Condition;
-use crate::directory::{Directory, read_time};
+use crate::directory::Directory;
 use crate::endpoint::Endpoint;
 use crate::env::Env;
-use crate::policy::{BoundPolicy, Compiling, Origin, Secrets};
+use crate::policy::{BoundPolicy, Origin, Secrets};
 use crate::preflight;
 use crate::reason;
 use crate::request::RequestView;
@@ -30,6 +30,7 @@ use crate::verdict::{Refusal, ResponseEdit};
 
 use route::wrong_method;
 pub use route::{Part, Route, RouteTarget};
+pub(crate) use scopes::bind;
 
 /// A compiled document. Immutable: a change is a new revision.
 #[derive(Debug)]
@@ -70,6 +71,7 @@ impl Revision {
             upstreams: names(&loaded.document.upstreams),
             outer_chain: None,
             chains: HashMap::new(),
+            models: HashMap::new(),
         };
         build.all();
         let Build {
@@ -211,6 +213,8 @@ struct Build<'a> {
     outer_chain: Option<Arc<Chain>>,
     /// Chains by the addresses of their policies: routes without own policies share one.
     chains: HashMap<Vec<*const BoundPolicy>, Arc<Chain>>,
+    /// The policies of models that are served.
+    models: HashMap<Arc<str>, Scope>,
 }
 
 /// Everything that the routes of one version share.
@@ -219,8 +223,10 @@ struct VersionScope<'a> {
     version: Arc<str>,
     settings: &'a Version,
     hosts: Vec<Option<&'a str>>,
-    /// The policies of gateway, API and version, outer scopes first.
+    /// The policies of gateway, API and version, outer scopes first, without those that judge prompts.
     outer: Scope,
+    /// All of them.
+    of_prompts: Scope,
 }
 
 impl<'a> Build<'a> {
@@ -267,18 +273,21 @@ impl<'a> Build<'a> {
                 version: version.clone(),
             };
             let inner = self.scope(&entry.value.policies, &origin, Some(&entry.value), None);
-            let mut outer = [gateway.as_slice(), &scope, &inner].concat();
-            if entry.value.models.is_none() {
+            let of_prompts = [gateway.as_slice(), &scope, &inner].concat();
+            let publishes = |route: &RouteEntry| route.prompt.is_some();
+            if entry.value.models.is_none() && !entry.value.routes.iter().any(publishes) {
                 self.check_no_prompts(&inner);
-                // Policies of the gateway and of the API judge the versions that serve models, and no others.
-                outer.retain(|policy| !policy.needs_prompt());
             }
+            // Those that judge prompts are for the routes on which a model answers, and for no others.
+            let mut outer = of_prompts.clone();
+            outer.retain(|policy| !policy.needs_prompt());
             let shared = VersionScope {
                 api: name.clone(),
                 version,
                 settings: &entry.value,
                 hosts: hosts.clone(),
                 outer,
+                of_prompts,
             };
             self.version(&shared, &entry.span);
         }
@@ -297,8 +306,8 @@ impl<'a> Build<'a> {
             return;
         }
         self.outer_chain = None;
-        if let Some(names) = &shared.settings.models {
-            return self.models(shared, names, span);
+        if shared.settings.models.is_none() {
+            self.check_no_words(shared.settings);
         }
         let mut ids = HashMap::new();
         for route in shared.settings.routes.iter() {
@@ -316,6 +325,9 @@ impl<'a> Build<'a> {
                 continue;
             }
             self.route(shared, route, &id);
+        }
+        if let Some(names) = &shared.settings.models {
+            return self.models(shared, names, span);
         }
         if shared.settings.unlisted == Unlisted::Refuse {
             if shared.settings.routes.is_empty() {
@@ -396,10 +408,22 @@ impl<'a> Build<'a> {
             Some(shared.settings),
             Some(&template),
         );
-        self.check_no_prompts(&inner);
-        let chain = self.route_chain(shared, &inner, &route.matches.span);
-        let target = self.target(shared, route, &chain, &template);
-        let conditions = self.conditions(route);
+        let mut conditions = self.conditions(route);
+        self.check_one_target(route);
+        let (target, chain) = match &route.prompt {
+            Some(prompt) => {
+                let (target, of_model) = self.prompt(shared, (route, id), prompt, &mut conditions);
+                let inner = [inner, of_model].concat();
+                let chain = self.chain(&shared.of_prompts, &inner, &route.matches.span);
+                (target, chain)
+            }
+            None => {
+                self.check_no_prompts(&inner);
+                let chain = self.route_chain(shared, &inner, &route.matches.span);
+                let target = self.target(shared, route, &chain, &template);
+                (target, chain)
+            }
+        };
         if route.matches.path.is_none()
             && let Some(plain) = base_template(base)
         {
@@ -481,6 +505,7 @@ impl<'a> Build<'a> {
             target,
             strip,
             record_body,
+            record_prompts: shared.settings.record_prompts.as_deref().cloned(),
         });
     }
 }
@@ -524,81 +549,4 @@ pub(crate) fn route_id(route: &RouteEntry) -> String {
     headers.fold(format!("{methods} {path}"), |id, (name, value)| {
         format!("{id} {name}={value}")
     })
-}
-
-/// Compiles one policy with what every kind has.
-pub(crate) fn bind(
-    entry: &PolicyEntry,
-    compiling: &Compiling<'_>,
-) -> Result<BoundPolicy, Vec<Problem>> {
-    let mut problems = Vec::new();
-    let Some(kind) = crate::catalogue::kind(&entry.kind) else {
-        let names: Vec<&str> = crate::catalogue::KINDS
-            .iter()
-            .map(|kind| kind.name)
-            .collect();
-        return Err(vec![Problem::unknown(
-            &entry.kind.span,
-            "policy kind",
-            &entry.kind,
-            &names,
-        )]);
-    };
-    let when = entry.when.as_ref().and_then(|text| {
-        Condition::compile(text)
-            .map_err(|problem| problems.push(problem))
-            .ok()
-    });
-    let expires = entry.expires.as_ref().and_then(|text| {
-        let time = read_time(text);
-        if time.is_none() {
-            problems.push(
-                Problem::new(&text.span, format!("`{}` is not a time", text.value))
-                    .help("write a date such as `2027-01-31` or an RFC 3339 time"),
-            );
-        }
-        time
-    });
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a share is between 0 and 100"
-    )]
-    let share = (entry.percent.get() * 100.0).round() as u32;
-    let compiled = (kind.compile)(entry, compiling);
-    if let (Ok(policy), Some(text)) = (&compiled, &entry.when)
-        && policy.opens()
-        && when.as_ref().is_some_and(Condition::names_caller)
-    {
-        let message = format!(
-            "the policy `{}` is evaluated before anyone is identified",
-            entry.id.value
-        );
-        problems.push(
-            Problem::new(&text.span, message)
-                .help("write a condition over `request`, `route` or `client`"),
-        );
-    }
-    match compiled {
-        Ok(policy) if problems.is_empty() => Ok(BoundPolicy {
-            id: Arc::from(entry.id.as_str()),
-            kind,
-            origin: compiling.origin.clone(),
-            scope: Arc::from(compiling.origin.to_string()),
-            mode: entry.mode,
-            share,
-            when,
-            on_error: entry.on_error.unwrap_or(kind.on_error),
-            expires,
-            is_final: entry.is_final,
-            declared: serde_json::to_value(entry).unwrap_or_default(),
-            span: entry.span.clone(),
-            policy,
-        }),
-        Ok(_) => Err(problems),
-        Err(mut found) => {
-            problems.append(&mut found);
-            Err(problems)
-        }
-    }
 }

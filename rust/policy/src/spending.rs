@@ -20,7 +20,7 @@ use crate::reason::Reason;
 use crate::request::RequestView;
 use crate::time::Timestamp;
 use crate::usage_fields::{self, SECOND, Shown, exceeded, policy_item};
-use crate::verdict::{Effect, Effects, ResponseEdit, Verdict};
+use crate::verdict::{Effect, Effects, Need, ResponseEdit, Verdict};
 
 /// Whom an amount is counted for, and over what time.
 #[derive(Debug)]
@@ -64,9 +64,15 @@ impl Answers {
     }
 
     /// The most that a call can take; `None` for one that asks no model.
-    pub(crate) fn of_call(&self, prompt: &Prompt) -> Option<Estimate> {
-        let most = *self.0.get(&**prompt.model.as_ref()?)?;
-        prompt.estimate(most)
+    ///
+    /// # Errors
+    /// What was not recorded of it.
+    pub(crate) fn of_call(&self, prompt: &Prompt) -> Result<Option<Estimate>, Need> {
+        let model = prompt.model.as_deref();
+        match model.and_then(|model| self.0.get(model)) {
+            Some(most) => prompt.estimate(*most),
+            None => Ok(None),
+        }
     }
 }
 
@@ -94,10 +100,18 @@ impl Prices {
     }
 
     /// The most that a call can cost, whoever answers; `None` when that is not known of one of them.
-    pub(crate) fn of_call(&self, prompt: &Prompt) -> Option<u64> {
+    ///
+    /// # Errors
+    /// What was not recorded of it.
+    pub(crate) fn of_call(&self, prompt: &Prompt) -> Result<Option<u64>, Need> {
         let estimate = self.answers.of_call(prompt)?;
-        let prices = self.targets.get(&**prompt.model.as_ref()?)?.as_ref()?;
-        prices.iter().map(|price| price.worst_case(&estimate)).max()
+        let prices = prompt.model.as_deref();
+        let prices = prices.and_then(|model| self.targets.get(model)?.as_ref());
+        let most = estimate.zip(prices).and_then(|(estimate, prices)| {
+            let prices = prices.iter();
+            prices.map(|price| price.worst_case(&estimate)).max()
+        });
+        Ok(most)
     }
 }
 

@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use lockgate_llm::guard::Banned;
 use smallvec::SmallVec;
 
+use crate::answer_keeping::Keeping;
 use crate::cache_rule::CacheRule;
 use crate::counters::Permit;
 use crate::facts::FactRequest;
@@ -55,6 +56,8 @@ pub enum Need {
     Body(usize),
     /// Something that is not in the request.
     Fact(FactRequest),
+    /// Something of the request that its recording does not hold; it completes "… was not recorded". Live traffic lacks nothing.
+    Recorded(&'static str),
 }
 
 /// What happens to a request or its answer because a policy allowed it.
@@ -84,6 +87,8 @@ pub enum Effect {
     Hold(Permit),
     /// The answer may come from, or go to, the cache.
     Cache(Arc<CacheRule>),
+    /// The answer of a model may be one that was kept, or may be kept.
+    KeepAnswer(Keeping),
     /// An amount that is held until it is known what the call to a model took.
     Reserve(Held),
     /// The list of models holds these alone.

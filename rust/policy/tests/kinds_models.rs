@@ -12,6 +12,8 @@ mod documents;
 mod guards;
 #[path = "kinds_models/limits.rs"]
 mod limits;
+#[path = "kinds_models/prompts.rs"]
+mod prompts;
 mod support;
 
 use lockgate_policy::{ExplainAnswer, ExplainRequest, Trace};

@@ -208,6 +208,9 @@ async fn answer(
                     }
                 }
             }
+            if path.is_none() || tag.is_some() {
+                shared.kept_answers.purge(tag.clone());
+            }
             shared.cache.purge(tag, path);
             text(StatusCode::OK, "purged\n")
         }

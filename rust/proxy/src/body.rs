@@ -14,8 +14,7 @@ use hyper::body::Incoming;
 use lockgate_policy::Effect;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::record::Observation;
-use crate::upstream::{Lease, now, quiet};
+use crate::clock::since_start;
 
 /// Why a body ended early.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +44,7 @@ pub fn full(bytes: Bytes) -> AnyBody {
 }
 
 /// A bound on pauses. A timer is made only once there is a pause.
-struct Patience {
+pub struct Patience {
     idle: Duration,
     deadline: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
@@ -53,7 +52,8 @@ struct Patience {
 }
 
 impl Patience {
-    const fn new(idle: Duration, deadline: Option<Instant>) -> Self {
+    /// Pauses of at most `idle`, and none beyond `deadline`.
+    pub const fn new(idle: Duration, deadline: Option<Instant>) -> Self {
         Self {
             idle,
             deadline,
@@ -63,7 +63,7 @@ impl Patience {
     }
 
     /// Ready when the pause has become too long.
-    fn wait(&mut self, cx: &mut Context<'_>) -> Poll<BodyError> {
+    pub fn wait(&mut self, cx: &mut Context<'_>) -> Poll<BodyError> {
         if !self.waiting {
             self.waiting = true;
             let end = Instant::now() + self.idle;
@@ -82,7 +82,8 @@ impl Patience {
         }
     }
 
-    const fn came(&mut self) {
+    /// A piece came: the next pause has not begun.
+    pub const fn came(&mut self) {
         self.waiting = false;
     }
 }
@@ -91,7 +92,7 @@ impl Patience {
 #[derive(Debug, Default)]
 pub struct Arrival {
     bytes: AtomicU64,
-    /// By the clock of [`now`]; 0 as long as it has not ended.
+    /// By the clock of [`since_start`]; 0 as long as it has not ended.
     ended: AtomicU64,
 }
 
@@ -105,7 +106,7 @@ impl Arrival {
     pub fn ended_ago(&self) -> Option<Duration> {
         match self.ended.load(Ordering::Relaxed) {
             0 => None,
-            at => Some(Duration::from_micros(now().saturating_sub(at))),
+            at => Some(Duration::from_micros(since_start().saturating_sub(at))),
         }
     }
 }
@@ -204,14 +205,14 @@ impl Body for Streamed {
                     return Poll::Ready(Some(Err(late)));
                 }
                 if this.inner.is_end_stream() {
-                    this.arrival.ended.store(now(), Ordering::Relaxed);
+                    this.arrival.ended.store(since_start(), Ordering::Relaxed);
                 }
                 this.patience.came();
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error.into()))),
             Poll::Ready(None) => {
-                this.arrival.ended.store(now(), Ordering::Relaxed);
+                this.arrival.ended.store(since_start(), Ordering::Relaxed);
                 Poll::Ready(None)
             }
             Poll::Pending => {
@@ -349,124 +350,5 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Body for Prefixed<B> {
             hint.set_upper(upper.saturating_add(start));
         }
         hint
-    }
-}
-
-/// The body of a service's answer. It drives the connection it comes by, and gives it back at its end.
-pub struct Answered<T> {
-    inner: Incoming,
-    lease: Lease,
-    patience: Patience,
-    _held: T,
-}
-
-impl<T> Answered<T> {
-    /// `held` is kept until the body ends: places of limits, the count of a busy target.
-    pub const fn new(
-        inner: Incoming,
-        lease: Lease,
-        idle: Duration,
-        deadline: Option<Instant>,
-        held: T,
-    ) -> Self {
-        Self {
-            inner,
-            lease,
-            patience: Patience::new(idle, deadline),
-            _held: held,
-        }
-    }
-
-    fn poll_inner(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let inner = Pin::new(&mut self.inner);
-        if !self.lease.is_driven() {
-            return inner.poll_frame(cx);
-        }
-        // The first look says that a piece is wanted. Driven then, the connection brings it, or wakes this task when it can.
-        if let Poll::Ready(frame) = inner.poll_frame(&mut quiet()) {
-            return Poll::Ready(frame);
-        }
-        self.lease.drive(&mut quiet());
-        if let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(&mut quiet()) {
-            return Poll::Ready(frame);
-        }
-        self.lease.drive(cx);
-        Pin::new(&mut self.inner).poll_frame(&mut quiet())
-    }
-}
-
-impl<T: Unpin> Body for Answered<T> {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let this = &mut *self;
-        match this.poll_inner(cx) {
-            Poll::Ready(Some(Ok(frame))) => {
-                this.patience.came();
-                if this.inner.is_end_stream() {
-                    this.lease.give_back();
-                }
-                Poll::Ready(Some(Ok(frame)))
-            }
-            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error.into()))),
-            Poll::Ready(None) => {
-                this.lease.give_back();
-                Poll::Ready(None)
-            }
-            Poll::Pending => this.patience.wait(cx).map(|error| Some(Err(error))),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
-    }
-}
-
-/// A body whose end, however it comes, ends the record of its request.
-pub struct Observed {
-    inner: AnyBody,
-    observation: Box<Observation>,
-}
-
-impl Observed {
-    /// The observation is finished when this is dropped.
-    pub const fn new(inner: AnyBody, observation: Box<Observation>) -> Self {
-        Self { inner, observation }
-    }
-}
-
-impl Body for Observed {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
-        if let Some(Ok(frame)) = &frame {
-            let size = frame.data_ref().map_or(0, Bytes::len);
-            self.observation.event.bytes_out += size as u64;
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
     }
 }

@@ -565,8 +565,8 @@ fn validators(headers: &HeaderMap) -> HeaderMap {
     fields.collect()
 }
 
-/// RFC 9211.
-fn status(headers: &mut HeaderMap, text: &str) {
+/// Says what a cache did (RFC 9211).
+pub fn status(headers: &mut HeaderMap, text: &str) {
     if let Ok(value) = HeaderValue::try_from(format!("lockgate; {text}")) {
         headers.append(CACHE_STATUS, value);
     }

@@ -1,8 +1,8 @@
-//! The wall clock of a node.
+//! The clocks of a node: the time of day, and the time since it started.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use lockgate_policy::Timestamp;
 
@@ -48,6 +48,15 @@ impl Clock {
             None => SystemTime::now(),
         }
     }
+}
+
+/// Microseconds since the start of the process, never 0.
+pub fn since_start() -> u64 {
+    static START: OnceLock<Instant> = OnceLock::new();
+    let since = START.get_or_init(Instant::now).elapsed();
+    u64::try_from(since.as_micros())
+        .unwrap_or(u64::MAX)
+        .saturating_add(1)
 }
 
 #[cfg(test)]

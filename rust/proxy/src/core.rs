@@ -16,6 +16,7 @@ use crate::blocks::Blocks;
 use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::facts::Facts;
+use crate::models::KeptAnswers;
 use crate::models::Models;
 use crate::recording::Recording;
 use crate::request_id::RequestId;
@@ -78,6 +79,8 @@ pub struct Shared {
     pub facts: Facts,
     /// Answers that are kept.
     pub cache: Arc<Cache>,
+    /// Answers of models that are kept.
+    pub kept_answers: KeptAnswers,
     /// The rollout of a candidate.
     pub rollouts: Rollouts,
     /// Counts of each core.
@@ -106,6 +109,7 @@ impl Shared {
             forbidden,
             facts: Facts::new(forbidden, clock.clone()),
             cache: Arc::new(Cache::new(clock.clone())),
+            kept_answers: KeptAnswers::new(clock.clone()),
             clock,
             rollouts: Rollouts::default(),
             tallies: (0..cores).map(|_| Mutex::default()).collect(),

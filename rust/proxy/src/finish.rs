@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use http::{Response, response};
 use http_body_util::BodyExt as _;
-use lockgate_policy::{Body, Refusal, ResponseView, gateway_reasons as reasons};
+use lockgate_policy::{Body, Refusal, Reply, ResponseView, gateway_reasons as reasons};
 use lockgate_recording::Decision;
 
 use crate::body::{AnyBody, Prefixed, ReadStart, full, read_start};
@@ -94,4 +94,12 @@ const fn shown(head: &response::Parts) -> ResponseView<'_> {
         headers: &head.headers,
         body: None,
     }
+}
+
+/// An answer of the gateway itself.
+pub fn respond(reply: Reply) -> Response<AnyBody> {
+    let mut response = Response::new(full(Bytes::clone(&reply.body)));
+    *response.status_mut() = reply.status;
+    response.headers_mut().extend(reply.headers);
+    response
 }

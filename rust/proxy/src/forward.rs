@@ -20,14 +20,14 @@ use lockgate_policy::{
 use smallvec::SmallVec;
 use tokio::time::Instant;
 
-use crate::body::{Answered, AnyBody, Arrival, BodyError, Bounds, Prefixed, Streamed, full};
+use crate::body::{AnyBody, Arrival, BodyError, Bounds, Prefixed, Streamed, full};
 use crate::core::Core;
 use crate::hygiene::{self, Caller};
 use crate::request::Arrived;
 use crate::upgrade;
 use crate::upstream::{
-    Chosen, ConnectError, Fared, HashBy, Lease, NotChosen, Pools, Retryable, SendError, Service,
-    Target, is_idempotent, pause,
+    Answered, Chosen, ConnectError, Fared, HashBy, Lease, NotChosen, Pools, Retryable, SendError,
+    Service, Target, is_idempotent, pause,
 };
 
 /// What is left of a request body once policies have seen it.
@@ -164,6 +164,7 @@ pub fn prepare(allowed: Allowed<'_>, service: Option<&Service>) -> Result<Prepar
             | Effect::Response(_)
             // They are of calls to models, which are not forwarded.
             | Effect::Reserve(_)
+            | Effect::KeepAnswer(_)
             | Effect::ListModels(_) | Effect::Ask(_) | Effect::WatchAnswer(_) => {}
         }
     }

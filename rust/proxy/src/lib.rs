@@ -14,6 +14,7 @@ mod clock;
 mod compile;
 mod control;
 mod core;
+mod ending;
 mod error;
 mod facts;
 mod faults;

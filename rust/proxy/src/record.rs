@@ -1,18 +1,23 @@
 //! What is kept of a request: its event, for counts, the recording and the access log.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
-use http::{Method, Version, request::Parts};
+use bytes::Bytes;
+use http::{HeaderMap, Method, Response, Version, request::Parts};
+use http_body::{Body, Frame, SizeHint};
 use lockgate_policy::{
-    Chain, ClientCertificate, Facts, Identity, Route, Timestamp, VerdictRecord, Word, evidence,
-    gateway_reasons as reasons,
+    Chain, ClientCertificate, Facts, Identity, RecordedPrompt, Route, Timestamp, VerdictRecord,
+    Word, evidence, gateway_reasons as reasons,
 };
 use lockgate_recording::{Event, Headers, Text, Verdict};
 use tokio::time::Instant;
 
-use crate::body::Arrival;
+use crate::body::{AnyBody, Arrival, BodyError};
 use crate::core::{Core, Generation};
-use crate::models::CallRecord;
+use crate::ending;
+use crate::models::{CallRecord, said};
 use crate::request_id::RequestId;
 use crate::rollout::Watch;
 
@@ -28,6 +33,7 @@ pub struct Observation {
     pub watch: Option<Watch>,
     /// What its call to a model took, once that has ended.
     pub model_call: Option<CallRecord>,
+    is_grpc: bool,
     since: Instant,
     core: Arc<Core>,
     generation: Arc<Generation>,
@@ -77,6 +83,7 @@ impl Observation {
             has_read: false,
             watch: None,
             model_call: None,
+            is_grpc: false,
             since,
             core: core.clone(),
             generation: generation.clone(),
@@ -86,6 +93,11 @@ impl Observation {
     /// Whether the event is kept, and not only counted.
     pub fn keeps_text(&self) -> bool {
         self.generation.keeps_text()
+    }
+
+    /// Whether the event is written to the recording.
+    pub fn is_recorded(&self) -> bool {
+        self.generation.recording.is_some()
     }
 
     /// Whether the gateway answers by itself, and has left a part of the body unread.
@@ -119,10 +131,27 @@ impl Observation {
         }
     }
 
-    /// Tells a rollout how the request fared, once.
-    pub fn report(&mut self) {
-        if let Some(watch) = self.watch.take() {
-            watch.ended(&self.event, self.since.elapsed());
+    /// What was asked of a model.
+    pub fn asked(&mut self, prompt: Option<Box<RecordedPrompt>>) {
+        self.event.prompt = prompt.map(|prompt| Box::new(said::prompt(*prompt)));
+    }
+
+    /// The head of the answer is there; a rollout is told how the request fared so far.
+    pub fn answered<B>(&mut self, answer: &Response<B>) {
+        self.event.status = answer.status().as_u16();
+        self.is_grpc = ending::is_grpc(answer.headers());
+        if self.is_grpc {
+            self.event.grpc_status = ending::grpc_status(answer.headers());
+        }
+        if let Some(watch) = &mut self.watch {
+            watch.answered(&self.event, self.since.elapsed());
+        }
+    }
+
+    /// The answer has trailers.
+    pub fn trailed(&mut self, trailers: &HeaderMap) {
+        if self.is_grpc {
+            self.event.grpc_status = ending::grpc_status(trailers).or(self.event.grpc_status);
         }
     }
 
@@ -139,6 +168,7 @@ impl Observation {
                     word: verdict.word.as_str().into(),
                     code: verdict.code.map(Into::into),
                     shadow: policy.mode == lockgate_config::Mode::Shadow,
+                    rule: policy.rule.clone(),
                 })
             })
             .collect();
@@ -147,7 +177,6 @@ impl Observation {
 
 impl Drop for Observation {
     fn drop(&mut self) {
-        self.report();
         let event = &mut *self.event;
         event.latency_us = u64::try_from(self.since.elapsed().as_micros()).unwrap_or(u64::MAX);
         if let Some(arrival) = &self.arrival {
@@ -156,6 +185,7 @@ impl Drop for Observation {
         if let Some(call) = self.model_call.take() {
             let told = std::mem::take(&mut *call.lock());
             event.model_call = Some(Box::new(told.call));
+            event.answer = told.said.map(said::answer).map(Box::new);
             for (id, scope) in told.found {
                 let mut verdicts = event.verdicts.iter_mut();
                 if let Some(verdict) = verdicts.find(|said| said.id == id && said.scope == scope) {
@@ -164,6 +194,9 @@ impl Drop for Observation {
                 }
             }
         }
+        if let Some(watch) = self.watch.take() {
+            watch.ended(event, self.since.elapsed());
+        }
         self.core.count(event);
         if let Some(log) = &self.generation.access_log {
             log.write(event);
@@ -171,6 +204,52 @@ impl Drop for Observation {
         if let Some(recording) = &self.generation.recording {
             recording.push(self.core.index, std::mem::take(&mut self.event));
         }
+    }
+}
+
+/// A body whose end, however it comes, ends the record of its request.
+pub struct Observed {
+    inner: AnyBody,
+    observation: Box<Observation>,
+}
+
+impl Observed {
+    /// The observation is finished when this is dropped.
+    pub const fn new(inner: AnyBody, observation: Box<Observation>) -> Self {
+        Self { inner, observation }
+    }
+}
+
+impl Body for Observed {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
+        let seen = &mut self.observation;
+        match &frame {
+            Some(Ok(frame)) => {
+                let size = frame.data_ref().map_or(0, Bytes::len);
+                seen.event.bytes_out += size as u64;
+                if let Some(trailers) = frame.trailers_ref() {
+                    seen.trailed(trailers);
+                }
+            }
+            Some(Err(_)) => seen.event.broke_off = true,
+            None => {}
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
     }
 }
 

@@ -12,21 +12,22 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use lockgate_policy::{
-    Body, Counters, Env, Facts, Form, Need, Outcome, Progress, Refusal, Reply, RequestView, Route,
+    Body, Counters, Env, Facts, Form, Need, Outcome, Progress, Refusal, RequestView, Route,
     RouteTarget, Step, Timestamp, gateway_reasons as reasons, problem_response,
 };
 use lockgate_recording::{Decision, Text};
 use tokio::time::Instant;
 
 use crate::aggregate;
-use crate::body::{AnyBody, Arrival, Bounds, Observed, ReadStart, Streamed, full, read_start};
+use crate::body::{AnyBody, Arrival, Bounds, ReadStart, Streamed, full, read_start};
 use crate::cache::Asked;
 use crate::client_address::client_address;
 use crate::core::{Core, Generation};
+use crate::finish;
 use crate::forward::{self, Allowed, Answer, Prepared, RequestBody, Tried};
 use crate::hygiene::{Caller, REQUEST_ID};
 use crate::listen::Connection;
-use crate::record::Observation;
+use crate::record::{Observation, Observed};
 use crate::request::{self, Arrived};
 use crate::request_id::RequestId;
 use crate::rollout::{Head, Trial};
@@ -100,7 +101,6 @@ pub async fn serve(
     }
     answer.headers_mut().insert(REQUEST_ID, id.value());
     connection.answer(answer.status() == StatusCode::SWITCHING_PROTOCOLS);
-    seen.event.status = answer.status().as_u16();
     if seen.keeps_text() {
         seen.event.trace_id = Some(if trace.id() == &*seen.event.id {
             seen.event.id.clone()
@@ -108,7 +108,7 @@ pub async fn serve(
             Text::from(trace.id())
         });
     }
-    seen.report();
+    seen.answered(&answer);
     Ok(answer.map(|body| Observed::new(body, seen)))
 }
 
@@ -242,6 +242,7 @@ impl<'a> Exchange<'a> {
             seen.identified(identity);
         }
         seen.found_out(&judged.facts, self.connection.certificate.as_ref());
+        seen.asked(judged.progress.to_record.take());
         if seen.keeps_text() {
             seen.judged(&judged.route.chain, &judged.progress.verdicts);
         }
@@ -314,7 +315,7 @@ impl<'a> Exchange<'a> {
             Outcome::Respond(reply) => {
                 seen.event.decision = Decision::Respond;
                 seen.event.code = Some(reply.code.into());
-                Ok(respond(*reply))
+                Ok(finish::respond(*reply))
             }
             Outcome::Refuse(refusal) => Err(refusal),
         }
@@ -388,6 +389,11 @@ impl<'a> Exchange<'a> {
                 Step::Need(Need::Fact(wanted)) => {
                     let fact = self.core.shared.facts.get(&wanted).await;
                     judged.facts.put(wanted, fact);
+                }
+                // A policy that misses this in live traffic is at fault, and lets nothing pass.
+                Step::Need(Need::Recorded(_)) => {
+                    let detail = "a policy could not decide about this request";
+                    return Err(Box::new(Refusal::new(&reasons::UNDECIDED, detail)));
                 }
                 Step::Need(Need::Body(limit)) => {
                     let bounds = self.bounds(&judged.progress);
@@ -482,7 +488,7 @@ impl<'a> Exchange<'a> {
         let name = match &route.target {
             RouteTarget::Upstream(name) => Some(name),
             RouteTarget::Split(weights) => self.core.pick(weights),
-            RouteTarget::Nobody | RouteTarget::Aggregate(_) | RouteTarget::Models(_) => None,
+            _ => None,
         };
         let service = name.and_then(|name| self.generation.upstreams.get(name));
         service.ok_or_else(|| {
@@ -505,6 +511,7 @@ impl<'a> Exchange<'a> {
             RouteTarget::Models(names) => {
                 self.ask_model(names, judged, body, seen, &mut tried).await
             }
+            RouteTarget::Prompt(_) => self.ask_model(&[], judged, body, seen, &mut tried).await,
             RouteTarget::Aggregate(parts) => {
                 let prepared = self.prepare(judged, None)?;
                 let variables = judged.route.template.variables(&judged.arrived.path);
@@ -593,11 +600,4 @@ impl<'a> Exchange<'a> {
         };
         forward::prepare(allowed, service)
     }
-}
-
-fn respond(reply: Reply) -> Response<AnyBody> {
-    let mut response = Response::new(full(Bytes::clone(&reply.body)));
-    *response.status_mut() = reply.status;
-    response.headers_mut().extend(reply.headers);
-    response
 }

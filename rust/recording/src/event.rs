@@ -8,10 +8,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::headers::Headers;
+use crate::words::{Prompt, Words};
 
 /// The version of the schema that this code writes. Since version 2 a credential's mark is a hash of its SHA-256, `facts` hold what
-/// policies found out, and `has_body` says whether there was a body: what replay needs.
-pub const SCHEMA_VERSION: u32 = 2;
+/// policies found out, and `has_body` says whether there was a body: what replay needs. Since version 3 `prompt` holds the figures of a
+/// call to a model, and `model_call` all that its price depends on.
+pub const SCHEMA_VERSION: u32 = 3;
 
 /// A text that the revision shares with its events, or that belongs to one request.
 pub type Text = Arc<str>;
@@ -89,6 +91,12 @@ pub struct Event {
     pub verdicts: Vec<Verdict>,
     /// The status of the answer; 0 when the caller left before there was one.
     pub status: u16,
+    /// The status of gRPC, when the answer is one of it: 0 is OK.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grpc_status: Option<u8>,
+    /// Whether the answer broke off before its end, and not because the caller left.
+    #[serde(skip_serializing_if = "is_false")]
+    pub broke_off: bool,
     /// The upstream that was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upstream: Option<Text>,
@@ -120,6 +128,12 @@ pub struct Event {
     /// What it asked of a model, and what that took.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model_call: Option<Box<ModelCall>>,
+    /// What it asked of a model, whether or not that was allowed: figures, and words where the document says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<Box<Prompt>>,
+    /// What the model answered, where the document says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answer: Option<Box<Words>>,
 }
 
 /// A call to a model. Neither what was asked nor what was answered is in it.
@@ -137,12 +151,21 @@ pub struct ModelCall {
     /// Whether a stream was asked for.
     #[serde(skip_serializing_if = "is_false")]
     pub stream: bool,
+    /// Whether the gateway gave an answer again that it had kept: nobody was asked, and nothing was taken.
+    #[serde(skip_serializing_if = "is_false")]
+    pub from_cache: bool,
     /// Tokens of the question, those from a cache included; absent when the provider did not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub input_tokens: Option<u64>,
     /// Those of `input_tokens` that the provider had in its cache.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cached_tokens: Option<u64>,
+    /// Those of `input_tokens` that were written into the provider's cache.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_write_tokens: Option<u64>,
+    /// Those of `cache_write_tokens` that are kept for an hour.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_write_hour_tokens: Option<u64>,
     /// Tokens of the answer, those of reasoning included; absent when the provider did not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output_tokens: Option<u64>,
@@ -152,6 +175,9 @@ pub struct ModelCall {
     /// Whether the answer broke off: tokens are those that were known until then.
     #[serde(skip_serializing_if = "is_false")]
     pub partial: bool,
+    /// Whether no provider took it, so that all that was held for it was given back.
+    #[serde(skip_serializing_if = "is_false")]
+    pub given_back: bool,
     /// Why it failed, such as `upstream_stream_truncated`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<Word>,
@@ -190,6 +216,9 @@ pub struct Verdict {
     /// Whether it is in shadow: counted, but not acted on.
     #[serde(default, skip_serializing_if = "is_false")]
     pub shadow: bool,
+    /// What tells its rule apart, when its word depends on that and on the words of a call to a model alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<Text>,
 }
 
 /// The word of a [`Verdict`] that refuses.
@@ -197,7 +226,7 @@ pub(crate) const DENY: &str = "deny";
 
 // serde hands a reference to this.
 #[allow(clippy::trivially_copy_pass_by_ref)]
-fn is_false(value: &bool) -> bool {
+pub(crate) fn is_false(value: &bool) -> bool {
     !*value
 }
 
@@ -231,6 +260,8 @@ impl Default for Event {
             code: None,
             verdicts: Vec::new(),
             status: 0,
+            grpc_status: None,
+            broke_off: false,
             upstream: None,
             target: None,
             tries: 0,
@@ -243,6 +274,8 @@ impl Default for Event {
             body: None,
             body_truncated: false,
             model_call: None,
+            prompt: None,
+            answer: None,
         }
     }
 }

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::words::{Said, TakenOut};
 
 fn full() -> Event {
     Event {
@@ -35,8 +36,11 @@ fn full() -> Event {
             word: "deny".into(),
             code: Some("rate_limited".into()),
             shadow: true,
+            rule: None,
         }],
         status: 429,
+        grpc_status: Some(8),
+        broke_off: true,
         upstream: Some("orders".into()),
         target: Some("10.0.0.1:80".into()),
         tries: 2,
@@ -52,15 +56,42 @@ fn full() -> Event {
             provider: Some("moonshot".into()),
             provider_model: Some("kimi-k2".into()),
             stream: true,
+            from_cache: true,
             input_tokens: Some(12),
             cached_tokens: Some(0),
+            cache_write_tokens: Some(5),
+            cache_write_hour_tokens: Some(2),
             output_tokens: Some(7),
             cost: Some(40),
             partial: true,
+            given_back: true,
             failure: Some("upstream_stream_truncated".into()),
             lost: Some("dropped=top_k".into()),
         })),
+        prompt: Some(Box::new(Prompt {
+            model: Some("fast".into()),
+            input: Some(120),
+            unbounded: true,
+            max_output: Some(0),
+            candidates: Some(2),
+            words: Some(words()),
+        })),
+        answer: Some(Box::new(words())),
         ..Event::default()
+    }
+}
+
+fn words() -> Words {
+    Words {
+        said: vec![Said {
+            by: "user".into(),
+            text: "mail [EMAIL_1]".into(),
+            taken_out: Some(TakenOut {
+                data: vec!["email".into()],
+                attempts: vec!["override".into()],
+            }),
+        }],
+        cut: true,
     }
 }
 
@@ -78,7 +109,7 @@ fn the_json_is_one_line_and_says_its_version_first() {
     event.body = Some("two\nlines".into());
     let text = serde_json::to_string(&event).unwrap();
     assert!(
-        text.starts_with(r#"{"v":2,"at":1700000000000001,"#),
+        text.starts_with(r#"{"v":3,"at":1700000000000001,"#),
         "{text}"
     );
     assert!(!text.contains('\n'));
@@ -90,7 +121,7 @@ fn absent_fields_are_not_written() {
     let text = serde_json::to_string(&Event::default()).unwrap();
     for absent in [
         "query", "headers", "api", "claims", "facts", "code", "verdicts", "has_body", "body",
-        "null",
+        "prompt", "answer", "null",
     ] {
         assert!(
             !text.contains(&format!("\"{absent}\"")),

@@ -48,6 +48,7 @@ mod segment;
 mod segment_name;
 mod shapes;
 mod tally;
+mod words;
 
 pub use beginning::{Beginning, read_beginning, write_beginning};
 pub use event::{Decision, Event, ModelCall, SCHEMA_VERSION, Text, Verdict, Word};
@@ -61,3 +62,4 @@ pub use segment::{SegmentError, SegmentOptions, SegmentStats, SegmentWriter};
 pub use tally::{
     LATENCY_BUCKETS_US, ModelCounts, ModelSeries, OTHER, RouteSeries, Series, Tally, TallySnapshot,
 };
+pub use words::{Prompt, Said, TakenOut, Words};

@@ -43,6 +43,8 @@ pub(crate) fn write(out: &mut Vec<u8>, event: &Event) -> serde_json::Result<()> 
         code,
         verdicts,
         status,
+        grpc_status,
+        broke_off,
         upstream,
         target,
         tries,
@@ -55,6 +57,8 @@ pub(crate) fn write(out: &mut Vec<u8>, event: &Event) -> serde_json::Result<()> 
         body,
         body_truncated,
         model_call,
+        prompt,
+        answer,
     } = event;
     let mut line = Line { out };
     line.raw(b"{\"v\":");
@@ -92,6 +96,13 @@ pub(crate) fn write(out: &mut Vec<u8>, event: &Event) -> serde_json::Result<()> 
     line.verdicts(verdicts)?;
     line.raw(b",\"status\":");
     line.number(u64::from(*status));
+    if let Some(status) = grpc_status {
+        line.raw(b",\"grpc_status\":");
+        line.number(u64::from(*status));
+    }
+    if *broke_off {
+        line.raw(b",\"broke_off\":true");
+    }
     line.optional(b",\"upstream\":", upstream.as_deref())?;
     line.optional(b",\"target\":", target.as_deref())?;
     for (name, number) in [
@@ -114,6 +125,12 @@ pub(crate) fn write(out: &mut Vec<u8>, event: &Event) -> serde_json::Result<()> 
     }
     if let Some(call) = model_call {
         line.any(b",\"model_call\":", call)?;
+    }
+    if let Some(prompt) = prompt {
+        line.any(b",\"prompt\":", prompt)?;
+    }
+    if let Some(answer) = answer {
+        line.any(b",\"answer\":", answer)?;
     }
     line.raw(b"}");
     Ok(())
@@ -196,6 +213,7 @@ impl Line<'_> {
                 word,
                 code,
                 shadow,
+                rule,
             } = verdict;
             self.raw(before);
             self.text(b"{\"id\":", id)?;
@@ -206,6 +224,7 @@ impl Line<'_> {
             if *shadow {
                 self.raw(b",\"shadow\":true");
             }
+            self.optional(b",\"rule\":", rule.as_deref())?;
             self.raw(b"}");
             before = b",";
         }

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::event::{Decision, ModelCall, Text};
+use crate::words::{Prompt, Said, Words};
 
 fn line(event: &Event) -> String {
     let mut out = Vec::new();
@@ -31,8 +32,9 @@ fn verdict() -> impl Strategy<Value = Verdict> {
             id,
             kind: "api_key".into(),
             word: word.to_string().into(),
-            code: code.map(|code| code.to_string().into()),
+            code: code.as_deref().map(|code| code.to_owned().into()),
             shadow,
+            rule: code,
         }
     })
 }
@@ -40,7 +42,7 @@ fn verdict() -> impl Strategy<Value = Verdict> {
 prop_compose! {
     fn event()(
         texts in vec(text(), 8),
-        maybe in vec(option::of(text()), 13),
+        maybe in vec(option::of(text()), 15),
         headers in vec((text(), text()), 0..4),
         verdicts in vec(verdict(), 0..4),
         numbers in any::<[u64; 5]>(),
@@ -79,6 +81,8 @@ prop_compose! {
             code: maybe().map(|code| code.to_string().into()),
             verdicts,
             status: small[1],
+            grpc_status: flags[0].then_some(14),
+            broke_off: flags[1],
             upstream: maybe(),
             target: maybe(),
             tries: small[2],
@@ -95,6 +99,15 @@ prop_compose! {
                 lost: Some(text),
                 input_tokens: Some(at),
                 ..ModelCall::default()
+            })),
+            prompt: maybe().map(|text| Box::new(Prompt {
+                model: Some(text),
+                input: Some(at),
+                ..Prompt::default()
+            })),
+            answer: maybe().map(|text| Box::new(Words {
+                said: vec![Said { by: "assistant".into(), text, taken_out: None }],
+                cut: flags[1],
             })),
         }
     }

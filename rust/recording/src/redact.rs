@@ -52,7 +52,7 @@ const COOKIE_ATTRIBUTES: [&str; 8] = [
 ///
 /// What counts as a credential: values of fields, query parameters, cookies and members of JSON or form bodies whose name says
 /// so, and anything that looks like a token or key wherever it stands. A body that is neither JSON nor a form, and that
-/// mentions a credential, is dropped and counted.
+/// mentions a credential, is dropped and counted. Of what is said to a model and by it, personal data is taken out as well.
 pub struct Redactor {
     mask: Mask,
     bodies_dropped: AtomicU64,
@@ -118,6 +118,17 @@ impl Redactor {
             && let Some(masked) = self.mask.shapes(method)
         {
             *method = masked;
+        }
+        if let Some(prompt) = &mut event.prompt {
+            if let Some(model) = &mut prompt.model {
+                replace(model, self.mask.text(model, Place::Other));
+            }
+            if let Some(words) = &mut prompt.words {
+                words.mask(&self.mask);
+            }
+        }
+        if let Some(answer) = &mut event.answer {
+            answer.mask(&self.mask);
         }
         for value in event.claims.iter_mut().chain(&mut event.facts) {
             self.mask.json(Arc::make_mut(value), Author::Gateway);

@@ -50,6 +50,7 @@ fn refusals_are_counted_by_code_and_shadow_denials_by_policy() {
         word: word.into(),
         code: None,
         shadow,
+        rule: None,
     };
     let mut tally = Tally::default();
     let mut call = event("r", 403, 1);
@@ -131,12 +132,17 @@ fn calls_to_models_are_counted_by_model_and_provider() {
             output_tokens: (!failed).then_some(7),
             cost: (!failed).then_some(82),
             failure: failed.then(|| "unavailable".into()),
+            lost: failed.then(|| "dropped=top_k".into()),
             ..ModelCall::default()
         })),
         ..event("chat", 200, 1)
     };
+    let mut again = call(Some("openai"), false);
+    if let Some(call) = &mut again.model_call {
+        call.from_cache = true;
+    }
     let (mut one, mut other) = (Tally::default(), Tally::default());
-    one.add(&call(Some("openai"), false));
+    one.add(&again);
     one.add(&call(None, true));
     other.add(&call(Some("openai"), false));
     other.add(&event("models", 200, 1));
@@ -149,11 +155,14 @@ fn calls_to_models_are_counted_by_model_and_provider() {
     let failed = ModelSeries {
         calls: 1,
         failed: 1,
+        lossy: 1,
         ..ModelSeries::default()
     };
     let answered = ModelSeries {
         calls: 2,
         failed: 0,
+        from_cache: 1,
+        lossy: 0,
         input_tokens: 24,
         output_tokens: 14,
         cost: 164,

@@ -143,6 +143,7 @@ fn event(number: u64, state: &mut u64, revision: &str) -> Event {
             word: "allow".into(),
             code: None,
             shadow: false,
+            rule: None,
         });
     }
     event

@@ -1,19 +1,22 @@
 //! One revision that judges recorded requests, with counters of its own.
 
 use std::borrow::Cow;
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use lockgate_config::Mode;
 use lockgate_policy::{
-    Body, BoundPolicy, Counters, Effect, Env, Fact, FactRequest, Facts, Need, Outcome, Permit,
-    Progress, RequestView, Revision, Route, RouteTarget, SavedQuota, Step, Timestamp, Word,
-    gateway_reasons as reasons,
+    Asked, Body, BoundPolicy, Counters, Effect, Env, Fact, FactRequest, Facts, Need, Outcome,
+    Progress, Refusal, RequestView, Revision, Route, RouteTarget, SaidBefore, SavedQuota, Step,
+    Timestamp, Word, gateway_reasons as reasons,
 };
 use lockgate_recording::Decision;
 
+use crate::held::Holding;
 use crate::request::{KnownBody, Request};
+use crate::rules::{self, Before, are_alike};
+use crate::spending::{Spending, Took};
+use crate::words::Answer;
 
 /// A revision with what it has counted so far.
 #[derive(Debug)]
@@ -22,8 +25,8 @@ pub struct Side {
     /// What issuers publish now, where that was fetched; it goes before what was recorded.
     pub published: HashMap<Arc<str>, Fact>,
     counters: Arc<Counters>,
-    held: BinaryHeap<Reverse<Held>>,
-    number: u64,
+    held: Holding,
+    spending: Spending,
     /// The limits whose window began before the recording did; known once it has.
     warming: Option<Warming>,
 }
@@ -41,34 +44,6 @@ pub struct Warm {
     pub until: Timestamp,
     /// Requests that it judged until then.
     pub requests: u64,
-}
-
-/// A place that is taken until an answer has ended.
-#[derive(Debug)]
-struct Held {
-    ended: u64,
-    number: u64,
-    _permit: Permit,
-}
-
-impl PartialEq for Held {
-    fn eq(&self, other: &Self) -> bool {
-        (self.ended, self.number) == (other.ended, other.number)
-    }
-}
-
-impl Eq for Held {}
-
-impl PartialOrd for Held {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Held {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.ended, self.number).cmp(&(other.ended, other.number))
-    }
 }
 
 /// What a revision says of a request.
@@ -91,6 +66,19 @@ pub struct Decided<'r> {
     pub policy: Option<&'r Arc<BoundPolicy>>,
     pub route: Option<&'r Route>,
     pub application: Option<Arc<str>>,
+    /// What policies took out of the prompt of a request that goes on.
+    pub redacted: Option<String>,
+    /// Policies of whose work on the prompt and the answer nothing is known. They let the request go on.
+    pub unseen: Vec<Unseen<'r>>,
+    /// Whether the service was asked: an answer may be withheld that has cost something.
+    pub asked: bool,
+}
+
+/// A policy of whose work nothing is known, and what had to be recorded.
+#[derive(Debug, Clone, Copy)]
+pub struct Unseen<'r> {
+    pub policy: &'r Arc<BoundPolicy>,
+    pub what: &'static str,
 }
 
 /// Why a request cannot be judged.
@@ -107,11 +95,11 @@ impl Side {
     pub fn new(mut revision: Revision, mark: impl Fn(&[u8; 32]) -> String) -> Self {
         revision.directory = Arc::new(Arc::unwrap_or_clone(revision.directory).with_marks(mark));
         Self {
+            spending: Spending::of(&revision.document),
             revision,
             published: HashMap::new(),
             counters: Arc::default(),
-            held: BinaryHeap::new(),
-            number: 0,
+            held: Holding::default(),
             warming: None,
         }
     }
@@ -128,18 +116,13 @@ impl Side {
         request: &Request<'_>,
         keys: &HashMap<Arc<str>, Fact>,
     ) -> Judgement<'r> {
-        while let Some(Reverse(first)) = self.held.peek() {
-            if first.ended > request.at.0 {
-                break;
-            }
-            self.held.pop();
-        }
+        self.held.end(request.at);
         let Self {
             revision,
             published,
             counters,
             held,
-            number,
+            spending,
             warming,
         } = self;
         let revision: &Revision = revision;
@@ -156,25 +139,43 @@ impl Side {
             path,
             route,
             keys: [published, keys],
-            facts: Facts::recorded(request.evidence.clone()),
+            facts: Facts::recorded(request.evidence.clone(), request.prompt.clone()),
             progress: Progress::default(),
             longer_than: None,
             read: false,
+            unseen: Vec::new(),
         };
-        let judgement = judging.run(revision, counters);
+        let mut judgement = judging.run(revision, counters);
         warming.count(request.at, &judging);
-        // What is refused or answered here ends at once, and its places with it.
-        if matches!(&judgement, Judgement::Decided(decided) if decided.decision == Decision::Forward)
-        {
-            for effect in std::mem::take(&mut judging.progress.effects) {
-                if let Effect::Hold(permit) = effect {
-                    *number += 1;
-                    held.push(Reverse(Held {
-                        ended: request.ended,
-                        number: *number,
-                        _permit: permit,
-                    }));
+        let application = judging.application();
+        let said = (&*route.chain, judging.progress.verdicts.as_slice());
+        if let Some((policy, what)) = spending.lacks(said, application.as_ref(), request.at) {
+            spending.may_be_more(policy, application.as_ref(), request.at);
+            judgement = judging.unjudged(Some(policy), what.into());
+        }
+        let (is_judged, asked) = match &judgement {
+            Judgement::Decided(decided) => (true, decided.asked),
+            Judgement::Unjudged(lack) => {
+                if let Some(policy) = lack.policy {
+                    spending.may_be_more(policy, application.as_ref(), request.at);
                 }
+                (false, false)
+            }
+        };
+        // What may be refused may take nothing, and of what was refused nobody knows what it takes.
+        if !is_judged || asked && matches!(request.took, Took::Unknown) {
+            spending.may_be_less(said, application.as_ref(), request.at);
+        }
+        for effect in std::mem::take(&mut judging.progress.effects) {
+            match effect {
+                // What is refused or answered here ends at once, and its places with it.
+                Effect::Hold(permit) if asked => held.place(request.ended, permit),
+                Effect::Reserve(amount) if asked || !is_judged => {
+                    if let Some(due) = spending.due(amount, request.took) {
+                        held.amount(request.ended, due);
+                    }
+                }
+                _ => {}
             }
         }
         judgement
@@ -246,7 +247,41 @@ impl Decided<'_> {
             policy: None,
             route: None,
             application: None,
+            redacted: None,
+            unseen: Vec::new(),
+            asked: false,
         }
+    }
+
+    /// What of two revisions' work on a request may differ, and cannot be known: whose, and what was not recorded.
+    pub fn unseen_beside(&self, candidate: &Self) -> Option<(&'static str, Lack<'_>)> {
+        let goes_on = |side: &Self| side.decision == Decision::Forward;
+        let both_go_on = goes_on(self) && goes_on(candidate);
+        let of = |side: &Self, other: &Self| {
+            let known = |unseen: &Unseen<'_>| {
+                let mut others = other.unseen.iter();
+                others.any(|other| are_alike(other.policy, unseen.policy))
+            };
+            let mut unseen = side.unseen.iter();
+            unseen
+                .find(|unseen| (both_go_on || unseen.may_refuse()) && !known(unseen))
+                .copied()
+        };
+        let differs = of(candidate, self).map(|unseen| ("candidate", unseen));
+        let (by, unseen) =
+            differs.or_else(|| of(self, candidate).map(|unseen| ("base", unseen)))?;
+        let lack = Lack {
+            policy: Some(unseen.policy),
+            route: candidate.route.or(self.route),
+            what: unseen.what.into(),
+        };
+        Some((by, lack))
+    }
+}
+
+impl Unseen<'_> {
+    fn may_refuse(&self) -> bool {
+        !self.policy.kind.reasons.is_empty()
     }
 }
 
@@ -262,9 +297,10 @@ struct Judging<'r, 'q> {
     /// The limit that the body was found to be longer than.
     longer_than: Option<usize>,
     read: bool,
+    unseen: Vec<Unseen<'r>>,
 }
 
-impl<'r> Judging<'r, '_> {
+impl<'r, 'q> Judging<'r, 'q> {
     fn run(&mut self, revision: &'r Revision, counters: &Arc<Counters>) -> Judgement<'r> {
         let chain = &self.route.chain;
         loop {
@@ -273,7 +309,20 @@ impl<'r> Judging<'r, '_> {
                 Step::Decided(outcome) => return self.decided(outcome),
                 Step::Need(need) => need,
             };
+            let words = match need {
+                Need::Recorded(what) => Some(what),
+                Need::Body(_) | Need::Fact(_) => None,
+            };
             let Err(what) = self.meet(need) else { continue };
+            if let Some(what) = words
+                && let Some(before) = self.known_word(chain.next(&self.progress), what)
+            {
+                match chain.said_before(&mut self.progress, before.word, before.code) {
+                    SaidBefore::GoesOn => continue,
+                    SaidBefore::Decided(outcome) => return self.decided(outcome),
+                    SaidBefore::Unknown => {}
+                }
+            }
             match chain.next(&self.progress) {
                 Some(policy) if policy.mode == Mode::Enforce => {
                     return self.unjudged(Some(policy), what);
@@ -329,15 +378,17 @@ impl<'r> Judging<'r, '_> {
                     _ if self.longer_than.is_some_and(|known| known >= limit) || self.read => {
                         return Err("the body".into());
                     }
-                    KnownBody::Absent => return Err("the body".into()),
+                    KnownBody::Absent => return Err(self.unread()),
                     _ if self.request.body_bytes.is_some_and(is_longer) => {
                         self.longer_than = Some(limit);
                     }
                     KnownBody::Kept(_) => self.read = true,
+                    KnownBody::NotKept(_) if self.wants_prompt() => return Err(self.unread()),
                     KnownBody::NotKept(what) => return Err(what.into()),
                 }
                 Ok(())
             }
+            Need::Recorded(what) => Err(what.into()),
             Need::Fact(wanted) => {
                 let fact = match &wanted {
                     FactRequest::Introspection { endpoint, token } => self
@@ -358,6 +409,90 @@ impl<'r> Judging<'r, '_> {
                 Ok(())
             }
         }
+    }
+
+    /// Whether the body is needed for what it asks of a model.
+    fn wants_prompt(&self) -> bool {
+        let next = self.route.chain.next(&self.progress);
+        matches!(self.route.target, RouteTarget::Models(_))
+            && next.is_none_or(|policy| policy.needs_prompt())
+    }
+
+    fn unread(&self) -> Cow<'static, str> {
+        match self.wants_prompt() {
+            true => "what was asked of a model".into(),
+            false => "the body".into(),
+        }
+    }
+
+    /// What a policy says of a prompt that was not recorded, when that is known all the same.
+    fn known_word(
+        &mut self,
+        policy: Option<&'r Arc<BoundPolicy>>,
+        what: &'static str,
+    ) -> Option<Before<'q>> {
+        let policy = policy?;
+        if policy.kind.name == "redact_prompt" {
+            // It refuses nothing.
+            if policy.mode == Mode::Enforce {
+                self.unseen.push(Unseen { policy, what });
+            }
+            return Some(Before {
+                word: Word::Allow,
+                code: None,
+            });
+        }
+        self.said_before(Some(policy))
+    }
+
+    /// What a policy said when the request was recorded, when its rule is the same.
+    fn said_before(&self, policy: Option<&Arc<BoundPolicy>>) -> Option<Before<'q>> {
+        rules::said(policy?, self.request.verdicts)
+    }
+
+    fn application(&self) -> Option<Arc<str>> {
+        let application = self.progress.identity.as_ref()?.application.as_ref()?;
+        Some(application.id.clone())
+    }
+
+    /// The policy that withholds the recorded answer of a model.
+    fn withheld(&mut self) -> Option<(&'r Arc<BoundPolicy>, Refusal)> {
+        for watch in self.progress.answers.acting() {
+            let policies = self.route.chain.policies();
+            let Some(policy) = policies.get(usize::from(watch.policy)) else {
+                continue;
+            };
+            let judged = match &self.request.answer {
+                Answer::None => Ok(None),
+                Answer::Kept(answer) => watch.judge_recorded(answer),
+                Answer::NotKept => Err("the answer of the model"),
+            };
+            let what = match judged {
+                Ok(None) => continue,
+                Ok(Some(refusal)) => return Some((policy, refusal)),
+                Err(what) => what,
+            };
+            match self.said_before(Some(policy)).map(|before| before.word) {
+                Some(Word::Allow | Word::Pass) => {}
+                Some(Word::Deny) => {
+                    let detail = "as the policy said when the answer was recorded";
+                    return Some((policy, Refusal::new(&reasons::ANSWER_WITHHELD, detail)));
+                }
+                _ => self.unseen.push(Unseen { policy, what }),
+            }
+        }
+        None
+    }
+
+    /// What policies took out of the prompt, and the last of them that did.
+    fn redacted(&self) -> Option<(String, Option<&'r Arc<BoundPolicy>>)> {
+        let Asked::Recorded(recalled) = &self.progress.prompt.as_ref()?.asked else {
+            return None;
+        };
+        let names: Vec<&str> = recalled.redacted.iter().map(|class| class.name()).collect();
+        let mut policies = self.route.chain.policies().iter().rev();
+        let policy = policies.find(|policy| policy.kind.name == "redact_prompt");
+        (!names.is_empty()).then(|| (format!("redacted {}", names.join(", ")), policy))
     }
 
     fn unjudged(
@@ -388,10 +523,7 @@ impl<'r> Judging<'r, '_> {
         {
             return self.unjudged(Some(policy), what.into());
         }
-        let identity = self.progress.identity.as_ref();
-        let application = identity
-            .and_then(|identity| identity.application.as_ref())
-            .map(|application| application.id.clone());
+        let application = self.application();
         let policy = match &outcome {
             Outcome::Forward => None,
             Outcome::Respond(reply) => self.who_said(Word::Respond, reply.code),
@@ -413,13 +545,7 @@ impl<'r> Judging<'r, '_> {
                 remedy: Some(reasons::BODY_TOO_LARGE.remedy),
                 ..at
             },
-            Outcome::Forward => Decided {
-                decision: Decision::Forward,
-                code: None,
-                status: None,
-                remedy: None,
-                ..at
-            },
+            Outcome::Forward => self.forwarded(at),
             Outcome::Respond(reply) => Decided {
                 decision: Decision::Respond,
                 code: Some(reply.code),
@@ -435,6 +561,32 @@ impl<'r> Judging<'r, '_> {
                 ..at
             },
         })
+    }
+
+    /// A request that goes on, and whose answer, of a model, policies may withhold.
+    fn forwarded(&mut self, at: Decided<'r>) -> Decided<'r> {
+        if let Some((policy, refusal)) = self.withheld() {
+            return Decided {
+                detail: Some(refusal.detail),
+                policy: Some(policy),
+                route: at.route,
+                application: at.application,
+                asked: true,
+                ..Decided::refused(refusal.reason)
+            };
+        }
+        let (redacted, policy) = self.redacted().unzip();
+        Decided {
+            decision: Decision::Forward,
+            code: None,
+            status: None,
+            remedy: None,
+            policy: policy.flatten(),
+            redacted,
+            unseen: std::mem::take(&mut self.unseen),
+            asked: true,
+            ..at
+        }
     }
 
     /// Whether the body is longer than policies let through.

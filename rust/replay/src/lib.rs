@@ -9,13 +9,17 @@
 //! with an [`Expectation`] at the end.
 
 mod expectation;
+mod held;
 mod judge;
 mod order;
 mod report;
 mod request;
+mod rules;
 mod run;
+mod spending;
 mod tally;
 mod timeline;
+mod words;
 
 pub use expectation::{Expectation, Known};
 pub use order::InOrder;

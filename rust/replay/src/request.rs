@@ -7,8 +7,11 @@ use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use lockgate_policy::canonical::canonical_path;
 use lockgate_policy::evidence::{Evidence, Recorded};
-use lockgate_policy::{ClientCertificate, Fact, Timestamp};
-use lockgate_recording::Event;
+use lockgate_policy::{ClientCertificate, Fact, RecordedPrompt, Timestamp};
+use lockgate_recording::{Event, Verdict};
+
+use crate::spending::Took;
+use crate::words::{self, Answer};
 
 /// What stands for a credential in a recorded text.
 const MARK: &str = "hmac-sha256:";
@@ -34,6 +37,14 @@ pub struct Request<'e> {
     pub body: KnownBody<'e>,
     /// Bytes of the body as they were announced or counted.
     pub body_bytes: Option<u64>,
+    /// What it asked of a model.
+    pub prompt: Option<Arc<RecordedPrompt>>,
+    /// What the model answered.
+    pub answer: Answer,
+    /// What the call took.
+    pub took: Took<'e>,
+    /// What each policy said when it was recorded.
+    pub verdicts: &'e [Verdict],
 }
 
 /// What is known of a recorded body.
@@ -86,6 +97,10 @@ impl<'e> Request<'e> {
             introspections: recorded.introspections,
             body: body(event),
             body_bytes: announced.or_else(|| Some(event.bytes_in).filter(|bytes| *bytes > 0)),
+            prompt: words::prompt(event),
+            answer: Answer::read(event),
+            took: Took::read(event),
+            verdicts: &event.verdicts,
         };
         (request, recorded.keys)
     }

@@ -250,7 +250,10 @@ impl Run {
         }
         match (&base, &candidate) {
             (Judgement::Decided(base), Judgement::Decided(candidate)) => {
-                self.tally.judged(event, base, candidate);
+                match base.unseen_beside(candidate) {
+                    Some((by, lack)) => self.tally.not_judged(event, by, &lack),
+                    None => self.tally.judged(event, base, candidate),
+                }
             }
             (Judgement::Unjudged(_), Judgement::Unjudged(lack)) => {
                 self.tally.not_judged(event, "both", lack);

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::Arc;
 
-use lockgate_policy::gateway_reasons::BODY_TOO_LARGE;
+use lockgate_policy::gateway_reasons::{ANSWER_WITHHELD, BODY_TOO_LARGE};
 use lockgate_policy::is_block;
 use lockgate_policy::{BoundPolicy, Route, RouteTarget};
 use lockgate_recording::{Decision, Event};
@@ -119,12 +119,23 @@ impl Tally {
         } else {
             candidate
         };
-        let said = |decided: &Decided<'_>| Said::new(decided.decision, decided.code);
+        let said = |decided: &Decided<'_>| {
+            let redacted = decided.redacted.as_deref();
+            let redacted = redacted.filter(|_| change == Change::AnsweredOtherwise);
+            Said::new(decided.decision, decided.code.or(redacted))
+        };
+        let policy = match change {
+            // What the candidate lets through as it is, the base took something out of.
+            Change::AnsweredOtherwise if candidate.redacted.is_none() => cause
+                .policy
+                .or(base.policy.filter(|_| base.redacted.is_some())),
+            _ => cause.policy,
+        };
         let key = (
             change,
             application,
             candidate.route.or(base.route).map(route_name),
-            cause.policy.map(policy_name),
+            policy.map(policy_name),
             said(base),
             said(candidate),
         );
@@ -346,6 +357,7 @@ fn change(base: &Decided<'_>, candidate: &Decided<'_>) -> Option<Change> {
         (false, false) => {
             let alike = base.decision == candidate.decision
                 && base.code == candidate.code
+                && base.redacted == candidate.redacted
                 && match (base.route, candidate.route) {
                     (Some(base), Some(candidate)) => same_target(&base.target, &candidate.target),
                     _ => true,
@@ -358,8 +370,11 @@ fn change(base: &Decided<'_>, candidate: &Decided<'_>) -> Option<Change> {
 fn same_target(a: &RouteTarget, b: &RouteTarget) -> bool {
     match (a, b) {
         (RouteTarget::Nobody, RouteTarget::Nobody) => true,
+        // Whom the caller asks stands in its request.
+        (RouteTarget::Models(_), RouteTarget::Models(_)) => true,
         (RouteTarget::Upstream(a), RouteTarget::Upstream(b)) => a == b,
         (RouteTarget::Split(a), RouteTarget::Split(b)) => a == b,
+        (RouteTarget::Prompt(a), RouteTarget::Prompt(b)) => a == b,
         (RouteTarget::Aggregate(a), RouteTarget::Aggregate(b)) => {
             let parts = |parts: &[lockgate_policy::Part]| {
                 let names = parts
@@ -384,11 +399,20 @@ fn recorded(event: &Event) -> Option<(Decision, Option<&str>)> {
         (Decision::Forward, Some(code)) if code == BODY_TOO_LARGE.code => {
             Some((Decision::Refuse, Some(code)))
         }
+        // It had begun when its end was withheld.
+        (Decision::Forward, _) if is_withheld(event) => {
+            Some((Decision::Refuse, Some(ANSWER_WITHHELD.code)))
+        }
         (Decision::Forward, _) => Some((Decision::Forward, None)),
         // The policies had let it through.
         (Decision::Refuse, Some(code)) if is_of_services(code) => Some((Decision::Forward, None)),
         (decision, code) => Some((decision, code)),
     }
+}
+
+fn is_withheld(event: &Event) -> bool {
+    let call = event.model_call.as_ref();
+    call.and_then(|call| call.failure.as_deref()) == Some(ANSWER_WITHHELD.code)
 }
 
 fn is_of_services(code: &str) -> bool {

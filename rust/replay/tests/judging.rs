@@ -594,3 +594,35 @@ fn live_traffic_cannot_use_a_mark_as_a_credential() {
     let (event, _) = decide(&compile(&base), &counters, START, &stolen);
     assert_eq!(event.code.as_deref(), Some("api_key.invalid"));
 }
+
+#[test]
+fn a_published_prompt_that_says_something_else_answers_otherwise() {
+    let serving = |models: &str, text: &str| {
+        format!(
+            "lockgate: 1
+purposes: optional
+models:
+  fast: {{ targets: [{{ provider: ollama, model: m-1 }}] }}
+  best: {{ targets: [{{ provider: ollama, model: m-2 }}] }}
+apis:
+  ai:
+    versions:
+      v1:
+        base: /ai
+        models: [{models}]
+        policies: [{{ id: said, kind: respond, when: 'request.path == \"/ai/short\"', text: ok }}]
+        routes: [{{ match: {{ path: /short }}, prompt: {{ model: fast, messages: [{{ user: \"{text}\" }}] }} }}]
+"
+        )
+    };
+    let base = serving("fast, best", "Say something");
+    let short = Call {
+        method: "POST",
+        ..call("/ai/short", &[])
+    };
+    let recorded = record(&base, &[call("/ai/v1/models", &[]), short]);
+    nothing_differs(&recorded, &base);
+    let report = recorded.replay(&base, &serving("fast", "Say nothing"));
+    let changed: u64 = groups(&report).iter().map(|group| group.3).sum();
+    assert_eq!(changed, 1, "{report:#?}");
+}

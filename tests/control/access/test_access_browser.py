@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from control.browser import MISSING, chromium, program
+from control.browser import MISSING, Watched, assert_accessible, assert_fits, chromium, program, sign_in
 from control.people import PASSWORD
 from control.serving import Browser, Serving
 from services import Service
@@ -59,8 +58,7 @@ class Stage:
     serving: Serving
     dora: Page
     olaf: Page
-    asked: list[str] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
+    watched: Watched = field(default_factory=Watched)
 
     def call(self, key: str) -> tuple[int, str]:
         """Status and reason code of a call with a key."""
@@ -83,9 +81,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
             Browser(serving.console).send(link[1], {"password": PASSWORD, "again": PASSWORD})
         found = Stage(serving, _signed_in(browser, serving, "dora"), _signed_in(browser, serving, "olaf"))
         for window in (found.dora, found.olaf):
-            window.on("request", lambda request: found.asked.append(request.url))
-            window.on("console", lambda message: found.complaints.append(message.text))
-            window.on("pageerror", lambda error: found.complaints.append(str(error)))
+            found.watched.add(window)
         yield found
 
 
@@ -153,8 +149,7 @@ def test_pages_are_accessible(stage: Stage, scheme: str) -> None:
             stage.open(page, path)
             # What is folded is looked at, too.
             page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")
-            found = Axe().run(page)
-            assert found.violations_count == 0, f"{path}: {found.generate_report()}"
+            assert_accessible(page)
 
 
 @pytest.mark.parametrize("width", [1280, 360])
@@ -164,24 +159,20 @@ def test_pages_are_not_wider_than_their_window(stage: Stage, width: int) -> None
         for path in paths:
             stage.open(page, path)
             page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")
-            assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+            assert_fits(page)
 
 
 def test_no_other_host_is_asked_and_no_policy_is_broken(stage: Stage) -> None:
     for page, paths in ((stage.dora, PORTAL), (stage.olaf, CONSOLE)):
         for path in paths:
             stage.open(page, path)
-    assert [url for url in stage.asked if not url.startswith(stage.serving.console)] == []
-    assert stage.complaints == []
+    assert stage.watched.elsewhere(stage.serving.console) == []
+    assert stage.watched.complaints == []
 
 
 def _signed_in(browser: Chromium, serving: Serving, who: str) -> Page:
     page = browser.new_context().new_page()
-    page.goto(f"{serving.console}/account/login/")
-    page.fill("#id_login", f"{who}@example.com")
-    page.fill("#id_password", PASSWORD)
-    page.keyboard.press("Enter")
-    page.wait_for_selector("text=Sign out")
+    sign_in(page, serving.console, f"{who}@example.com")
     return page
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from lockgate import kept
-from lockgate.control.access import applications, credentials, delivery, teams
+from lockgate.control.access import applications, credentials, delivery, known, teams
 from lockgate.control.access.models import Delivery, Directory
 from lockgate.control.accounts.errors import AccountError
 from lockgate.state import State, StateError
@@ -41,6 +41,30 @@ def test_scopes_come_with_the_plan_and_go_with_it(node: Node, dora: Actor, give:
     assert node.call("/orders", key=key) == (403, "require.scope")
     give("web-shop")
     assert node.call("/orders", key=key) == (200, "")
+
+
+def test_the_node_knows_the_team_that_a_budget_may_count_by(node: Node, dora: Actor) -> None:
+    make(dora)
+
+    def team() -> str:
+        held = kept.directory(node.state).applications or {}
+        return str(held["web-shop"]["team"])
+
+    assert (team(), known.teams()["web-shop"]) == ("web", "web")
+    teams.create(dora, name="checkout", title="Checkout")
+    applications.move(dora, "web-shop", team="checkout")
+    assert (team(), known.teams()["web-shop"]) == ("checkout", "checkout")
+
+
+def test_teams_and_plans_of_the_documents_applications_are_known(node: Node, dora: Actor, give: Give) -> None:
+    node.write(SHOP.replace("keys", "team: search, plan: silver, keys"))
+    node.reload()
+    assert (known.teams(), known.plans()) == ({"shop": "search"}, {"shop": "silver"})
+    # From now on the node has a directory of its own, with both.
+    make(dora)
+    give("web-shop", "gold")
+    assert known.teams() == {"shop": "search", "web-shop": "web"}
+    assert known.plans() == {"shop": "silver", "web-shop": "gold"}
 
 
 def test_a_plans_limit_is_a_policy_that_asks_for_its_role(node: Node, dora: Actor, give: Give) -> None:

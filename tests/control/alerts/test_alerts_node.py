@@ -8,6 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 from certificates import Authority
 from control.serving import document
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 from lockgate import Gateway, check
 from lockgate.control import node
 from lockgate.control.alerts.models import Alert
@@ -115,16 +120,53 @@ def test_certificates_and_keys_that_end_soon_are_told_and_not_again_once_somebod
     assert Alert.objects.exclude(status="resolved").count() == 1
 
 
+def ended() -> bytes:
+    """The certificate of an authority that has ended."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Ended")])
+    then = datetime.now(UTC) - timedelta(days=1)
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    builder = builder.serial_number(7).not_valid_before(then - timedelta(days=9)).not_valid_after(then)
+    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+
+
+def test_an_authority_that_ends_is_told_and_one_that_was_replaced_is_not(tmp_path: Path) -> None:
+    live, old = Authority(tmp_path), ended()
+    path, bundle = tmp_path / "gateway.yaml", tmp_path / "clients.pem"
+    tls = '{ certificate: public.pem, key: "${file:public.key}", client_authorities: clients.pem }'
+    live.issue("public", "localhost")
+    path.write_text(
+        "lockgate: 1\npurposes: optional\n"
+        f'listeners: {{ public: {{ bind: "127.0.0.1:0", tls: {tls} }} }}\n'
+        'upstreams: { service: { targets: ["http://127.0.0.1:9"] } }\n'
+        "apis: { api: { versions: { v1: { base: /, upstream: service } } } }\n"
+    )
+
+    def authorities() -> list[str]:
+        return [what for _, what, _ in expiring(path) if "authority" in what]
+
+    bundle.write_bytes(old + live.path.read_bytes())
+    (told,) = authorities()
+    assert told.endswith(" of the listener public")
+    assert "CN=Ended" not in told
+    bundle.write_bytes(old)
+    assert authorities() == ["the authority CN=Ended of the listener public"]
+    bundle.write_text("no certificate")
+    assert authorities() == []
+
+
 @pytest.mark.parametrize(
     ("rule", "subject"),
     [
         ("unauthorized_access", "source:203.0.113.7"),
         ("rate_limit_exceeded", "application:shop"),
         ("malicious_payload", "source:203.0.113.7"),
+        ("new_source", "application:shop"),
     ],
 )
 def test_a_suggested_policy_can_be_served_as_it_stands(rule: str, subject: str, tmp_path: Path) -> None:
-    alert = Alert(pk=7, rule=rule, subject=subject, title="An alert", evidence={})
+    new = [{"network": "203.0.113.0/24"}, {"network": "2001:db8:0::/48"}]
+    alert = Alert(pk=7, rule=rule, subject=subject, title="An alert", evidence={"new": new})
     found = suggestion(alert)
     assert found is not None
     indented = "".join(f"  {line}\n" for line in found.text.splitlines())

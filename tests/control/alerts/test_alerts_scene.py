@@ -16,9 +16,16 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from control.browser import MISSING, chromium, program
-from control.people import PASSWORD
+from control.browser import (
+    MISSING,
+    Watched,
+    assert_accessible,
+    assert_fits,
+    chromium,
+    program,
+    set_up,
+    sign_in,
+)
 from control.serving import Serving, document
 from lockgate.state import State
 from services import Service
@@ -51,8 +58,7 @@ class OnCall:
     public: str
     state: Path
     page: Page
-    asked: list[str] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
+    watched: Watched = field(default_factory=Watched)
 
     def open(self, path: str) -> None:
         self.page.goto(self.console + path)
@@ -92,22 +98,9 @@ def on_call(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OnCall]:
         with Serving(path, "--state", state) as serving, chromium() as browser:
             page = browser.new_page()
             found = OnCall(serving.console, serving.public, state, page)
-            page.on("request", lambda request: found.asked.append(request.url))
-            page.on("console", lambda message: found.complaints.append(message.text))
-            page.on("pageerror", lambda error: found.complaints.append(str(error)))
-            page.goto(serving.set_up_link())
-            for name, text in (
-                ("email", "ada@example.com"),
-                ("name", "Ada"),
-                ("password", PASSWORD),
-                ("again", PASSWORD),
-            ):
-                page.fill(f"#id_{name}", text)
-            page.click("main button")
-            page.fill("#id_login", "ada@example.com")
-            page.fill("#id_password", PASSWORD)
-            page.keyboard.press("Enter")
-            page.wait_for_url(f"{serving.console}/")
+            found.watched.add(page)
+            set_up(page, serving.set_up_link())
+            sign_in(page, serving.console)
             yield found
 
 
@@ -248,15 +241,14 @@ PAGES = ("/alerts/", "/alerts/?status=all", "/alerts/1/", "/blocks/", "/alerts/r
 def test_a_page_is_accessible_and_not_wider_than_a_phone(on_call: OnCall, path: str, scheme: str) -> None:
     on_call.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     on_call.open(path)
-    found = Axe().run(on_call.page)
-    assert found.violations_count == 0, found.generate_report()
+    assert_accessible(on_call.page)
     on_call.page.set_viewport_size({"width": 360, "height": 800})
-    assert on_call.page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert_fits(on_call.page)
     on_call.page.set_viewport_size({"width": 1280, "height": 800})
 
 
 def test_no_other_host_is_asked_and_no_policy_is_broken(on_call: OnCall) -> None:
     on_call.open("/alerts/rules/")
     on_call.shoot("rules")
-    assert [url for url in on_call.asked if not url.startswith(on_call.console)] == []
-    assert on_call.complaints == []
+    assert on_call.watched.elsewhere(on_call.console) == []
+    assert on_call.watched.complaints == []

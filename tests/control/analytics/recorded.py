@@ -85,3 +85,18 @@ def segment(folder: Path, events: Iterable[dict[str, Any]], number: int = 1) -> 
         connection.execute(f"COPY (SELECT * FROM {read}) TO '{path}' (FORMAT csv, COMPRESSION zstd, {odd})")
     plain.unlink()
     return path
+
+
+def asked(at: int, model: str = "fast", **said: Any) -> dict[str, Any]:
+    """An event of a call to a model; what is not said is as of an answer of `openai` that was paid for."""
+    call = {
+        "model": model,
+        "provider": "openai",
+        "provider_model": "gpt-5-mini",
+        "input_tokens": 100,
+        "output_tokens": 20,
+        "cost": 2_000,
+    } | said.pop("call", {})
+    usual = {"api": "ai", "route": "chat", "method": "POST", "upstream": None, "target": "api.openai.com:443"}
+    kept = {name: value for name, value in call.items() if value is not None}
+    return event(at, **(usual | {"model_call": kept} | said))

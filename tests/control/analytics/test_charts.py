@@ -5,7 +5,7 @@ from __future__ import annotations
 from xml.etree import ElementTree as ET
 
 import pytest
-from lockgate.control.analytics.charts import Chart, Series, compact, points
+from lockgate.control.analytics.charts import Chart, Series, compact, points, ticks
 
 SECONDS = points(1_795_500_000, 1_795_500_000 + 7_200, 900)
 
@@ -31,9 +31,31 @@ def test_a_column_says_its_number_and_its_time() -> None:
     assert titles[1].endswith("UTC: 10 calls")  # type: ignore[union-attr]
 
 
+def test_small_numbers_are_not_rounded_to_nothing() -> None:
+    costs = [0.0042 * place for place in range(len(SECONDS))]
+    text = Chart("c", "t", "s", SECONDS, [Series("US dollars", "answered", costs)]).svg
+    assert "UTC: 0.0042 US dollars" in text
+    assert ">0.01<" in text
+
+
 def test_the_numbers_are_beside_it() -> None:
-    rows = chart().rows
-    assert [row[1] for row in rows][:2] == [[0.0, 1.0], [10.0, 1.0]]
+    first, second, *_ = chart().rows.splitlines()
+    assert first.endswith('<td class="number">0</td><td class="number">1</td></tr>')
+    assert second.startswith('<tr><td class="nowrap">2026-11-24 06:15</td><td class="number">10</td>')
+    odd = Chart("c", "t", "s", SECONDS[:2], [Series("p95", "answered", [None, 1_234.56])], is_of_week=True)
+    assert odd.rows.splitlines() == [
+        '<tr><td class="nowrap">Tue 06:00</td><td class="number">\N{EN DASH}</td></tr>',
+        '<tr><td class="nowrap">Tue 06:15</td><td class="number">1234.6</td></tr>',
+    ]
+
+
+@pytest.mark.parametrize("top", [0.0007, 0.3, 1, 2.9, 7, 10, 99, 100, 101, 1_234, 4_999_999])
+def test_an_axis_has_a_few_round_lines_of_which_the_last_is_not_below_what_is_drawn(top: float) -> None:
+    lines = ticks(top)
+    assert 4 <= len(lines) <= 9
+    assert lines[0] == 0
+    assert lines[-2] < top <= lines[-1] * (1 + 1e-9)
+    assert f"{lines[1]:e}"[0] in "125"
 
 
 def test_names_are_escaped() -> None:

@@ -10,6 +10,8 @@ import pytest
 from control.analytics.recorded import event, micros, refused, segment
 from lockgate.control.analytics import shown
 from lockgate.control.analytics.queries import QUERIES
+from lockgate.control.console.reasons import reason
+from lockgate.control.console.templatetags.told import in_code
 from lockgate.control.guards import HEADERS
 
 if TYPE_CHECKING:
@@ -82,6 +84,14 @@ def test_tables_are_in_the_order_that_is_asked_for(client: Client) -> None:
 
 
 @pytest.mark.usefixtures("recorded")
+def test_remedies_are_shown_with_what_is_to_be_typed_as_code(client: Client) -> None:
+    page = shown_at(client, "/analytics/refusals/")
+    remedies = [in_code(reason(code).remedy) for code in ("api_key.missing", "rate_limit.exceeded")]
+    assert any("<code>" in remedy for remedy in remedies)
+    assert all(f"<td>{remedy}</td>" in page for remedy in remedies)
+
+
+@pytest.mark.usefixtures("recorded")
 def test_filters_hold_for_charts_and_tables_and_are_kept_from_page_to_page(client: Client) -> None:
     page = shown_at(client, "/analytics/?range=last_7_days&application=mobile")
     assert "3 calls, 0 of them exceptions" in page
@@ -135,6 +145,7 @@ def test_every_query_is_on_a_page_or_needs_a_question_of_its_own() -> None:
     assert rest == {
         "traffic_summary",
         "traffic_by_hour_of_week",
+        "models_summary",
         "slowest_calls",
         "applications_seen",
         "source_activity",

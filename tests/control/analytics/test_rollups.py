@@ -6,6 +6,7 @@ import random
 import time
 from dataclasses import fields
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -39,6 +40,21 @@ FILTERS: list[dict[str, str]] = [
 ]
 
 
+def model_call(drawn: random.Random) -> dict[str, Any] | None:
+    if drawn.random() < 0.6:
+        return None
+    tokens = {"input_tokens": drawn.randrange(900), "output_tokens": drawn.randrange(90)}
+    return {
+        "model": drawn.choice(["fast", "best"]),
+        "provider": drawn.choice(["openai", "mistral"]),
+        "provider_model": "m-1",
+        "stream": drawn.random() < 0.5,
+        "partial": drawn.random() < 0.1,
+        **(tokens if drawn.random() < 0.9 else {}),
+        **({"cost": drawn.randrange(9_000)} if drawn.random() < 0.7 else {}),
+    }
+
+
 def calls(many: int, seed: int) -> list[dict[str, Any]]:
     drawn = random.Random(seed)
     shadow = {"id": "k", "kind": "require", "scope": "v1", "word": "deny", "code": "require.scope"}
@@ -67,6 +83,8 @@ def calls(many: int, seed: int) -> list[dict[str, Any]]:
                 latency_us=drawn.randrange(12_000_000),
                 bytes_out=drawn.randrange(9_000),
                 verdicts=[{**shadow, "shadow": True}] if drawn.random() < 0.1 else [],
+                upstream_us=drawn.randrange(2_000_000),
+                model_call=None if is_refused else model_call(drawn),
             )
         )
     return sorted(found, key=lambda one: one["at"])
@@ -163,15 +181,38 @@ def test_what_nobody_asks_for_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None
         monkeypatch.setattr(time, "monotonic", lambda number=number: now + 100 * number)
         names.append(held.held(number, lambda: "SELECT * FROM range(10)"))
         assert held.held(number, lambda: pytest.fail("it is held")) == names[-1]
-    assert held.rows() == 30
-    monkeypatch.setattr(held, "MOST_ROWS", 25)
+    one = held.size() // 3
+    monkeypatch.setattr(held, "MOST_BYTES", 3 * one)
     monkeypatch.setattr(time, "monotonic", lambda: now + 230)
     held.held("more", lambda: "SELECT * FROM range(10)")
     # Those of just now stay: somebody may be about to read them.
-    assert held.rows() == 20
+    assert held.size() == 2 * one
     monkeypatch.setattr(time, "monotonic", lambda: now + 230 + held.UNUSED_SECONDS + 1)
     held.held("last", lambda: "SELECT 1")
-    assert held.rows() == 1
+    assert held.size() == one
+
+
+def test_what_does_not_fit_is_read_each_time_and_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(held, "_held", {})
+    monkeypatch.setattr(held, "MOST_BYTES", 1)
+    held.held("first", lambda: "SELECT 1")
+    kept = held.size()
+    for _ in range(2):
+        found = held.held("second", lambda: "SELECT 7 AS seven")
+        assert duck.cursor().execute(f"SELECT * FROM {found}").fetchall() == [(7,)]
+    assert held.size() == kept
+
+
+def test_of_what_is_held_no_less_is_counted_than_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(held, "_held", {})
+    taken = "SELECT memory_usage_bytes FROM duckdb_memory() WHERE tag = 'IN_MEMORY_TABLE'"
+    for rows in (1, 2_000, 2_100, 100_000):
+        many = [f"hash(range + {number}) AS c{number}" for number in range(40)]
+        (before,) = duck.cursor().execute(taken).fetchone() or (0,)
+        counted = held.size()
+        held.held(rows, partial(str, f"SELECT {', '.join(many)} FROM range({rows})"))
+        (after,) = duck.cursor().execute(taken).fetchone() or (0,)
+        assert 0 < after - before <= held.size() - counted
 
 
 def test_what_cannot_be_read_is_asked_for_again() -> None:

@@ -11,9 +11,11 @@ import duckdb
 import pytest
 from control.analytics.recorded import event, hour_of_yesterday, micros, refused, segment
 from django.utils import timezone
-from lockgate.control.analytics import duck, relations, rollups, store, tables, tail, taking
+from lockgate.control.analytics import duck, held, relations, rollups, store, tables, tail, taking, worker
 from lockgate.control.analytics.models import LIVE, RETIRED, WRITING, Part, Taken
+from lockgate.control.analytics.queries.sources import ApplicationNetworks
 from lockgate.control.analytics.queries.traffic import Summary, TrafficSummary
+from lockgate.control.analytics.tables import LAYOUT
 from lockgate.control.events import index
 from lockgate.control.events.alerts import alert_of
 from lockgate.control.events.models import Segment
@@ -61,6 +63,28 @@ def test_what_is_kept_says_nothing_of_headers_bodies_queries_and_people(recordin
     assert b"192.0.2.1" in kept
     for secret in (b"ada@example.com", b"secret", b"hmac-sha256"):
         assert secret not in kept
+
+
+def test_a_part_that_lacks_a_roll_up_is_read_by_its_events_until_it_is_renewed(
+    recordings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    segment(recordings, [event(AT), event(AT + 1, client="198.51.100.7")])
+    take()
+    before = ApplicationNetworks(span=span()).run()
+    assert [row.network for row in before] == ["192.0.2.0/24", "198.51.100.0/24"]
+    part = Part.objects.get()
+    Part.objects.update(layout=LAYOUT - 1)
+    for table in ("networks_hours", "networks_days"):
+        store.file_of(table, part).unlink()
+    monkeypatch.setattr(held, "_held", {})
+    assert ApplicationNetworks(span=span()).run() == before
+    worker.keep_house()
+    new = Part.objects.get(state=LIVE)
+    assert (new.layout, new.events) == (LAYOUT, part.events)
+    assert ApplicationNetworks(span=span()).run() == before
+    assert store.file_of("networks_days", new).exists()
+    worker.keep_house()
+    assert Part.objects.get(state=LIVE) == new
 
 
 def test_every_roll_up_has_all_calls(recordings: Path) -> None:

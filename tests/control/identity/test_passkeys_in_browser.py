@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from control.browser import MISSING, chromium, program
+from control.browser import MISSING, Watched, assert_accessible, chromium, program, set_up
 from control.people import PASSWORD
 from control.serving import Serving, document
 from services import Service
@@ -55,24 +54,17 @@ def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
                 }
             },
         )
-        page.goto(serving.set_up_link())
-        for name, text in {"email": "ada@example.com", "password": PASSWORD, "again": PASSWORD}.items():
-            page.fill(f"#id_{name}", text)
-        page.click("main button")
-        sign_in(page)
+        set_up(page, serving.set_up_link())
+        name_and_password(page)
         yield page
 
 
-def sign_in(page: Page) -> None:
+def name_and_password(page: Page) -> None:
+    """The first of two steps, after which nobody is signed in."""
     page.goto("/account/login/")
     page.fill("#id_login", "ada@example.com")
     page.fill("#id_password", PASSWORD)
     page.click("main button:text-is('Sign in')")
-
-
-def accessible(page: Page) -> None:
-    found: Any = Axe().run(page)
-    assert found.violations_count == 0, found.generate_report()
 
 
 def add_passkey(page: Page) -> None:
@@ -81,16 +73,15 @@ def add_passkey(page: Page) -> None:
     page.fill("#id_password", PASSWORD)
     page.click("main button")
     page.wait_for_selector("#mfa_webauthn_add")
-    accessible(page)
+    assert_accessible(page)
     page.fill("#id_name", "laptop")
     page.click("#mfa_webauthn_add")
     page.wait_for_url("**/account/factors/recovery-codes/**")
 
 
 def test_a_passkey_is_added_and_stands_in_for_the_password(page: Page) -> None:
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
+    watched = Watched()
+    watched.add(page)
     # Before there is a second factor, an admin sees nothing else.
     page.wait_for_url("**/account/factors/")
     assert "you need a second factor before anything else" in page.inner_text("main")
@@ -101,22 +92,22 @@ def test_a_passkey_is_added_and_stands_in_for_the_password(page: Page) -> None:
     page.goto("/users/")
     assert page.inner_text("h1") == "Users"
     page.goto("/account/factors/webauthn/")
-    accessible(page)
+    assert_accessible(page)
     assert "laptop" in page.inner_text("main table")
     page.click("text=Sign out")
     page.goto("/account/login/")
-    accessible(page)
+    assert_accessible(page)
     page.click("#passkey_login")
     page.wait_for_selector("h1:text-is('Overview')")
-    assert [text for text in complaints if "403" not in text] == []
+    assert [text for text in watched.complaints if "403" not in text] == []
 
 
 def test_a_passkey_is_asked_for_after_the_password(page: Page) -> None:
     add_passkey(page)
     page.click("text=Sign out")
-    sign_in(page)
+    name_and_password(page)
     page.wait_for_selector("h1:text-is('Your second factor')")
-    accessible(page)
+    assert_accessible(page)
     page.goto("/users/")
     assert page.inner_text("h1") == "Your second factor"
     page.click("#mfa_webauthn_authenticate")

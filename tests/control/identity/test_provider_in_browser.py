@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from control.browser import MISSING, chromium, program
+from control.browser import MISSING, chromium, program, set_up
 from control.identity.provider import CLIENT_ID, CLIENT_SECRET
 from control.identity.provider import PASSWORD as THERE
 from control.people import PASSWORD
@@ -100,10 +100,7 @@ def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
         ):
             found = Gate(browser, serving, issuer)
             page = found.page()
-            page.goto(found.set_up)
-            for name, text in {"email": "ada@example.com", "password": PASSWORD, "again": PASSWORD}.items():
-                page.fill(f"#id_{name}", text)
-            page.click("main button")
+            set_up(page, found.set_up)
             yield found
     finally:
         patch.undo()

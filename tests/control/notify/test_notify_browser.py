@@ -5,9 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from control.browser import MISSING, chromium, program
-from control.people import PASSWORD
+from control.browser import (
+    MISSING,
+    Watched,
+    assert_accessible,
+    assert_fits,
+    chromium,
+    program,
+    set_up,
+    sign_in,
+)
 from control.serving import Serving, document
 from services import Service
 
@@ -58,13 +65,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     ):
         patch.undo()
         page = browser.new_page(base_url=serving.console)
-        page.goto(serving.set_up_link())
-        for name, text in {"email": "ada@example.com", "password": PASSWORD, "again": PASSWORD}.items():
-            page.fill(f"#id_{name}", text)
-        page.click("main button")
-        page.fill("#id_login", "ada@example.com")
-        page.fill("#id_password", PASSWORD)
-        page.click("main button:text-is('Sign in')")
+        set_up(page, serving.set_up_link())
+        sign_in(page, serving.console)
         page.goto("/channels/")
         page.fill("#id_name", "siem")
         page.fill("#id_url", f"{service.url}/hook")
@@ -91,15 +93,14 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
 def test_a_page_is_accessible(page: Page, path: str, scheme: Any) -> None:
     page.emulate_media(color_scheme=scheme)
     page.goto(path)
-    found = Axe().run(page)
-    assert found.violations_count == 0, found.generate_report()
+    assert_accessible(page)
 
 
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_is_not_wider_than_a_phone(page: Page, path: str) -> None:
     page.set_viewport_size({"width": 360, "height": 800})
     page.goto(path)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert_fits(page)
 
 
 def test_what_happened_to_a_channel_is_told_and_leads_there(page: Page) -> None:
@@ -115,20 +116,17 @@ def test_what_happened_to_a_channel_is_told_and_leads_there(page: Page) -> None:
 def test_the_entrance_is_accessible_narrow_and_asks_no_other_host(page: Page, path: str, scheme: Any) -> None:
     browser = page.context.browser
     assert browser is not None
-    asked: list[str] = []
-    complaints: list[str] = []
+    watched = Watched()
     with browser.new_context(
         base_url=page.url.partition("/portal")[0].partition("/account")[0].partition("/channels")[0],
         color_scheme=scheme,
         viewport={"width": 360, "height": 800},
     ) as context:
         other = context.new_page()
-        other.on("request", lambda request: asked.append(request.url))
-        other.on("console", lambda message: complaints.append(message.text))
+        watched.add(other)
         other.goto(path)
-        found = Axe().run(other)
-        assert found.violations_count == 0, found.generate_report()
-        assert other.evaluate("document.documentElement.scrollWidth") <= 360
+        assert_accessible(other)
+        assert_fits(other)
         own = other.url.removesuffix(path)
-    assert [url for url in asked if not url.startswith(own)] == []
-    assert [text for text in complaints if "404" not in text] == []
+    assert watched.elsewhere(own) == []
+    assert [text for text in watched.complaints if "404" not in text] == []

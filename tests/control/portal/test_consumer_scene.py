@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 from aiosmtpd.controller import Controller
-from control.browser import MISSING, chromium, program
+from control.browser import MISSING, Watched, chromium, program, sign_in
 from control.people import PASSWORD
 from control.portal.conftest import reply
 from control.portal.shop import OPENAPI
@@ -99,7 +99,7 @@ class Stage:
     mailbox: Mailbox
     dora: Page
     ada: Page
-    complaints: list[str] = field(default_factory=list)
+    watched: Watched = field(default_factory=Watched)
 
     def open(self, page: Page, path: str) -> None:
         page.goto(self.serving.console + path)
@@ -146,9 +146,8 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
             dora, ada = (browser.new_context().new_page() for _ in range(2))
             found = Stage(serving, mailbox, dora, ada)
             for page in (dora, ada):
-                page.on("console", lambda message: found.complaints.append(message.text))
-                page.on("pageerror", lambda error: found.complaints.append(str(error)))
-            _sign_in(found, ada, "ada@example.com")
+                found.watched.add(page)
+            sign_in(ada, serving.console)
             _make_plan(found)
             yield found
 
@@ -163,15 +162,7 @@ def test_from_signing_up_to_an_answer(stage: Stage) -> None:
     _rotate(stage, key)
     _report_and_be_answered(stage)
     # What a browser says of an answer that is an error is meant.
-    assert [text for text in stage.complaints if "429" not in text] == []
-
-
-def _sign_in(stage: Stage, page: Page, email: str) -> None:
-    stage.open(page, "/account/login/")
-    page.fill("#id_login", email)
-    page.fill("#id_password", PASSWORD)
-    page.keyboard.press("Enter")
-    page.wait_for_selector("text=Sign out")
+    assert [text for text in stage.watched.complaints if "429" not in text] == []
 
 
 def _make_plan(stage: Stage) -> None:
@@ -196,7 +187,7 @@ def _sign_up(stage: Stage) -> None:
     page.fill("#id_password", PASSWORD)
     page.fill("#id_again", PASSWORD)
     page.click("main button")
-    _sign_in(stage, page, "dora@example.com")
+    sign_in(page, stage.serving.console, "dora@example.com")
     assert page.url == f"{stage.serving.console}/portal/"
     assert "Welcome, Dora" in page.inner_text("main")
 

@@ -11,9 +11,17 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from control.browser import MISSING, chromium, program
-from control.people import PASSWORD
+from control.browser import (
+    MISSING,
+    Watched,
+    assert_accessible,
+    assert_fits,
+    chromium,
+    program,
+    set_up,
+    sign_in,
+    weight,
+)
 from control.portal import shop
 from control.portal.conftest import reply
 from control.serving import Serving
@@ -69,8 +77,7 @@ class Portal:
     url: str
     public: str
     page: Page
-    asked: list[str] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
+    watched: Watched = field(default_factory=Watched)
 
     def open(self, path: str) -> None:
         self.page.goto(self.url + path)
@@ -86,22 +93,9 @@ def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
     ):
         page = browser.new_page()
         found = Portal(serving.console, serving.public, page)
-        page.on("request", lambda request: found.asked.append(request.url))
-        page.on("console", lambda message: found.complaints.append(message.text))
-        page.on("pageerror", lambda error: found.complaints.append(str(error)))
-        page.goto(serving.set_up_link())
-        for name, text in (
-            ("email", "ada@example.com"),
-            ("name", "Ada"),
-            ("password", PASSWORD),
-            ("again", PASSWORD),
-        ):
-            page.fill(f"#id_{name}", text)
-        page.click("main button")
-        page.fill("#id_login", "ada@example.com")
-        page.fill("#id_password", PASSWORD)
-        page.click("main button")
-        page.wait_for_url(f"{serving.console}/")
+        found.watched.add(page)
+        set_up(page, serving.set_up_link())
+        sign_in(page, serving.console)
         seed = Path(__file__).with_name("seed.py")
         subprocess.run([sys.executable, seed, folder / "config" / "lockgate-state"], check=True)
         key = {"X-Api-Key": shop.KEY}
@@ -128,8 +122,7 @@ def test_a_page_is_accessible(portal: Portal, path: str, scheme: str) -> None:
     portal.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     portal.open(path)
     _picture(portal, path, scheme)
-    found = Axe().run(portal.page)
-    assert found.violations_count == 0, found.generate_report()
+    assert_accessible(portal.page)
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -137,7 +130,7 @@ def test_a_page_is_not_wider_than_a_phone(portal: Portal, path: str) -> None:
     portal.page.set_viewport_size({"width": WIDTHS["phone"], "height": 800})
     portal.open(path)
     _picture(portal, path, "phone")
-    assert portal.page.evaluate("document.documentElement.scrollWidth") <= WIDTHS["phone"]
+    assert_fits(portal.page)
 
 
 def test_a_call_is_tried_in_place_and_the_key_stays_typed(portal: Portal) -> None:
@@ -176,15 +169,13 @@ def test_a_page_is_found_and_read_without_a_mouse(portal: Portal) -> None:
 def test_no_other_host_is_asked_and_no_policy_is_broken(portal: Portal) -> None:
     for path in PAGES:
         portal.open(path)
-    assert [url for url in portal.asked if not url.startswith(portal.url)] == []
-    assert portal.complaints == []
+    assert portal.watched.elsewhere(portal.url) == []
+    assert portal.watched.complaints == []
 
 
 def test_the_first_page_is_light(portal: Portal) -> None:
     portal.open("/portal/")
-    asked = "['navigation', 'resource'].flatMap(type => performance.getEntriesByType(type))"
-    weight = portal.page.evaluate(f"{asked}.reduce((sum, one) => sum + one.decodedBodySize, 0)")
-    assert 0 < weight < MOST_BYTES
+    assert 0 < weight(portal.page) < MOST_BYTES
 
 
 def _picture(portal: Portal, path: str, kind: str) -> None:

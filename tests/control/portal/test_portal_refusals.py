@@ -7,27 +7,34 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from control.analytics.recorded import event, micros, refused, segment
 from control.portal.shop import KEY
 from django.utils import timezone
 from lockgate.control.accounts.roles import permissions_of
+from lockgate.control.analytics.models import Part
+from lockgate.control.analytics.worker import take_recording
 from lockgate.control.audit.models import Entry
 from lockgate.control.audit.services import Actor
 from lockgate.control.events import index
+from lockgate.control.events.worker import read_recording
 from lockgate.control.feedback.models import Thread
 from lockgate.control.notify.models import Message, Notification
 from lockgate.control.portal import notices, quotas, usage
-from lockgate.control.portal.models import Counted, Notice, Usage
+from lockgate.control.portal.models import Notice
 from lockgate.control.portal.notices import Upcoming
 from lockgate.control.portal.served import read_catalogue
 from lockgate.replays import Group, RouteName, Said, Sample
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from control.people import NewUser, SignIn
     from control.portal.conftest import NewApplication
     from django.test import Client
     from lockgate import Gateway
     from lockgate.control.accounts.models import User
     from lockgate.replays import Change
+    from pytest_django.fixtures import Settings
 
 BY = Actor("sec@example.com", "", permissions_of("security_engineer"))
 
@@ -107,29 +114,40 @@ def test_a_refusal_is_disputed_with_one_click_once(developer: Client) -> None:
 
 
 @pytest.mark.usefixtures("calls")
-def test_usage_is_counted_once_whether_sealed_or_not(developer: Client) -> None:
+def test_usage_is_counted_once_whether_it_is_in_parquet_or_not(developer: Client) -> None:
     def counted() -> dict[tuple[str, int, int], int]:
         found = usage.usage(["storefront"], timezone.now() - timedelta(days=1))
-        return {(key[2], one.calls, one.refused): one.failed for key, one in found.items()}
+        return {(one.version, one.calls, one.refused): one.failed for one in found}
 
     expected = {("v2", 3, 1): 0, ("v1", 1, 0): 0}
     assert counted() == expected
-    usage.count_new()
-    usage.count_new()
+    read_recording()
+    take_recording()
+    take_recording()
+    assert Part.objects.count() == 1
     assert counted() == expected
-    assert Usage.objects.count() == 2
+    assert usage.usage([], timezone.now() - timedelta(days=1)) == []
     page = shown(developer, "/portal/usage/")
     assert "API by API" in page
+    assert "4 calls, 1 of them exceptions (25.0 %)." in page
 
 
-@pytest.mark.usefixtures("calls")
-def test_of_two_who_count_a_segment_at_once_one_counts_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen_by_both = usage._uncounted()  # noqa: SLF001 - what both saw
-    monkeypatch.setattr(usage, "_uncounted", lambda: seen_by_both)
-    usage.count_new()
-    usage.count_new()
-    assert sum(Usage.objects.values_list("calls", flat=True)) == 4
-    assert Counted.objects.count() == len(seen_by_both)
+def test_what_a_service_failed_is_no_refusal_whatever_code_it_has(state: Path, settings: Settings) -> None:
+    at = micros(timezone.now() - timedelta(minutes=10))
+    events = [
+        event(at),
+        event(at + 1, status=500),
+        event(at + 2, status=502, code="upstream.failed"),
+        event(at + 3, status=0, code="upstream.failed"),
+        refused(at + 4, "policy.undecided", 503, application="shop"),
+        refused(at + 5, "rate_limit.exceeded", 429, application="shop"),
+        refused(at + 6, "route.not_found", 404, api=None, application="shop"),
+    ]
+    segment(settings.LOCKGATE.recording, events)
+    (one,) = usage.usage(["shop", "nobody"], timezone.now() - timedelta(days=1))
+    assert (one.calls, one.refused, one.failed) == (6, 1, 4)
+    assert usage.together([one, one]) == usage.Sum(12, 2, 8)
+    assert state.is_dir()
 
 
 @pytest.mark.usefixtures("calls", "person")
@@ -144,14 +162,6 @@ def test_who_calls_an_ending_version_is_told_how_often(developer: Client) -> Non
     page = shown(developer, "/portal/apis/orders/versions/v1/")
     assert "The web shop made <strong>1</strong> call to it" in page
     assert "your applications called it 1 time" in shown(developer, "/portal/")
-
-
-def test_latencies_are_told_as_bounds() -> None:
-    one = usage.Sum()
-    for microseconds in (*[900] * 9, 70_000):
-        one.add({"status": 200, "at": 1, "latency_us": microseconds})
-    assert (one.median, one.slow) == (1, 128)
-    assert usage.Sum().median is None
 
 
 @pytest.mark.usefixtures("calls")

@@ -141,6 +141,8 @@ def move(by: Actor, name: str, *, team: str, why: str = "") -> Application:
         why=why,
     )
     told.moved(application, before.title)
+    # Budgets may count by its team.
+    tell()
     return application
 
 

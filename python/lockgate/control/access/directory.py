@@ -110,7 +110,7 @@ def wanted() -> dict[str, Entry]:
         subscriptions[subscription.application_id].append(subscription)
     entries = {
         application.name: entry(application, credentials[application.pk], subscriptions[application.pk], now)
-        for application in Application.objects.order_by("name")
+        for application in Application.objects.select_related("team").order_by("name")
     }
     gone = Credential.objects.filter(
         kind=Credential.Kind.CLIENT, revoked_at__gt=now - KEEP_REVOKED_CLIENTS
@@ -138,6 +138,8 @@ def entry(
         said["suspended"] = True
     if application.retired_at is not None:
         return said
+    # Budgets may count by it.
+    said["team"] = application.team.name
     if plans:
         # The one that it has had longest: another subscription never changes what a quota `by_plan` counts.
         said["plan"] = plans[0].name

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from lockgate.control.accounts.roles import ROLES
 from lockgate.control.configuration import ConfigurationError
+from lockgate.control.feeds.configuration import feed_folder
 from lockgate.control.notify.configuration import MailSettings, private_networks
 
 if TYPE_CHECKING:
@@ -128,6 +129,7 @@ def check_environment() -> None:
     """
     IdentitySettings.from_environment(sends_mail=MailSettings.from_environment() is not None)
     private_networks()
+    feed_folder()
 
 
 def _sign_up(text: str, *, sends_mail: bool) -> SignUp:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.db import transaction
 
-from lockgate.control.alerts import reading
+from lockgate.control.alerts import new_sources, reading
 from lockgate.control.alerts.models import Alert, Reading
 from lockgate.control.alerts.reading import Place
 from lockgate.control.alerts.rules import BY_NAME
@@ -18,6 +18,7 @@ from lockgate.control.alerts.usual import usual
 from lockgate.control.alerts.windows import Limit, Windows
 
 if TYPE_CHECKING:
+    from lockgate.control.alerts.new_sources import NewSources
     from lockgate.control.alerts.windows import Hit
 
 MOST_EVENTS: Final = 50_000
@@ -30,9 +31,10 @@ _line = threading.Lock()
 
 @dataclass
 class _Memory:
-    """The windows of this process, and how far it has filled them."""
+    """The windows of this process, from where applications called, and how far it has read."""
 
     windows: Windows
+    sources: NewSources
     place: Place
 
 
@@ -58,18 +60,20 @@ def look_once(most: int = MOST_EVENTS) -> int:
         limits = _limits(rules)
         start = Place(row.segment, row.events) if row.segment else _beginning()
         if _memory is None or _memory.windows.limits != limits or _memory.place > start:
-            _memory = _Memory(Windows(limits), _before(row.at, limits))
+            known = new_sources.learn(_begins(start))
+            _memory = _Memory(Windows(limits), known, _before(row.at, limits))
         memory, _memory = _memory, None
         _fill(memory, start)
         read, latest = 0, row.at
         for place, event in reading.after(memory.place, most):
             memory.windows.add(event)
+            memory.sources.add(event)
             memory.place = place
             read, latest = read + 1, max(latest, int(event["at"]))
         if not read:
             _memory = memory
             return 0
-        hits = memory.windows.take()
+        hits, arrivals = memory.windows.take(), memory.sources.take()
         with transaction.atomic():
             row = Reading.objects.select_for_update().get(pk=1)
             if row.segment and Place(row.segment, row.events) != start:
@@ -77,6 +81,8 @@ def look_once(most: int = MOST_EVENTS) -> int:
                 return read
             for hit in hits:
                 _raise(hit, rules[hit.tells])
+            for application, arrival in arrivals.items() if rules[new_sources.RULE].is_on else ():
+                memory.sources.tell(application, arrival)
             row.segment, row.events, row.at = memory.place.segment, memory.place.events, latest
             row.save(update_fields=["segment", "events", "at"])
         _memory = memory
@@ -116,6 +122,13 @@ def _place_of(at: int) -> Place:
     return Place(older[-1], 0) if older else Place()
 
 
+def _begins(start: Place) -> int:
+    """When the segment begins that is read on: what was before is in Parquet, or will be."""
+    there = reading.names()
+    first = start.segment or (there[0] if there else "")
+    return reading.begins(first) if first else now_micros()
+
+
 def _fill(memory: _Memory, until: Place) -> None:
     """Fill the windows with what was told of already."""
     if memory.place >= until:
@@ -124,6 +137,7 @@ def _fill(memory: _Memory, until: Place) -> None:
         if place > until:
             break
         memory.windows.add(event, is_old=True)
+        memory.sources.add(event, is_old=True)
         memory.place = place
     # Segments in between may have been deleted before anybody read them.
     memory.place = max(memory.place, until)

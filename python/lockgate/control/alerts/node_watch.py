@@ -86,6 +86,10 @@ def expiring(document: Path) -> Iterator[tuple[str, str, datetime]]:
                 for ends in _ends(base / path):
                     what = f"the certificate {Path(path).name} of the {sort.removesuffix('s')} {name}"
                     yield f"certificate:{path}", what, ends
+            for path in _authorities(one.get("tls") or {}):
+                of = f"the {sort.removesuffix('s')} {name}"
+                for authority, ends in _living(base / path):
+                    yield f"certificate:{path}/{authority}", f"the authority {authority} of {of}", ends
     for name, application in written.get("applications", {}).items():
         for key in application.get("keys", ()):
             if key.get("expires"):
@@ -128,15 +132,31 @@ def _chains(tls: Mapping[str, Any]) -> list[str]:
     return [str(one["certificate"]) for one in every if one.get("certificate")]
 
 
+def _authorities(tls: Mapping[str, Any]) -> list[str]:
+    """The files of authorities by which others are known: callers, or targets."""
+    return [str(tls[name]) for name in ("client_authorities", "authorities") if tls.get(name)]
+
+
+def _living(path: Path) -> Iterator[tuple[str, datetime]]:
+    """The authorities of a file with their ends: all that live, or those that did when none does any more."""
+    now = timezone.now()
+    every = _certificates(path)
+    for one in [each for each in every if each.not_valid_after_utc > now] or every:
+        yield one.subject.rfc4514_string()[:120], one.not_valid_after_utc
+
+
 def _ends(path: Path) -> Iterator[datetime]:
     """When the first certificate of a chain ends: that is the listener's own."""
+    for own in _certificates(path)[:1]:
+        yield own.not_valid_after_utc
+
+
+def _certificates(path: Path) -> list[x509.Certificate]:
     try:
         with path.open("rb") as file:
-            text = file.read(MOST_BYTES)
-        own = x509.load_pem_x509_certificates(text)[0]
-    except (OSError, ValueError, IndexError):
-        return
-    yield own.not_valid_after_utc
+            return x509.load_pem_x509_certificates(file.read(MOST_BYTES))
+    except (OSError, ValueError):
+        return []
 
 
 def _time(text: str) -> datetime:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+import duckdb
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from lockgate.audit.entry import written
 from lockgate.control.accounts.people import actor_of
-from lockgate.control.alerts import actions, services
+from lockgate.control.alerts import actions, new_sources, services
 from lockgate.control.alerts.forms import AlertFilter, BlockSubject, NewBlock, RuleForm
 from lockgate.control.alerts.investigate import did, evidence_rows, facts
 from lockgate.control.alerts.listing import Wanted, page
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
 PAGE = 50
 MOST_ENDED = 20
+MOST_NETWORKS = 3
 _ENTRIES = 30
 
 
@@ -85,6 +88,7 @@ def alert(request: HttpRequest, pk: int) -> HttpResponse:
         "fired": found.evidence.get("fired"),
         "did": seen,
         "blocked": _blocked(found),
+        "networks": _networks(found),
         "blocks": [_ended(one) for one in found.blocks.order_by("-since")],
         "suggestion": suggestion(found),
         "history": _history(found),
@@ -169,7 +173,8 @@ def rules(request: HttpRequest) -> HttpResponse:
         form.auto_id = f"id_{one.rule.name}_%s"
         if not one.rule.is_windowed:
             del form.fields["threshold"], form.fields["window_seconds"]
-        rows.append({"one": one, "form": form})
+        said = _said() if one.rule.name == new_sources.RULE else []
+        rows.append({"one": one, "form": form, "said": said})
     return render(request, "alerts/rules.html", {"rows": rows})
 
 
@@ -202,7 +207,7 @@ def _act(request: HttpRequest, found: Alert) -> None:
     if doing == "throttle" and not given["per_minute"]:
         message = "write how many calls a minute are let through"
         raise AlertError(message)
-    what = request.POST.get("credential", "") if doing == "lock" else found.name
+    what = request.POST.get("credential", "") if doing == "lock" else _target(request, found)
     done = actions.block(
         by,
         what,
@@ -216,6 +221,37 @@ def _act(request: HttpRequest, found: Alert) -> None:
     ends = f"until {moment(done.until / 1e6):%Y-%m-%d %H:%M} UTC"
     slowed = f"slowed down to {done.per_minute} calls a minute" if done.per_minute else "refused"
     messages.success(request, f"{done.target} is {slowed} {ends}")
+
+
+def _target(request: HttpRequest, found: Alert) -> str:
+    """What a button blocks: what the alert is about, or a network that it names."""
+    network = request.POST.get("network", "")
+    if network and network not in {one["network"] for one in found.evidence.get("new", ())}:
+        message = f"this alert is not about `{network[:64]}`; nothing was done"
+        raise AlertError(message)
+    return network or found.name
+
+
+def _networks(found: Alert) -> list[dict[str, Any]]:
+    """The latest new networks of an alert, with what blocking each would have refused."""
+    names = [one["network"] for one in reversed(found.evidence.get("new", ()))][:MOST_NETWORKS]
+    try:
+        live = actions.live() if names else []
+    except AlertError:
+        live = []
+    targets = [Target.read(name) for name in names]
+    return [
+        {"name": one.name, "preview": preview(one), "blocked": actions.of_target(one, live)}
+        for one in targets
+    ]
+
+
+def _said() -> list[str]:
+    """What is known of where applications call from."""
+    try:
+        return new_sources.said(int(timezone.now().timestamp()))
+    except duckdb.Error:
+        return ["What was recorded cannot be read now, so nobody can say what is known."]
 
 
 def _row(one: Alert) -> dict[str, Any]:

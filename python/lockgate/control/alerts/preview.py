@@ -37,7 +37,10 @@ class Target:
         text = text.strip()
         if _HASH.fullmatch(text):
             return cls("credential", text.lower())
-        return cls("source" if _network(text) else "application", text)
+        network = _network(text)
+        if network is None:
+            return cls("application", text)
+        return cls("source", str(network) if "/" in text else text)
 
 
 @dataclass

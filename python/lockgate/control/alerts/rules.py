@@ -112,7 +112,7 @@ RULES: Final = (
     Rule(
         "expiring",
         "Something expires soon",
-        "a certificate or a key ends within 30 days; what uses it is refused then",
+        "a certificate, an authority or a key ends within 30 days; what uses it is refused then",
         "warning",
         "credential",
         quiet_seconds=2 * 24 * HOUR,
@@ -124,6 +124,14 @@ RULES: Final = (
         "critical",
         "node",
         quiet_seconds=HOUR,
+    ),
+    Rule(
+        "feed_refused",
+        "A feed is not taken",
+        "what a feed publishes could not be taken; its policies stay as they are, and end when they expire",
+        "warning",
+        "feed",
+        quiet_seconds=24 * HOUR,
     ),
     Rule(
         "rolled_back",
@@ -160,15 +168,23 @@ RULES: Final = (
     Rule(
         "new_source",
         "A new source",
-        "an application calls from where it never did before",
+        "an application calls from a network or a country that it never called from before",
         "info",
         "application",
+        quiet_seconds=24 * HOUR,
     ),
     Rule(
         "budget_burn",
         "A budget burns fast",
-        "a budget is used up long before its end at this pace",
+        "a budget for models is nearly used up, or will be long before its end at this pace",
         "warning",
+        "application",
+    ),
+    Rule(
+        "budget_used_up",
+        "A budget is used up",
+        "calls to models are refused until the time of the budget is over, or somebody gives more",
+        "critical",
         "application",
     ),
 )

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
+from django.urls import reverse
 
 from lockgate.control.alerts.models import ACKNOWLEDGED, OPEN, RESOLVED, Alert, AlertApplication
 from lockgate.control.alerts.rules import BY_NAME
 from lockgate.control.audit.services import record
 from lockgate.control.notify import services as notify
 from lockgate.control.notify.event import Event, Holders
+from lockgate.control.owners.people import people_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -171,13 +173,27 @@ def _tell_opened(alert: Alert) -> None:
     what = f"{rule.what[0].upper()}{rule.what[1:]}"
     text = f"{what}. So far: {alert.count:,}. The page shows evidence and what to do."
     _tell(alert, "alert.opened", str(alert), text, resolves=False)
+    if alert.sort == "api" and (owners := list(people_of(alert.name, "traffic:read"))):
+        told = Event(
+            "alert.api",
+            str(alert)[:200],
+            f"{what}. You own this API; analytics shows its calls, and since when.",
+            reverse("analytics"),
+            owners,
+            {"rule": alert.rule, "api": alert.name, "count": alert.count},
+            key=f"alert:{alert.fingerprint}:api",
+            severity="warning",
+        )
+        notify.send(told)
     if alert.sort == "application":
         own = "The portal shows each refused call, why, and what to do about it."
+        if alert.rule == "new_source":
+            own = "If this is not yours, somebody else may have a key of it: change its keys, in the portal."
         told = Event(
             "alert.application",
             str(alert)[:200],
             f"{what}. {own}",
-            "/portal/exceptions/",
+            "/portal/applications/" if alert.rule == "new_source" else "/portal/exceptions/",
             [alert.name],
             {"rule": alert.rule, "application": alert.name, "count": alert.count},
             key=f"alert:{alert.fingerprint}:application",

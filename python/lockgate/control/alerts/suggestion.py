@@ -51,6 +51,12 @@ def suggestion(alert: Alert) -> Suggestion | None:
         guard = {"kind": "payload_guard", "mode": "shadow"}
         policy = _policy(alert, guard, "attacks end before they reach a service")
         return Suggestion("Refuse such payloads everywhere", policy, "")
+    if alert.rule == "new_source":
+        networks = [one["network"] for one in alert.evidence.get("new", ())]
+        out = {"kind": "ip_filter", "deny": networks, "mode": "shadow"}
+        return Suggestion(
+            "Keep it out by a policy", _policy(alert, out, "nobody of ours calls from there"), ""
+        )
     if alert.sort == "source":
         out = {"kind": "ip_filter", "deny": [alert.name]}
         return Suggestion(

@@ -5,6 +5,7 @@ Each is beside a table with the same numbers, for those who do not see it.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,7 @@ from xml.etree import ElementTree as ET
 import leather
 from django.utils.safestring import SafeString, mark_safe
 from leather import theme
+from leather.scales import Scale
 
 from lockgate.control.events.times import moment
 
@@ -24,6 +26,7 @@ WIDTH: Final = 1_000
 HEIGHT: Final = 260
 _TICKS: Final = 6
 _NUMBER: Final = re.compile(r"-?\d+\.\d+")
+_TAG: Final = re.compile(r"<[^>]+>")
 _SIZES: Final = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 theme.margin = 0.012
@@ -70,6 +73,8 @@ class Chart:
     is_line: bool = False
     is_of_week: bool = False
     """Whether the points are the hours of a week, from Monday."""
+    places: int = 1
+    """How many places of the numbers are shown, of those that are not whole."""
 
     @property
     def is_empty(self) -> bool:
@@ -77,10 +82,17 @@ class Chart:
         return not any(value for one in self.series for value in one.values)
 
     @property
-    def rows(self) -> list[tuple[datetime, list[float | None]]]:
-        """The numbers, for the table."""
-        values = zip(*(one.values for one in self.series), strict=True)
-        return [(moment(at), list(row)) for at, row in zip(self.seconds, values, strict=True)]
+    def rows(self) -> SafeString:
+        """The numbers as rows of a table. There are hundreds, for which a template takes far longer."""
+        form = "%a %H:%M" if self.is_of_week else "%Y-%m-%d %H:%M"
+        written = ([_written(value, self.places) for value in one.values] for one in self.series)
+        rows = [
+            f'<tr><td class="nowrap">{moment(at):{form}}</td><td class="number">{cells}</td></tr>'
+            for at, cells in zip(
+                self.seconds, map('</td><td class="number">'.join, zip(*written, strict=True)), strict=True
+            )
+        ]
+        return mark_safe("\n".join(rows))  # noqa: S308 - times and numbers
 
     @property
     def svg(self) -> SafeString:
@@ -95,7 +107,7 @@ class Chart:
                 columns = [(str(at), value) for at, value in zip(self.seconds, one.values, strict=True)]
                 chart.add_columns(columns, name=one.title, fill_color=colour)
         top = max((value or 0.0 for one in self.series for value in one.values), default=0.0)
-        chart.add_y_scale(0, top or 1)
+        chart.set_y_scale(_Upwards(ticks(top or 1)))
         chart.add_y_axis(tick_formatter=lambda value, *_: compact(float(value)))
         each = 24 if self.is_of_week else max(1, -(-len(self.seconds) // _TICKS))
         shown = self.seconds[::each]
@@ -122,10 +134,11 @@ class Chart:
             for rect, (at, value) in zip(place.iter("rect"), told, strict=True):
                 title = ET.SubElement(rect, "title")
                 when = f"{moment(at):%A %H:%M}" if self.is_of_week else f"{moment(at):%Y-%m-%d %H:%M} UTC"
-                title.text = f"{when}: {value:,.0f} {series.title}"
+                shown = f"{value:,.0f}" if value == round(value) else f"{value:,.4g}"
+                title.text = f"{when}: {shown} {series.title}"
         text = ET.tostring(root, encoding="unicode")
-        # A tenth of a pixel is enough; sixteen digits of each are half of the page.
-        short = _NUMBER.sub(lambda found: f"{float(found[0]):.1f}", text)
+        # A tenth of a pixel is enough; sixteen digits of each are half of the page. What is read stays.
+        short = _TAG.sub(lambda tag: _NUMBER.sub(lambda found: f"{float(found[0]):.1f}", tag[0]), text)
         # ElementTree escaped every text; what is drawn is numbers.
         return mark_safe(short)  # noqa: S308
 
@@ -136,12 +149,39 @@ def points(start: int, end: int, step: int) -> list[int]:
     return list(range(first, end, step))
 
 
+def ticks(top: float) -> list[float]:
+    """Where an axis from nothing has its lines: steps of 1, 2 or 5, of which the last is the top or above."""
+    power = 10.0 ** math.floor(math.log10(top / 3))
+    step = next((size * power for size in (5, 2) if size * power <= top / 3), power)
+    return [number * step for number in range(math.ceil(top / step - 1e-9) + 1)]
+
+
+class _Upwards(Scale):  # type: ignore[misc]
+    """From nothing to the last line. The library's own one tries thousands of ways to draw the lines."""
+
+    def __init__(self, lines: list[float]) -> None:
+        self._lines = lines
+
+    def contains(self, value: float) -> bool:
+        return 0 <= value <= self._lines[-1]
+
+    def project(self, value: float, low: float, high: float) -> float:
+        return float(low) + (float(high) - float(low)) * float(value) / self._lines[-1]
+
+    def ticks(self) -> list[float]:
+        return self._lines
+
+
 def compact(value: float) -> str:
     """A number in a few letters: `1.2k`."""
     for size, letter in _SIZES:
         if abs(value) >= size:
             return f"{value / size:.3g}{letter}"
     return f"{value:.3g}"
+
+
+def _written(value: float | None, places: int) -> str:
+    return "\N{EN DASH}" if value is None else f"{value:.{places}f}".removesuffix(f".{'0' * places}")
 
 
 def _naive(second: int) -> datetime:

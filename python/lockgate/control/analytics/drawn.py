@@ -5,20 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from lockgate.control.analytics.charts import Chart, Series, compact, points
+from lockgate.control.analytics.money import MICROS, dollars, unpriced
 from lockgate.control.analytics.queries.errors import ErrorsOverTime
 from lockgate.control.analytics.queries.exceptions import ExceptionsOverTime
 from lockgate.control.analytics.queries.latencies import LatencyOverTime
+from lockgate.control.analytics.queries.models import ModelsOverTime
 from lockgate.control.analytics.queries.traffic import TrafficByHourOfWeek, TrafficOverTime
+from lockgate.control.analytics.tables import HOUR
 from lockgate.control.events.alerts import ALERTS
 from lockgate.control.events.times import moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lockgate.control.analytics.queries.models import ModelPoint
     from lockgate.control.events.times import Span
 
 _STEPS: Final = {300: 900, 3_600: 7_200}
 """A picture has room for a hundred columns or so."""
+_BEGUN: Final = ("p50_ms", "p95_ms")
 _DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
@@ -96,6 +101,44 @@ def failures(span: Span, **asked: Any) -> Chart:  # noqa: ANN401
     return Chart("failures", "Failed calls", says, seconds, [Series("failed", "refused", failed)])
 
 
+def cost(span: Span, **asked: Any) -> Chart:  # noqa: ANN401
+    """What models cost along the span, as far as their prices are known."""
+    seconds, rows = _of_models(span, asked)
+    costs = [(rows[at].cost or 0) / MICROS if at in rows else 0.0 for at in seconds]
+    calls, unknown = (sum(getattr(row, name) for row in rows.values()) for name in ("calls", "unpriced"))
+    without = f", without {unpriced(unknown)}" if unknown else ""
+    says = f"{dollars(sum(row.cost or 0 for row in rows.values()))} for {calls:,} calls{without}."
+    if any(costs):
+        most = max(range(len(costs)), key=costs.__getitem__)
+        says += f" The dearest {_words(_hours(span))} began at {_at(seconds[most])}."
+    shown = [Series("US dollars", "series-2", costs)]
+    return Chart("cost", "Cost", says, seconds, shown, unit="US dollars", places=6)
+
+
+def tokens(span: Span, **asked: Any) -> Chart:  # noqa: ANN401
+    """Tokens of questions and answers along the span."""
+    seconds, rows = _of_models(span, asked)
+    given = [rows[at].output_tokens if at in rows else 0 for at in seconds]
+    every = [rows[at].input_tokens + rows[at].output_tokens if at in rows else 0 for at in seconds]
+    says = f"{sum(every):,} tokens, {sum(given):,} of them in answers ({_percent(sum(given), sum(every))})."
+    shown = [Series("all tokens", "answered", every), Series("tokens of answers", "series-4", given)]
+    return Chart("tokens", "Tokens", says, seconds, shown)
+
+
+def first_token(span: Span, **asked: Any) -> Chart:  # noqa: ANN401
+    """How long streams took to begin along the span."""
+    seconds, rows = _of_models(span, asked)
+    halves, most = ([getattr(rows[at], name) if at in rows else None for at in seconds] for name in _BEGUN)
+    known = [(value, at) for at, value in zip(seconds, most, strict=True) if value is not None]
+    says = "No streams."
+    if known:
+        worst, at = max(known)
+        says = "Half of a hundred streams had begun within p50, 95 within p95."
+        says += f" p95 was highest at {_at(at)}: {compact(worst)} ms."
+    shown = [Series("p95", "answered", most), Series("p50", "series-4", halves)]
+    return Chart("first_token", "Time to the first token", says, seconds, shown, unit="ms")
+
+
 def week(span: Span, **asked: Any) -> Chart:  # noqa: ANN401
     """Calls by the hour of the week."""
     found = {row.hour: row for row in TrafficByHourOfWeek(span=span, **asked).run()}
@@ -117,8 +160,20 @@ def step_of(span: Span) -> int:
 
 
 _CHARTS: Final[dict[str, Callable[..., Chart]]] = {
-    one.__name__: one for one in (traffic, alerts, latency, failures, week)
+    one.__name__: one for one in (traffic, alerts, latency, failures, cost, tokens, first_token, week)
 }
+
+
+def _of_models(span: Span, asked: dict[str, Any]) -> tuple[list[int], dict[int, ModelPoint]]:
+    """The points of a span, and what models took from each to the next."""
+    step = _hours(span)
+    rows = {row.second: row for row in ModelsOverTime(span=span, step=step, **asked).run()}
+    return points(span.start, span.end, step), rows
+
+
+def _hours(span: Span) -> int:
+    # Calls to models are counted by the hour.
+    return max(step_of(span), HOUR)
 
 
 def _percent(part: float, whole: float) -> str:
@@ -126,9 +181,9 @@ def _percent(part: float, whole: float) -> str:
 
 
 def _words(step: int) -> str:
-    for size, word in ((86_400, "day"), (3_600, "hours"), (60, "minutes")):
+    for size, word in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
         if step % size == 0:
-            return word if step == size == 86_400 else f"{step // size} {word}"
+            return word.removesuffix("s") if step == size else f"{step // size} {word}"
     return f"{step} seconds"
 
 

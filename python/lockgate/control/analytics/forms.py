@@ -22,6 +22,8 @@ class SpanFilter(forms.Form):
     range = forms.ChoiceField(label="Time", choices=RANGES, required=False)
     api = forms.CharField(label="API", max_length=128, required=False)
     application = forms.CharField(max_length=128, required=False)
+    model = forms.CharField(max_length=128, required=False)
+    provider = forms.CharField(max_length=64, required=False)
 
     def only(self, names: Collection[str]) -> Iterable[forms.BoundField]:
         """The fields that a page has."""

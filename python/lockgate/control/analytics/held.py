@@ -17,8 +17,9 @@ from lockgate.control.analytics import duck
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-MOST_ROWS: Final = 500_000
-"""So many rows are held, some hundred bytes each; what was not asked for longest goes first."""
+MOST_BYTES: Final = 192 << 20
+"""So much is held, well within `duck.MOST_MEMORY`; what was not asked for longest goes first, and what
+is more than that within `GRACE_SECONDS` is read again each time."""
 UNUSED_SECONDS: Final = 900
 """What nobody asked for so long goes."""
 GRACE_SECONDS: Final = 60
@@ -28,7 +29,8 @@ GRACE_SECONDS: Final = 60
 @dataclass
 class _Held:
     name: str
-    rows: int = 0
+    size: int = 0
+    """Bytes, about."""
     used: float = 0.0
     making: threading.Lock = field(default_factory=threading.Lock)
 
@@ -36,10 +38,15 @@ class _Held:
 _lock = threading.Lock()
 _held: dict[Hashable, _Held] = {}
 _numbers = count(1)
+_SMALL_ROWS: Final = 2_048
+_SMALL_BYTES: Final = 24 << 10
+_BLOCK_ROWS: Final = 30_000
+_BLOCK_BYTES: Final = 288 << 10
+"""Room that DuckDB takes for a column of a few rows, and for one of more, however few of them there are."""
 
 
 def held(key: Hashable, text: Callable[[], str]) -> str:
-    """The table with what a query says, which is asked the first time only.
+    """The table with what a query says, which is asked the first time only; the query when no more is held.
 
     Args:
         key: Of what the query reads: the same says the same for ever.
@@ -57,30 +64,42 @@ def held(key: Hashable, text: Callable[[], str]) -> str:
         # Others who need the same wait, and do not read it too.
         with one.making:
             if not one.used:
-                made = duck.cursor().execute(f"CREATE TABLE {one.name} AS {text()}").fetchone()
-                one.rows = made[0] if made else 0
+                if size() >= MOST_BYTES and _let_go() >= MOST_BYTES:
+                    return f"({text()})"
+                one.size = _make(one.name, text())
                 one.used = time.monotonic()
         _let_go()
     return one.name
 
 
-def rows() -> int:
-    """How many rows are held."""
+def size() -> int:
+    """How many bytes are held, about."""
     with _lock:
-        return sum(one.rows for one in _held.values())
+        return sum(one.size for one in _held.values())
 
 
-def _let_go() -> None:
+def _make(name: str, text: str) -> int:
+    """Make a table; gives about how many bytes it takes."""
+    cursor = duck.cursor()
+    made = cursor.execute(f"CREATE TABLE {name} AS {text}").fetchone()
+    rows = made[0] if made else 0
+    columns = len(cursor.execute(f"SELECT * FROM {name} LIMIT 0").description)
+    return columns * (_SMALL_BYTES if rows <= _SMALL_ROWS else -(-rows // _BLOCK_ROWS) * _BLOCK_BYTES)
+
+
+def _let_go() -> int:
+    """Drop what nobody asks for; gives how many bytes are left, about."""
     now = time.monotonic()
     gone = []
     with _lock:
-        left = sum(one.rows for one in _held.values())
+        left = sum(one.size for one in _held.values())
         made = [(key, one) for key, one in _held.items() if one.used]
         for key, one in sorted(made, key=lambda pair: pair[1].used):
             unused = now - one.used
-            if unused > UNUSED_SECONDS or (left > MOST_ROWS and unused > GRACE_SECONDS):
+            if unused > UNUSED_SECONDS or (left >= MOST_BYTES and unused > GRACE_SECONDS):
                 del _held[key]
                 gone.append(one.name)
-                left -= one.rows
+                left -= one.size
     for name in gone:
         duck.cursor().execute(f"DROP TABLE {name}")
+    return left

@@ -28,6 +28,8 @@ class Part(models.Model):
     """Microseconds, as all times of events."""
     last_at = models.BigIntegerField(default=0)
     events = models.BigIntegerField(default=0)
+    layout = models.PositiveSmallIntegerField(default=1)
+    """Which version of the tables its files have: older ones lack some."""
     since = models.BigIntegerField()
     """When it came to its state, in seconds."""
 

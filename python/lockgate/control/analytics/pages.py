@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
@@ -11,12 +12,16 @@ from django.http import Http404
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import conditional_escape
+from django.utils.safestring import SafeString, mark_safe
 
 from lockgate.control import node
 from lockgate.control.accounts.people import actor_of
-from lockgate.control.analytics import drawn, shown, tail
+from lockgate.control.analytics import budgets, drawn, shown, tail
 from lockgate.control.analytics.charts import compact
 from lockgate.control.analytics.forms import SpanFilter
+from lockgate.control.analytics.money import UNKNOWN, dollars, unpriced
+from lockgate.control.analytics.queries.models import ModelsSummary
 from lockgate.control.analytics.queries.traffic import TrafficSummary
 from lockgate.control.analytics.relations import at_once
 from lockgate.control.analytics.taking import waiting
@@ -26,24 +31,27 @@ from lockgate.control.console.templatetags.told import in_code, shortly
 from lockgate.control.events import index
 from lockgate.control.events.completeness import gaps
 from lockgate.control.events.times import last, moment
+from lockgate.control.portal.served import read_catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from django.http import HttpRequest, HttpResponse
 
-    from lockgate.control.analytics.queries.traffic import Summary
+    from lockgate.control.analytics.columns import Column, Kind, Page, Table
     from lockgate.control.events.times import Span
 
 ROWS: Final = 25
 _DEFAULT: Final = "last_24_hours"
-_NUMBERS: Final = frozenset({"number", "ms", "share", "bytes"})
-_WRITTEN: Final[dict[shown.Kind, Callable[[Any], str]]] = {
+_NUMBERS: Final = frozenset({"number", "ms", "share", "bytes", "money"})
+_WRITTEN: Final[dict[Kind, Callable[[Any], str]]] = {
     "text": str,
     "number": lambda value: f"{value:,}",
     "ms": lambda value: f"{compact(value)} ms",
     "share": lambda value: f"{100 * value:.1f} %",
     "bytes": lambda value: f"{compact(value)}B",
+    "money": dollars,
+    "day": lambda value: f"{moment(value):%Y-%m-%d}",
     "time": lambda value: f"{moment(value):%Y-%m-%d %H:%M}",
     "code": lambda value: reason(value).title,
     "codes": ", ".join,
@@ -59,8 +67,19 @@ class Cell:
 
     text: str
     link: str = ""
-    is_number: bool = False
+    sort: str = ""
+    """How it is set: `number`, `nowrap` or as text."""
     hint: str = ""
+
+    @property
+    def html(self) -> str:
+        """As a cell of a table. Whatever it says comes from callers, so all of it is escaped."""
+        # What is marked as safe was escaped where it was made.
+        said = conditional_escape(self.text)
+        text = f'<a href="{escape(self.link)}">{said}</a>' if self.link else said
+        sort = f' class="{self.sort}"' if self.sort else ""
+        hint = f' title="{escape(self.hint)}"' if self.hint else ""
+        return f"<td{sort}{hint}>{text}</td>"
 
 
 @dataclass(frozen=True)
@@ -81,7 +100,8 @@ class Shown:
     name: str
     title: str
     headings: list[Heading]
-    rows: list[list[Cell]]
+    rows: SafeString
+    """Empty when there are none. A template takes far longer for hundreds of cells."""
     none: str
     export: str
 
@@ -105,7 +125,7 @@ def page(request: HttpRequest, name: str = "traffic") -> HttpResponse:
 
 
 def _context(
-    request: HttpRequest, found: shown.Page, form: SpanFilter, span: Span, asked: dict[str, Any]
+    request: HttpRequest, found: Page, form: SpanFilter, span: Span, asked: dict[str, Any]
 ) -> dict[str, Any]:
     chosen = urlencode({"range": form.cleaned_data.get("range") or _DEFAULT, **_set(asked)})
     permissions = actor_of(request).permissions
@@ -116,9 +136,14 @@ def _context(
         "form": form.only(found.filters),
         "query": chosen,
         "is_filtered": bool(_set(asked)),
-        "summary": _cards(TrafficSummary(span=span, **asked).run()[0]) if found.filters else None,
+        "summary": _SUMMARIES[found.summary](span, asked) if found.summary else None,
         "charts": [drawn.chart(one, span, **asked) for one in found.charts],
-        "tables": [_table(request, table, span, asked, sort) for table in found.tables],
+        "budgets": _budgets() if found.summary == "models" else None,
+        "tables": [
+            _table(request, table, span, asked, sort, leads="exceptions:read" in permissions)
+            for table in found.tables
+            if table.takes(asked)
+        ],
         "gaps": gaps(span, tail.seen(), waiting().count(), node.stats())[:5],
         "records": index.folder() is not None,
         "from": moment(span.start),
@@ -126,30 +151,60 @@ def _context(
     }
 
 
-def _cards(summary: Summary) -> list[tuple[str, str, str]]:
-    """Titles, values, and what is said of them."""
+Cards = list[tuple[str, str, str]]
+"""Titles, values, and what is said of them."""
 
-    def share(part: int) -> str:
-        return f"{100 * part / summary.calls:.1f} %" if summary.calls else ""
 
-    latency = (
-        f"{compact(summary.p50_ms)} / {compact(summary.p95_ms)}"
-        if summary.p50_ms is not None and summary.p95_ms is not None
-        else "-"
-    )
+def _of_calls(span: Span, asked: dict[str, Any]) -> Cards:
+    summary = TrafficSummary(span=span, **asked).run()[0]
     return [
         ("Calls", f"{summary.calls:,}", ""),
-        ("Exceptions", f"{summary.exceptions:,}", share(summary.exceptions)),
-        ("Failed", f"{summary.failed:,}", share(summary.failed)),
-        ("Without a service", f"{summary.cached:,}", share(summary.cached)),
+        ("Exceptions", f"{summary.exceptions:,}", _share(summary.exceptions, summary.calls)),
+        ("Failed", f"{summary.failed:,}", _share(summary.failed, summary.calls)),
+        ("Without a service", f"{summary.cached:,}", _share(summary.cached, summary.calls)),
         ("Applications", f"{summary.applications:,}", ""),
-        ("Latency p50 / p95", latency, "ms"),
+        ("Latency p50 / p95", _two(summary.p50_ms, summary.p95_ms), "ms"),
     ]
 
 
-def _table(request: HttpRequest, table: shown.Table, span: Span, asked: dict[str, Any], sort: str) -> Shown:
+def _of_models(span: Span, asked: dict[str, Any]) -> Cards:
+    summary = ModelsSummary(span=span, **asked).run()[0]
+    cost = UNKNOWN if summary.cost is None else dollars(summary.cost)
+    others = f"and {unpriced(summary.unpriced)}" if summary.unpriced and summary.cost is not None else ""
+    return [
+        ("Calls", f"{summary.calls:,}", ""),
+        ("Cost", cost, others),
+        ("Tokens in / out", f"{compact(summary.input_tokens)} / {compact(summary.output_tokens)}", ""),
+        ("Errors", f"{summary.unanswered:,}", _share(summary.unanswered, summary.calls)),
+        ("Broke off", f"{summary.partial:,}", _share(summary.partial, summary.calls)),
+        ("First token p50 / p95", _two(summary.p50_ms, summary.p95_ms), "ms"),
+    ]
+
+
+_SUMMARIES: Final = {"calls": _of_calls, "models": _of_models}
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.1f} %" if whole else ""
+
+
+def _two(half: float | None, most: float | None) -> str:
+    return f"{compact(half)} / {compact(most)}" if half is not None and most is not None else "-"
+
+
+def _budgets() -> dict[str, Any]:
+    """Budgets and limits of tokens, with who has used what of each."""
+    catalogue = read_catalogue()
+    found = budgets.spent(catalogue, timezone.now())
+    return {"rows": found[:ROWS], "more": max(0, len(found) - ROWS), "untold": budgets.untold(catalogue)}
+
+
+def _table(
+    request: HttpRequest, table: Table, span: Span, asked: dict[str, Any], sort: str, *, leads: bool
+) -> Shown:
     name = table.query.name
-    rows = table.query(span=span, limit=ROWS, **asked).run()
+    known = {field: value for field, value in asked.items() if field in table.query.parameters()}
+    rows = table.query(span=span, limit=ROWS, **known).run()
     of, _, wanted = sort.rpartition(".")
     field, is_down = wanted.removeprefix("-"), wanted.startswith("-")
     fields = [column.field for column in table.columns]
@@ -166,25 +221,31 @@ def _table(request: HttpRequest, table: shown.Table, span: Span, asked: dict[str
         parameters["sort"] = f"{name}.{'-' if down else ''}{column.field}"
         order = ("descending" if is_down else "ascending") if is_this else ""
         headings.append(Heading(column.title, f"?{parameters.urlencode()}#{name}", order, is_number))
-    cells = [[_cell(column, getattr(row, column.field)) for column in table.columns] for row in rows]
+    written = (
+        "".join(_cell(column, getattr(row, column.field), leads=leads).html for column in table.columns)
+        for row in rows
+    )
+    cells = mark_safe("\n".join(f"<tr>{row}</tr>" for row in written))  # noqa: S308 - cells escape
     return Shown(name, table.title, headings, cells, table.none, _export(name, span, asked, table))
 
 
-def _export(name: str, span: Span, asked: dict[str, Any], table: shown.Table) -> str:
+def _export(name: str, span: Span, asked: dict[str, Any], table: Table) -> str:
     start, end = span.texts
     known = table.query.parameters()
     parameters = {key: value for key, value in _set(asked).items() if key in known}
-    query = urlencode({"from": start, "to": end, **parameters, "limit": 1_000})
+    most = {"limit": 1_000} if "limit" in known else {}
+    query = urlencode({"from": start, "to": end, **parameters, **most})
     return f"{reverse('admin-api:run_query', args=[name])}?{query}"
 
 
-def _cell(column: shown.Column, value: Any) -> Cell:  # noqa: ANN401 - a field of a row
-    is_number = column.kind in _NUMBERS
+def _cell(column: Column, value: Any, *, leads: bool) -> Cell:  # noqa: ANN401 - a field of a row
+    sort = "number" if column.kind in _NUMBERS else "nowrap" if column.kind in {"time", "day"} else ""
     if value is None or value in {"", ()}:
-        return Cell("-", is_number=is_number)
-    link = f"{reverse('exceptions')}?{urlencode({str(column.to): value})}" if column.to else ""
+        return Cell(column.none, sort=sort)
+    is_link = leads and column.to
+    link = f"{reverse('exceptions')}?{urlencode({str(column.to): value})}" if is_link else ""
     hint = str(value) if column.kind in {"bytes", "code", "revision"} else ""
-    return Cell(_WRITTEN[column.kind](value), link, is_number, hint)
+    return Cell(_WRITTEN[column.kind](value), link, sort, hint)
 
 
 def _order(value: Any) -> tuple[bool, Any]:  # noqa: ANN401 - a field of a row

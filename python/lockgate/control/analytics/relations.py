@@ -146,7 +146,7 @@ class Relations:
         return f"SELECT * EXCLUDE (segment) FROM tail WHERE {self._within()} AND segment IN ({names})"
 
     def _events(self) -> str:
-        stored = _read("events", self._parts)
+        stored = store.read("events", self._parts)
         return f"SELECT * FROM {stored} WHERE {self._within()} UNION ALL SELECT * FROM fresh"
 
     def _beside(self) -> str:
@@ -160,7 +160,7 @@ class Relations:
     def _stored_beside(self, parts: list[Part]) -> str:
         first, last = (second * _MILLION for second in self._hours)
         outside = f"(micros < {first} OR micros >= {last})"
-        return f"SELECT * FROM {_read('events', parts)} WHERE {self._within()} AND {outside}"
+        return f"SELECT * FROM {store.read('events', parts)} WHERE {self._within()} AND {outside}"
 
     def _overlapping(self, start: int, end: int) -> list[Part]:
         start, end = start * _MILLION, end * _MILLION
@@ -204,7 +204,7 @@ class Relations:
         rest = f"SELECT {single(hour, _FILTERS)} FROM beside"
         first, last = self._hours
         columns = ", ".join(("second", *_FILTERS, *OF_SERIES))
-        hours = f"SELECT {columns} FROM {_read(rollups.BY_NAME['calls'].hours, self._parts)}"
+        hours = f"SELECT {columns} FROM {store.read(rollups.BY_NAME['calls'].hours, self._parts)}"
         return f"{hours} WHERE second >= {first} AND second < {last} UNION ALL {rest}"
 
     def _totals(self) -> str:
@@ -213,7 +213,8 @@ class Relations:
         over = [part for part in self._parts if part.last_at < today * _MILLION]
         pieces = []
         for parts in ([over] if over else []) + [[part] for part in self._parts if part not in over]:
-            text = f"SELECT {', '.join(('second', *OF_SERIES))} FROM {_read('fives', parts)} WHERE sort = ''"
+            columns = ", ".join(("second", *OF_SERIES))
+            text = f"SELECT {columns} FROM {store.read('fives', parts)} WHERE sort = ''"
             pieces.append(f"SELECT * FROM {held(('fives', *_names(parts)), partial(str, text))}")
         if self._unread or not pieces:
             five = f"micros // {_MILLION} // {BUCKET_SECONDS} * {BUCKET_SECONDS}"
@@ -224,7 +225,7 @@ class Relations:
 
     def _fives(self) -> str:
         within = f"second >= {self._start // _MILLION} AND second < {self._end // _MILLION}"
-        stored = f"SELECT * FROM {_read('fives', self._parts)} WHERE {within}"
+        stored = f"SELECT * FROM {store.read('fives', self._parts)} WHERE {within}"
         return f"{stored} UNION ALL BY NAME ({FIVES.format(events='fresh')})"
 
     def _within(self) -> str:
@@ -242,14 +243,9 @@ def _whole(start: int, end: int, size: int) -> tuple[int, int]:
 
 
 def _held_of(one: RollUp, table: str, parts: list[Part], start: int, end: int) -> str:
-    text = f"(SELECT * FROM {_read(table, parts)} WHERE second >= {start} AND second < {end})"
+    text = f"(SELECT * FROM {store.read(table, parts)} WHERE second >= {start} AND second < {end})"
     return f"SELECT * FROM {held((table, start, end, *_names(parts)), lambda: one.whole(text))}"
 
 
 def _names(parts: Iterable[Part]) -> list[str]:
     return [part.name for part in parts]
-
-
-def _read(table: str, parts: Iterable[Part]) -> str:
-    files = ", ".join(duck.quoted(store.file_of(table, part)) for part in parts)
-    return f"read_parquet([{files}], hive_partitioning = false)" if files else f"no_{table}"

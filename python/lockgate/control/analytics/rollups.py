@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from lockgate.control.analytics.tables import DAY, FIVES, HOUR, LATENCIES, MEASURES, sums
+from lockgate.control.analytics.model_calls import ASKED
+from lockgate.control.analytics.tables import DAY, FIVES, HOUR, LATENCIES, MEASURES, NETWORK, OF_MODELS, sums
 from lockgate.control.events.models import BUCKET_SECONDS
 
 
@@ -23,12 +24,14 @@ class RollUp:
         by: What is apart.
         measures: What is summed.
         of: What selects the calls, with `{events}` for all of them.
+        since: The first layout that has it.
     """
 
     name: str
     by: tuple[str, ...]
     measures: tuple[str, ...]
     of: str = "{events}"
+    since: int = 1
 
     @property
     def hours(self) -> str:
@@ -105,6 +108,28 @@ ROLL_UPS: Final = (
         ("calls", "exceptions", "failed", "bytes_in", "bytes_out"),
         "(SELECT *, code <> '' AS is_exception FROM {events})",
     ),
+    # There are few calls to models beside others, so their hour can be apart: budgets are asked by it.
+    RollUp(
+        "models",
+        ("hour", *_FILTERS, "api_version", "model", "provider", "provider_model"),
+        OF_MODELS,
+        f"(SELECT *, intDiv(micros, {HOUR * 1_000_000}) * {HOUR} AS hour FROM {{events}} WHERE {ASKED})",
+        since=2,
+    ),
+    RollUp(
+        "model_failures",
+        (*_FILTERS, "model", "provider", "provider_model", "failure", "status"),
+        ("calls",),
+        f"(SELECT * FROM {{events}} WHERE {ASKED} AND (failure <> '' OR is_partial OR status >= 400))",
+        since=2,
+    ),
+    RollUp(
+        "networks",
+        ("application", "network"),
+        ("calls", "exceptions"),
+        f"(SELECT *, {NETWORK} AS network FROM {{events}} WHERE application <> '' AND source <> '')",
+        since=3,
+    ),
 )
 BY_NAME: Final = {one.name: one for one in ROLL_UPS}
 TABLES: Final = (
@@ -114,6 +139,8 @@ TABLES: Final = (
     *(one.days for one in ROLL_UPS),
 )
 """The tables of a part."""
+SINCE: Final = {table: one.since for one in ROLL_UPS for table in (one.hours, one.days)}
+"""The first layout that has a table; those that are not named were always there."""
 
 
 def made(events: str, of_hours: dict[str, str]) -> dict[str, str]:
@@ -128,3 +155,8 @@ def made(events: str, of_hours: dict[str, str]) -> dict[str, str]:
         **{one.hours: one.by_hour(events) for one in ROLL_UPS},
         **{one.days: one.by_day(of_hours[one.hours]) for one in ROLL_UPS},
     }
+
+
+def out_of(table: str, events: str) -> str:
+    """What makes a table of a roll-up out of events alone."""
+    return made(events, {one.hours: f"({one.by_hour(events)})" for one in ROLL_UPS})[table]

@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Final
 
+from lockgate.control.analytics.columns import (
+    API,
+    APPLICATION,
+    CALLS,
+    EXCEPTIONS,
+    FAILED,
+    LAST,
+    OUT,
+    P95,
+    REASON,
+    ROUTE,
+    SOURCE,
+    VERSION,
+    Column,
+    Leads,
+    Page,
+    Table,
+)
 from lockgate.control.analytics.queries.applications import ApplicationUsage, LimitPressure
 from lockgate.control.analytics.queries.caches import CacheByRoute
 from lockgate.control.analytics.queries.errors import ErrorsByRoute, ErrorsByTarget
@@ -16,7 +33,12 @@ from lockgate.control.analytics.queries.exceptions import (
 )
 from lockgate.control.analytics.queries.latencies import LatencyByRoute
 from lockgate.control.analytics.queries.revisions import RevisionComparison, RevisionReasons
-from lockgate.control.analytics.queries.sources import TopRefusedSources, TopSources, TopSourcesByBytes
+from lockgate.control.analytics.queries.sources import (
+    ApplicationNetworks,
+    TopRefusedSources,
+    TopSources,
+    TopSourcesByBytes,
+)
 from lockgate.control.analytics.queries.traffic import (
     TrafficByApi,
     TrafficByApplication,
@@ -24,70 +46,13 @@ from lockgate.control.analytics.queries.traffic import (
     TrafficByStatus,
 )
 from lockgate.control.analytics.queries.versions import VersionCallers, VersionUsage
+from lockgate.control.analytics.shown_models import MODELS
 
-if TYPE_CHECKING:
-    from lockgate.control.analytics.queries.query import Query
-
-Kind = Literal["text", "number", "ms", "share", "bytes", "time", "code", "codes", "revision", "remedy"]
-Leads = Literal["", "api", "application", "source", "code"]
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of a table.
-
-    Args:
-        field: Of the query's row.
-        title: Its heading.
-        kind: How its values are written.
-        to: Which filter of the exceptions its values lead to.
-    """
-
-    field: str
-    title: str
-    kind: Kind = "number"
-    to: Leads = ""
-
-
-@dataclass(frozen=True)
-class Table:
-    """A query as a table; `none` teaches when there is nothing."""
-
-    query: type[Query[Any]]
-    title: str
-    columns: tuple[Column, ...]
-    none: str
-
-
-@dataclass(frozen=True)
-class Page:
-    """A page of analytics."""
-
-    name: str
-    title: str
-    permission: str
-    charts: tuple[str, ...]
-    tables: tuple[Table, ...]
-    filters: tuple[str, ...] = ("api", "application")
-
-
-_CALLS: Final = Column("calls", "Calls")
-_EXCEPTIONS: Final = Column("exceptions", "Exceptions")
-_FAILED: Final = Column("failed", "Failed")
-_OUT: Final = Column("bytes_out", "Bytes out", "bytes")
-_P95: Final = Column("p95_ms", "p95", "ms")
-_API: Final = Column("api", "API", "text", "api")
-_VERSION: Final = Column("api_version", "Version", "text")
-_ROUTE: Final = Column("route", "Route", "text")
-_APPLICATION: Final = Column("application", "Application", "text", "application")
-_REASON: Final = Column("code", "Reason", "code", "code")
-_LAST: Final = Column("last_second", "Last", "time")
-_SOURCE: Final = (Column("source", "Source", "text", "source"), _CALLS, _EXCEPTIONS, _FAILED, _OUT, _LAST)
 _NO_CALLS: Final = "No calls fit in this time. Choose a longer one, or fewer filters."
 
 
 def _shares(title: str, to: Leads) -> tuple[Column, ...]:
-    return (Column("value", title, "text", to), _CALLS, _EXCEPTIONS, _FAILED, _OUT, _P95)
+    return (Column("value", title, "text", to), CALLS, EXCEPTIONS, FAILED, OUT, P95)
 
 
 PAGES: Final = (
@@ -100,7 +65,7 @@ PAGES: Final = (
             Table(TrafficByApi, "By API", _shares("API", "api"), _NO_CALLS),
             Table(TrafficByApplication, "By application", _shares("Application", "application"), _NO_CALLS),
             Table(TrafficByRoute, "By route", _shares("Route", ""), _NO_CALLS),
-            Table(TrafficByStatus, "By status", (Column("status", "Status"), _CALLS), _NO_CALLS),
+            Table(TrafficByStatus, "By status", (Column("status", "Status"), CALLS), _NO_CALLS),
         ),
     ),
     Page(
@@ -114,7 +79,7 @@ PAGES: Final = (
                 "What would help",
                 (
                     Column("remedy", "What callers can do", "remedy"),
-                    _CALLS,
+                    CALLS,
                     Column("codes", "Reasons", "codes"),
                 ),
                 "Nothing was refused and nothing failed in this time.",
@@ -122,34 +87,34 @@ PAGES: Final = (
             Table(
                 ExceptionsByReason,
                 "By reason",
-                (_REASON, _CALLS, Column("applications", "Applications"), Column("apis", "APIs"), _LAST),
+                (REASON, CALLS, Column("applications", "Applications"), Column("apis", "APIs"), LAST),
                 "Nothing was refused and nothing failed in this time.",
             ),
             Table(
                 ExceptionsByApplication,
                 "By application",
-                (_APPLICATION, _API, _ROUTE, _REASON, _CALLS, _LAST),
+                (APPLICATION, API, ROUTE, REASON, CALLS, LAST),
                 "No call of an application was refused in this time.",
             ),
             Table(
                 LimitPressure,
-                "Beyond limits and quotas",
+                "Beyond limits, quotas and budgets",
                 (
-                    _APPLICATION,
-                    _API,
-                    _REASON,
+                    APPLICATION,
+                    API,
+                    REASON,
                     Column("beyond", "Beyond"),
-                    _CALLS,
+                    CALLS,
                     Column("share", "Share", "share"),
                 ),
-                "No application went beyond a limit or a quota in this time.",
+                "No application went beyond a limit, a quota or a budget in this time.",
             ),
             Table(
                 ShadowRefusals,
                 "Would be refused by policies in shadow",
                 (
-                    _REASON,
-                    _CALLS,
+                    REASON,
+                    CALLS,
                     Column("applications", "Applications"),
                     Column("named", "Such as", "codes"),
                 ),
@@ -167,12 +132,12 @@ PAGES: Final = (
                 LatencyByRoute,
                 "By route",
                 (
-                    _API,
-                    _VERSION,
-                    _ROUTE,
-                    _CALLS,
+                    API,
+                    VERSION,
+                    ROUTE,
+                    CALLS,
                     Column("p50_ms", "p50", "ms"),
-                    _P95,
+                    P95,
                     Column("p99_ms", "p99", "ms"),
                     Column("upstream_share", "In the service", "share"),
                 ),
@@ -181,7 +146,7 @@ PAGES: Final = (
             Table(
                 ErrorsByRoute,
                 "Failures by route",
-                (_API, _VERSION, _ROUTE, Column("status", "Status"), _REASON, _FAILED, _LAST),
+                (API, VERSION, ROUTE, Column("status", "Status"), REASON, FAILED, LAST),
                 "No call was answered with 5xx in this time.",
             ),
             Table(
@@ -190,8 +155,8 @@ PAGES: Final = (
                 (
                     Column("upstream", "Upstream", "text"),
                     Column("target", "Target", "text"),
-                    _CALLS,
-                    _FAILED,
+                    CALLS,
+                    FAILED,
                     Column("retried", "Tried again"),
                 ),
                 "No service was asked in this time.",
@@ -200,13 +165,13 @@ PAGES: Final = (
                 CacheByRoute,
                 "Answered from the cache",
                 (
-                    _API,
-                    _VERSION,
-                    _ROUTE,
-                    _CALLS,
+                    API,
+                    VERSION,
+                    ROUTE,
+                    CALLS,
                     Column("cached", "Cached"),
                     Column("share", "Share", "share"),
-                    _P95,
+                    P95,
                 ),
                 "No call was answered from the cache; a policy of kind `cache` lets the gateway do so.",
             ),
@@ -221,39 +186,54 @@ PAGES: Final = (
             Table(
                 ApplicationUsage,
                 "What applications use",
-                (_APPLICATION, _API, _VERSION, _CALLS, _EXCEPTIONS, _FAILED, _OUT, _P95, _LAST),
+                (APPLICATION, API, VERSION, CALLS, EXCEPTIONS, FAILED, OUT, P95, LAST),
                 "No application that is known called in this time.",
             ),
             Table(
                 VersionUsage,
                 "Versions",
-                (_API, _VERSION, _CALLS, _EXCEPTIONS, Column("applications", "Applications"), _LAST),
+                (API, VERSION, CALLS, EXCEPTIONS, Column("applications", "Applications"), LAST),
                 _NO_CALLS,
             ),
             Table(
                 VersionCallers,
                 "Who calls which version",
-                (_APPLICATION, _API, _VERSION, _ROUTE, _CALLS, _LAST),
+                (APPLICATION, API, VERSION, ROUTE, CALLS, LAST),
                 _NO_CALLS,
             ),
         ),
     ),
+    MODELS,
     Page(
         "sources",
         "Sources",
         "exceptions:read",
         (),
         (
-            Table(TopSources, "Who calls most", _SOURCE, _NO_CALLS),
+            Table(TopSources, "Who calls most", SOURCE, _NO_CALLS),
             Table(
                 TopRefusedSources,
                 "Whose calls are refused most",
-                _SOURCE,
+                SOURCE,
                 "Nothing was refused in this time.",
             ),
-            Table(TopSourcesByBytes, "Who takes most data", _SOURCE, _NO_CALLS),
+            Table(TopSourcesByBytes, "Who takes most data", SOURCE, _NO_CALLS),
+            Table(
+                ApplicationNetworks,
+                "Networks of applications",
+                (
+                    APPLICATION,
+                    Column("network", "Network", "text"),
+                    CALLS,
+                    EXCEPTIONS,
+                    Column("first_second", "First", "time"),
+                    LAST,
+                ),
+                "No application that is known called in this time.",
+            ),
         ),
-        (),
+        filters=(),
+        summary="",
     ),
     Page(
         "revisions",
@@ -266,13 +246,13 @@ PAGES: Final = (
                 "Side by side",
                 (
                     Column("revision", "Revision", "revision"),
-                    _CALLS,
+                    CALLS,
                     Column("exception_share", "Exceptions", "share"),
                     Column("failure_share", "Failed", "share"),
                     Column("p50_ms", "p50", "ms"),
-                    _P95,
+                    P95,
                     Column("first_second", "First", "time"),
-                    _LAST,
+                    LAST,
                 ),
                 _NO_CALLS,
             ),
@@ -281,8 +261,8 @@ PAGES: Final = (
                 "Why each refused",
                 (
                     Column("revision", "Revision", "revision"),
-                    _REASON,
-                    _CALLS,
+                    REASON,
+                    CALLS,
                     Column("share", "Of its calls", "share"),
                 ),
                 "Nothing was refused in this time.",

@@ -18,10 +18,11 @@ from django.db import transaction
 
 from lockgate.control.analytics import duck, rollups
 from lockgate.control.analytics.models import LIVE, RETIRED, WRITING, Part, Taken
+from lockgate.control.analytics.tables import LAYOUT
 from lockgate.control.events.models import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import date
     from pathlib import Path
 
@@ -51,10 +52,34 @@ def file_of(table: str, part: Part) -> Path:
     return folder() / table / f"day={part.day.isoformat()}" / f"{part.name}.parquet"
 
 
+def read(table: str, parts: Iterable[Part]) -> str:
+    """What reads a table of parts; the events of those instead that were written before it was known."""
+    since = rollups.SINCE.get(table, 1)
+    having: list[Part] = []
+    lacking: list[Part] = []
+    for part in parts:
+        (having if part.layout >= since else lacking).append(part)
+    if not lacking:
+        return _kept(table, having)
+    made = rollups.out_of(table, _kept("events", lacking))
+    return f"(SELECT * FROM {_kept(table, having)} UNION ALL BY NAME SELECT * FROM ({made}))"
+
+
+def _kept(table: str, parts: list[Part]) -> str:
+    if not parts:
+        return f"no_{table}"
+    files = ", ".join(duck.quoted(file_of(table, part)) for part in parts)
+    if table != "events" or all(part.layout == LAYOUT for part in parts):
+        return f"read_parquet([{files}], hive_partitioning = false)"
+    # What older files do not say is NULL, and in the place where newer ones say it.
+    found = f"read_parquet([{files}], hive_partitioning = false, union_by_name = true)"
+    return f"(SELECT * FROM no_events UNION ALL BY NAME SELECT * FROM {found})"
+
+
 def begin(day: date) -> Part:
     """Announce a part, before any file of it is there."""
     name = f"{day:%Y%m%d}-{secrets.token_hex(8)}"
-    return Part.objects.create(name=name, day=day, state=WRITING, since=_now())
+    return Part.objects.create(name=name, day=day, state=WRITING, layout=LAYOUT, since=_now())
 
 
 def write(part: Part, events: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from lockgate.control.analytics import model_calls
 from lockgate.control.events.alerts import ALERTS
 from lockgate.control.events.models import BUCKET_SECONDS
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 
 HOUR: Final = 3_600
 DAY: Final = 86_400
+LAYOUT: Final = 3
+"""The version of these tables. Since 2, `events` tells of calls to models, and there are roll-ups of them;
+since 3, there is one of networks. Files of older versions are read with what their events say, until they are
+written anew."""
 
 BOUNDS_US: Final = (
     *(1_000, 2_000, 5_000, 10_000, 20_000, 35_000, 50_000, 75_000),
@@ -51,6 +56,7 @@ RECORDED: Final = {
     **dict.fromkeys(_TEXTS, "VARCHAR"),
     **dict.fromkeys(_NUMBERS, "BIGINT"),
     "verdicts": "STRUCT(code VARCHAR, shadow BOOLEAN)[]",
+    "model_call": model_calls.RECORDED,
 }
 """What is read of a line of the recording; whatever else stands there is not looked at."""
 
@@ -80,7 +86,8 @@ SELECT *, {_alert()} AS alert FROM (
     coalesce(bytes_in, 0) AS bytes_in, coalesce(bytes_out, 0) AS bytes_out,
     coalesce(latency_us, 0) AS latency_us, coalesce(upstream_us, 0) AS upstream_us,
     coalesce([said.code FOR said IN verdicts IF said.shadow AND said.code IS NOT NULL], [])::VARCHAR[]
-      AS shadow
+      AS shadow,
+    {model_calls.COLUMNS}
   FROM {{recorded}}
 )"""
 """Recorded lines as rows of `events`."""
@@ -109,11 +116,25 @@ MEASURES: Final = {
     **_latencies(),
 }
 """What is summed of calls, and what a single one adds to it."""
+BEGINS: Final = model_calls.begins(BOUNDS_US)
+OF_MODELS: Final = ("calls", "retried", *model_calls.MEASURES, *BEGINS)
+"""The measures of calls to models."""
+ADDED: Final = MEASURES | model_calls.MEASURES | BEGINS
+"""What a single call adds to each measure there is."""
 
 
 def sums(names: Iterable[str]) -> str:
     """Columns that sum measures of events."""
-    return ", ".join(f"sum({MEASURES[name]})::BIGINT AS {name}" for name in names)
+    return ", ".join(f"sum({ADDED[name]})::BIGINT AS {name}" for name in names)
+
+
+NETWORK: Final = """CASE
+  WHEN contains(source, ':') THEN array_to_string((
+      list_filter(string_split(split_part(source, '::', 1), ':'), lambda one: one <> '') || ['0', '0', '0']
+    )[1:3], ':') || '::/48'
+  WHEN len(source) - len(replace(source, '.', '')) = 3 THEN regexp_replace(source, '[^.]*$', '0/24')
+  ELSE '' END"""
+"""The network of a source, as `detectors.origins.network_of` says it."""
 
 
 OF_SERIES: Final = (
@@ -151,23 +172,32 @@ def single(second: str, by: Iterable[str] = ()) -> str:
     return ", ".join((f"{second} AS second", *by, measured))
 
 
-def _quantile() -> str:
-    lower = [0, *BOUNDS_US]
+def quantile_bounds() -> tuple[list[int], list[int]]:
+    """Between which bounds the latencies of each column of `LATENCIES` are."""
     # There is no upper bound of the last; what is that slow is shown as twice its lower one at most.
-    upper = [*BOUNDS_US, 2 * BOUNDS_US[-1]]
+    return [0, *BOUNDS_US], [*BOUNDS_US, 2 * BOUNDS_US[-1]]
+
+
+def _macros() -> str:
+    lower, upper = quantile_bounds()
     many = len(upper)
+    # A macro is written out wherever it stands: the place is looked for once, in a list of one.
     return f"""
-CREATE MACRO quantile_place(h, q) AS len(list_filter(h, lambda one: one < q * h[{many}])) + 1;
-CREATE MACRO quantile_of(h, q, p) AS
-  {lower}[p] + ({upper}[p] - {lower}[p])
-    * greatest(0.0, least(1.0, (q * h[{many}] - coalesce(h[p - 1], 0)) / (h[p] - coalesce(h[p - 1], 0))));
 CREATE MACRO quantile_ms(h, q) AS
   CASE WHEN coalesce(h[{many}], 0) = 0 THEN NULL
-  ELSE quantile_of(h, q, quantile_place(h, q)) / 1000.0 END;
+  ELSE list_transform([len(list_filter(h, lambda one: one < q * h[{many}])) + 1], lambda p:
+    {lower}[p] + ({upper}[p] - {lower}[p])
+      * greatest(0.0, least(1.0, (q * h[{many}] - coalesce(h[p - 1], 0)) / (h[p] - coalesce(h[p - 1], 0))))
+  )[1] / 1000.0 END;
+CREATE MACRO intDiv(a, b) AS a // b;
+CREATE MACRO some_of(name) AS list_sort(list_distinct(list(name) FILTER (WHERE name <> '')))[1:10];
 """
 
 
-MACROS: Final = _quantile()
+MACROS: Final = _macros()
+"""What queries call by a name that ClickHouse knows as well, or that `clickhouse` gives it."""
 HISTOGRAM: Final = f"[{', '.join(f'sum({name})' for name in LATENCIES)}]"
 """How many calls of a group took less than each bound. `quantile_ms(h, 0.95)` is asked of a column that a
 query within has, as DuckDB would add all up again wherever it stands."""
+BEGUN: Final = f"[{', '.join(f'sum({name})' for name in BEGINS)}]"
+"""The same of when streams of models began."""

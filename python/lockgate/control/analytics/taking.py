@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Final
 import duckdb
 from django.db import IntegrityError
 from django.db.models import Count as CountOf
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, Min, OuterRef, Q
 
 from lockgate import _engine
 from lockgate.control.analytics import duck, store
 from lockgate.control.analytics.models import LIVE, Part, Taken
+from lockgate.control.analytics.tables import LAYOUT
 from lockgate.control.events.index import RETENTION_DAYS, folder
 from lockgate.control.events.models import Segment
 
@@ -77,16 +78,20 @@ def take(segment: Segment, path: Path) -> None:
 
 
 def merge() -> None:
-    """Merge the parts of days that are over, and of days that have many."""
+    """Merge the parts of days that are over, and of days that have many, and renew those of older layouts."""
     today = datetime.now(UTC).date()
     days = (
         Part.objects.filter(state=LIVE)
         .values("day")
-        .annotate(parts=CountOf("id"))
-        .filter(parts__gte=2)
+        .annotate(parts=CountOf("id"), oldest=Min("layout"))
+        .filter(Q(parts__gte=2) | Q(oldest__lt=LAYOUT))
         .order_by("day")
     )
-    chosen = [row["day"] for row in days if row["day"] < today or row["parts"] >= MOST_PARTS]
+    chosen = [
+        row["day"]
+        for row in days
+        if row["day"] < today or row["parts"] >= MOST_PARTS or row["oldest"] < LAYOUT
+    ]
     merged = 0
     for day in chosen:
         if run := _run(list(Part.objects.filter(state=LIVE, day=day).order_by("first_at", "id"))):
@@ -141,22 +146,25 @@ def _write_line_by_line(part: Part, path: Path) -> None:
 
 
 def _run(parts: list[Part]) -> list[Part]:
-    """The first parts in a row that may be one."""
+    """The first parts in a row that may be one; a single one that is of an older layout."""
     run: list[Part] = []
     for part in parts:
         if run and sum(one.events for one in run) + part.events > MOST_EVENTS:
-            if len(run) > 1:
+            if _gains(run):
                 break
             run = []
         run.append(part)
-    return run if len(run) > 1 else []
+    return run if _gains(run) else []
+
+
+def _gains(run: list[Part]) -> bool:
+    return len(run) > 1 or any(part.layout < LAYOUT for part in run)
 
 
 def _merge(run: list[Part]) -> None:
-    files = ", ".join(duck.quoted(store.file_of("events", part)) for part in run)
     part = store.begin(run[0].day)
     try:
-        store.write(part, f"SELECT * FROM read_parquet([{files}], hive_partitioning = false)")
+        store.write(part, f"SELECT * FROM {store.read('events', run)}")
         store.seal(part)
         store.commit(part, instead_of=run)
     except store.GoneError:

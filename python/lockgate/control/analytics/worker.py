@@ -18,7 +18,8 @@ def take_recording() -> None:
 
 
 def keep_house() -> None:
-    """Merge what is small, drop what is old, and remove files that do not count."""
-    taking.merge()
+    """Drop what is old, remove files that do not count, merge what is small, and renew older layouts."""
+    # What is merged needs room, which a disk that is full gets from what goes.
     taking.forget_old()
     store.sweep()
+    taking.merge()

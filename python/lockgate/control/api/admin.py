@@ -23,7 +23,10 @@ from lockgate.control.api import (
     applications,
     changes,
     channels,
+    feeds,
     forms,
+    nodes,
+    owners,
     portal,
     rollouts,
 )
@@ -54,7 +57,10 @@ api.add_router("", alerts.router)
 changes.install(api)
 api.add_router("", rollouts.router)
 api.add_router("", channels.router)
+api.add_router("", feeds.router)
+api.add_router("", owners.router)
 api.add_router("", portal.router)
+api.add_router("", nodes.router)
 api.add_router("", applications.router)
 api.add_router("/analytics", analytics.router)
 

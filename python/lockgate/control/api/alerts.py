@@ -14,6 +14,7 @@ from lockgate.control.alerts.models import Alert
 from lockgate.control.alerts.preview import Target
 from lockgate.control.alerts.preview import preview as look
 from lockgate.control.alerts.settings import choose, chosen
+from lockgate.control.api import forms  # noqa: TC001 - Ninja reads the types of its routes
 from lockgate.control.api.credentials import needs
 from lockgate.control.api.problems import problem
 from lockgate.control.events.exceptions import read_cursor
@@ -53,12 +54,6 @@ class AlertsOut(Schema):
 
     alerts: list[AlertOut]
     next: str | None
-
-
-class Why(Schema):
-    """Why, for the audit log."""
-
-    why: str = Field(default="", max_length=2_000)
 
 
 class BlockIn(Schema):
@@ -146,13 +141,13 @@ def alert(request: HttpRequest, pk: int) -> dict[str, Any] | HttpResponse:  # no
 
 
 @router.post("/alerts/{pk}/acknowledge", response=AlertOut, auth=needs("alerts:write"))
-def acknowledge(request: HttpRequest, pk: int, said: Why) -> dict[str, Any]:
+def acknowledge(request: HttpRequest, pk: int, said: forms.Why) -> dict[str, Any]:
     """Say that somebody looks after an alert."""
     return _told(services.acknowledge(_caller(request), pk, said.why))
 
 
 @router.post("/alerts/{pk}/resolve", response=AlertOut, auth=needs("alerts:write"))
-def resolve(request: HttpRequest, pk: int, said: Why) -> dict[str, Any]:
+def resolve(request: HttpRequest, pk: int, said: forms.Why) -> dict[str, Any]:
     """Say that an alert is over."""
     return _told(services.resolve(_caller(request), pk, said.why))
 

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.utils import timezone
 from ninja import Router, Schema
 
-from lockgate.control.analytics import ocsf, tail
+from lockgate.control.analytics import budgets, ocsf, tail
 from lockgate.control.analytics.queries import BY_NAME, QUERIES
 from lockgate.control.analytics.taking import take_new, waiting
 from lockgate.control.api.credentials import needs
@@ -19,7 +19,8 @@ from lockgate.control.api.problems import insufficient_scope, problem
 from lockgate.control.audit.services import Actor, record
 from lockgate.control.events.completeness import gaps
 from lockgate.control.events.index import index_new
-from lockgate.control.events.times import NAMED, Span, TimeError, between, last, read
+from lockgate.control.events.times import NAMED, Span, TimeError, between, last, read, text_of
+from lockgate.control.portal.served import read_catalogue
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -32,6 +33,7 @@ _OF_SOURCES = {
     "top_refused_sources",
     "top_sources_by_bytes",
     "source_activity",
+    "application_networks",
     "slowest_calls",
 }
 """Queries that name callers' addresses or single calls."""
@@ -55,6 +57,43 @@ class Answer(Schema):
     rows: list[dict[str, Any]]
     gaps: list[dict[str, str]]
     """What is not known of the time."""
+
+
+class BudgetOut(Schema):
+    """What one caller has used of a budget or a limit of tokens, as recorded calls tell."""
+
+    policy: str
+    kind: str
+    """`budget`: amounts are millionths of a US dollar; `token_limit`: tokens."""
+    origin: str
+    """Where the policy is declared."""
+    mode: str
+    by: str
+    caller: str
+    """The application, team or model that is counted."""
+    used: int
+    limit: int | None
+    """Nothing when the caller's plan gives none."""
+    left: int
+    unknown: int
+    """Calls that are not in it, because nobody knows what they took."""
+    start: str
+    end: str
+
+
+@router.get("/budgets", response=list[BudgetOut], auth=needs("traffic:read"))
+def list_budgets(request: HttpRequest) -> list[dict[str, Any]]:  # noqa: ARG001
+    """Budgets and limits of tokens now, each with who has used what of it, the nearest to its end first."""
+    return [
+        {
+            "policy": one.purse.id,
+            **{name: getattr(one.purse, name) for name in ("kind", "origin", "mode", "by")},
+            **{name: getattr(one, name) for name in ("caller", "used", "limit", "left", "unknown")},
+            "start": text_of(one.window.start),
+            "end": text_of(one.window.end),
+        }
+        for one in budgets.spent(read_catalogue(), timezone.now())[:MOST]
+    ]
 
 
 @router.get("/queries", response=list[QueryOut], auth=needs("traffic:read"))

@@ -61,7 +61,7 @@ class Secret(Schema):
     secret: str
 
 
-class DeliveryOut(Schema):
+class ChannelDelivery(Schema):
     """A message on its way to a channel, or what became of it."""
 
     id: int
@@ -87,7 +87,7 @@ class DeliveryOut(Schema):
 class Deliveries(Schema):
     """A page of deliveries, newest first; `next` asks for the page after it."""
 
-    deliveries: list[DeliveryOut]
+    deliveries: list[ChannelDelivery]
     next: int | None
 
 
@@ -121,7 +121,7 @@ def remove_channel(request: HttpRequest, channel_id: int) -> None:
     service.remove(caller(request), service.of(None, channel_id))
 
 
-@router.post("/channels/{channel_id}/test", response={202: DeliveryOut}, auth=needs("channels:write"))
+@router.post("/channels/{channel_id}/test", response={202: ChannelDelivery}, auth=needs("channels:write"))
 def try_channel(request: HttpRequest, channel_id: int) -> Delivery:
     """Send a channel a test. Its delivery tells within seconds how that went."""
     return service.try_out(caller(request), service.of(None, channel_id))

@@ -84,7 +84,7 @@ class WholeThread(ThreadOut):
     posts: list[PostOut]
 
 
-class Answer(Strict):
+class ThreadAnswer(Strict):
     """An answer, and how the thread stands with it: `answered`, `planned`, `solved` or `declined`."""
 
     text: str = Field(max_length=feedback.MOST_CHARACTERS)
@@ -144,7 +144,7 @@ def thread(request: HttpRequest, thread_id: int) -> dict[str, Any]:
 
 
 @router.post("/feedback/{thread_id}/answers", response={201: WholeThread}, auth=needs(feedback.ANSWER))
-def answer(request: HttpRequest, thread_id: int, body: Answer) -> dict[str, Any]:
+def answer(request: HttpRequest, thread_id: int, body: ThreadAnswer) -> dict[str, Any]:
     """Answer, as a person who is signed in. Everybody who follows the thread is told."""
     by = caller(request)
     feedback.reply(by, thread_id, body.text, state=body.state)

@@ -22,7 +22,7 @@ from lockgate.changes.scaffold import CASES
 from lockgate.control import node
 from lockgate.control.audit.services import record
 from lockgate.control.changes.errors import ChangeError, NotAllowedError, UnknownChangeError, UnsoundError
-from lockgate.control.changes.mirror import link_others, mirror
+from lockgate.control.changes.mirror import link_others, mirror, own_files, own_place
 from lockgate.control.changes.models import Proposal
 from lockgate.control.portal.notices import withdraw as withdraw_notice
 from lockgate.documents import check, problems_of
@@ -39,6 +39,7 @@ MOST_CHARACTERS: Final = 900_000
 OWN_CASES: Final = "cases.yaml"
 EXPECT: Final = "expect.yaml"
 _NAME: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+_PATH: Final = re.compile(r"(?:[A-Za-z0-9_][\w.-]*/)*[A-Za-z0-9_][\w.-]*", re.ASCII)
 _NO_CASES: Final = """\
 # Policy tests of this change; those beside the document are run as well. For example:
 # gateway: gateway.yaml
@@ -89,6 +90,19 @@ class Draft:
     def seen(self) -> str:
         """What tells this text from any other, so that nobody overwrites what another one wrote."""
         return seen(self.text)
+
+    @property
+    def has_no_cases(self) -> bool:
+        """Whether nobody wrote policy tests of this change alone."""
+        return not _value(self.change.folder / OWN_CASES)
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Files beside the document that the change brings itself: path and text; a commit brings none so."""
+        here = self.candidate.parent
+        if self.proposal.source:
+            return {}
+        return {path: (here / path).read_text("utf-8") for path in own_files(here, self.candidate.name)}
 
     def own(self, name: str) -> str:
         """What a file of the directory says; nothing when it is not there."""
@@ -262,6 +276,25 @@ def save_own(by: Actor, name: str, file: str, text: str) -> None:
             _name_cases(draft)
 
 
+def save_file(by: Actor, name: str, path: str, text: str) -> None:
+    """Put a file beside the document of a change, such as one that it includes.
+
+    Args:
+        by: Who saves it.
+        name: The change.
+        path: Where, relative to the folder of the document.
+        text: What it says.
+
+    Raises:
+        ChangeError: The document is not there, or the path leads elsewhere.
+    """
+    if not _PATH.fullmatch(path):
+        message = f"`{path[:80]}` is no path of a file beside the document"
+        raise ChangeError(message)
+    with _edited(by, name, "change.edited", after=path) as draft:
+        write(own_place(served_document(), draft.candidate.parent, path), text)
+
+
 def save_about(by: Actor, name: str, **said: Any) -> Draft:  # noqa: ANN401 - fields of a change file
     """Save what `change.yaml` says beside its paths: purpose, owner, measure, plan and so on.
 
@@ -373,10 +406,14 @@ def _name_cases(draft: Draft) -> None:
     """Have the change's own cases run, when it has any beside those of the document."""
     said = draft.change.file.model_dump(mode="json")
     paths: list[str] = said["cases"]["paths"]
-    has_some = bool(json.loads(_engine.read(draft.change.folder / OWN_CASES))["value"])
+    has_some = not draft.has_no_cases
     others = [path for path in paths if path != OWN_CASES]
     said["cases"]["paths"] = [*others, OWN_CASES] if has_some or not others else others
     _write_file(draft.change.folder, said)
+
+
+def _value(path: Path) -> Any:  # noqa: ANN401 - whatever a file says
+    return json.loads(_engine.read(path))["value"]
 
 
 def _write_file(here: Path, said: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from lockgate.changes import STEPS
 from lockgate.changes.evidence import assess
 from lockgate.changes.pair import pair
 from lockgate.control.audit.services import Actor, record
-from lockgate.control.changes import drafts, telling
+from lockgate.control.changes import drafts, gate, telling
 from lockgate.control.changes.errors import ChangeError, NotAllowedError
 from lockgate.control.changes.log import DatabaseLog
 from lockgate.control.worker import jobs
@@ -106,7 +106,8 @@ def gather(work: Work) -> dict[str, Any]:
     except _engine.ProblemsError as error:
         message = "; ".join(f"{one}{f' ({one.help})' if one.help else ''}" for one in problems_of(error))
         raise ChangeError(message) from None
-    telling.proven(drafts.read(given["name"]))
+    draft = drafts.read(given["name"])
+    telling.proven(draft, gate.status(draft))
     return found
 
 

@@ -12,15 +12,19 @@ from lockgate.admin import AdminClient, AdminError
 from lockgate.audit import AuditError
 from lockgate.audit.identity import same
 from lockgate.control import node
+from lockgate.control.audit.services import Actor
 from lockgate.control.changes import drafts, telling
 from lockgate.control.changes.errors import ChangeError, NotAllowedError, UnsoundError
 from lockgate.control.changes.log import DatabaseLog
 from lockgate.control.changes.models import Proposal
+from lockgate.control.owners.people import approvers
 from lockgate.documents import problems_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from lockgate.changes import ChangeStatus
-    from lockgate.control.audit.services import Actor
+    from lockgate.control.accounts.models import User
     from lockgate.control.changes.drafts import Draft
 
 BEGIN_SECONDS = 60.0
@@ -34,10 +38,15 @@ def status(draft: Draft) -> ChangeStatus:
         ChangeError: A file of it cannot be read.
     """
     try:
-        return changes.status(draft.change)
+        return changes.status(draft.change, owners=owners_for(draft), wrote=draft.proposal.editors)
     except (_engine.ProblemsError, ValueError, OSError) as error:
         message = f"the change cannot be judged: {error}"
         raise ChangeError(message) from error
+
+
+def owners_for(draft: Draft) -> dict[str, list[str]]:
+    """By API that has owners, those who may approve this change, of which they wrote nothing."""
+    return approvers([draft.change.file.author, *draft.proposal.editors])
 
 
 def why_not_approve(draft: Draft, by: Actor) -> str | None:
@@ -73,6 +82,33 @@ def approve(by: Actor, name: str, *, why: str = "") -> ChangeStatus:
     raise NotAllowedError(refused)
 
 
+def approve_in_advance(by: Actor, name: str, people: Iterable[User], *, why: str) -> ChangeStatus:
+    """Approve a change in the name of people who agreed before it was made to all of its sort.
+
+    Args:
+        by: What they agreed to; the audit log names it.
+        name: The change.
+        people: Those who agreed. Whoever wrote a part of it, or may approve nothing any more, is left out.
+        why: What they agreed to.
+
+    Raises:
+        NotAllowedError: The change is not open, or its evidence does not hold.
+    """
+    with transaction.atomic():
+        draft = _locked(name)
+        for user in people:
+            if why_not_approve(draft, Actor(user.email, "", user.permissions)) is None:
+                said = f"{user.email}, {why}"
+                try:
+                    changes.approve(draft.change, log=DatabaseLog(by), who=user.email, why=said)
+                except changes.NotApprovedError as error:
+                    raise NotAllowedError(str(error)) from None
+        now = status(draft)
+        if now.ready:
+            telling.approved(draft, by, now)
+    return now
+
+
 def begin(by: Actor, name: str, *, break_glass: str | None = None) -> Proposal:
     """Begin the rollout of a change.
 
@@ -104,6 +140,8 @@ def begin(by: Actor, name: str, *, break_glass: str | None = None) -> Proposal:
             log=DatabaseLog(by),
             who=by.who,
             admin=AdminClient(known.admin, BEGIN_SECONDS),
+            owners=owners_for(draft),
+            wrote=draft.proposal.editors,
             break_glass=break_glass,
         )
     except changes.GateError as error:

@@ -53,6 +53,11 @@ class Proposal(models.Model):
         return self.name
 
     @property
+    def is_of_feed(self) -> bool:
+        """Whether a feed wrote it."""
+        return self.author.startswith("feed:")
+
+    @property
     def is_open(self) -> bool:
         """Whether it can still be edited, approved and rolled out."""
         return self.stage in {self.Stage.DRAFT, self.Stage.ROLLED_BACK}

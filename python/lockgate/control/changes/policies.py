@@ -153,6 +153,37 @@ def added(text: str, scope: Where, value: dict[str, Any]) -> str:
     return f"{text[:end]}\n{' ' * column}policies:\n{' ' * (column + INDENT)}- {item}{text[end:]}"
 
 
+def included(text: str, path: str) -> str:
+    """The text of a document that includes a file as well.
+
+    Raises:
+        ChangeError: It is none that can be added to.
+    """
+    root = _composed(text)
+    found = _value(root, "include")
+    item = json.dumps(path)
+    if isinstance(found, yaml.SequenceNode) and found.value:
+        if found.flow_style:
+            end = _end(found) - 1
+            return f"{text[:end].rstrip()}, {item}{text[end:]}"
+        end = _end(found.value[-1])
+        return f"{text[:end]}\n{' ' * found.start_mark.column}- {item}{text[end:]}"
+    if found is not None or not isinstance(root, yaml.MappingNode) or not root.value:
+        message = "`include` is no list of files there; mend it in the document itself"
+        raise ChangeError(message)
+    start = root.start_mark.index
+    if root.flow_style:
+        return f'{text[: start + 1]}"include": [{item}], {text[start + 1 :]}'
+    return f"{text[:start]}include: [{item}]\n{text[start:]}"
+
+
+def includes(document: Path, path: str) -> bool:
+    """Whether a document includes a file, by its name or by that of a folder that it lies in."""
+    said = json.loads(_engine.read(document))["value"].get("include") or []
+    folders = {"/".join(path.split("/")[:number]) for number in range(1, path.count("/") + 1)}
+    return any(str(one).removeprefix("./").rstrip("/") in {path, *folders} for one in said)
+
+
 def where_of(at: str) -> Where:
     """The place of a JSON Pointer."""
     parts = [part.replace("~1", "/").replace("~0", "~") for part in at.split("/")[1:]]

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from django.urls import reverse
 
-from lockgate import changes
 from lockgate.changes.evidence import assess
 from lockgate.changes.pair import pair
 from lockgate.changes.steps import ReplayStep
@@ -26,11 +25,12 @@ if TYPE_CHECKING:
 AUTOMATION = Actor("worker", "")
 
 
-def proven(draft: Draft) -> None:
+def proven(draft: Draft, now: ChangeStatus) -> None:
     """Tell those who may approve a change that its evidence holds, and that it waits for them."""
-    now = changes.status(draft.change)
-    if not now.proven or now.approval.holds:
+    # What a feed brought may need nobody; it says so itself when it does.
+    if not now.proven or now.approved or draft.proposal.is_of_feed:
         return
+    tell_owners(draft, now)
     send(
         Event(
             kind="change.proven",
@@ -42,6 +42,25 @@ def proven(draft: Draft) -> None:
             key=f"{draft.name}:{now.candidate}",
         )
     )
+
+
+def tell_owners(draft: Draft, now: ChangeStatus) -> None:
+    """Tell the owners of APIs that nothing of it goes live without one of them."""
+    for one in now.apis if now.proven else ():
+        if one.by is None:
+            send(
+                Event(
+                    kind="change.owner_wanted",
+                    title=f"{draft.name} needs an owner of {one.api}"[:200],
+                    text=f"{draft.proposal.author} proposes: {draft.proposal.purpose}. It touches "
+                    f"{', '.join(one.routes) or 'what all its routes share'} of {one.api}, "
+                    "and needs the approval of one of its owners.",
+                    link=reverse("change", args=[draft.name]),
+                    to=list(User.objects.filter(email__in=one.owners)),
+                    data={"change": draft.name, "api": one.api, "candidate": now.candidate},
+                    key=f"{draft.name}:{now.candidate}:{one.api}",
+                )
+            )
 
 
 def approved(draft: Draft, by: Actor, now: ChangeStatus) -> None:

@@ -25,6 +25,7 @@ _GROUPS: Final = (
             ("changes", "Changes", "changes:read"),
             ("rollout", "Rollout", "traffic:read"),
             ("revisions", "Revisions", "traffic:read"),
+            ("feeds", "Feeds", "feeds:read"),
         ),
     ),
     (
@@ -32,6 +33,7 @@ _GROUPS: Final = (
         (
             ("applications", "Applications", "applications:read"),
             ("plans", "Plans", "plans:write"),
+            ("api_owners", "API owners", "owners:read"),
             ("requests", "Requests", "subscriptions:approve"),
             ("feedback_inbox", "Feedback", "feedback:answer"),
         ),
@@ -39,6 +41,7 @@ _GROUPS: Final = (
     (
         "Run",
         (
+            ("nodes", "Nodes", "nodes:read"),
             ("audit", "Audit", "audit:read"),
             ("channels", "Channels", "channels:read"),
             ("users", "Users", "users:read"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -103,5 +104,6 @@ def text_of(second: float) -> str:
 
 
 def _aligned(start: datetime, end: datetime) -> Span:
-    first, last_second = int(start.timestamp()), int(end.timestamp())
+    # The end is outside, so a fraction of a second counts as a whole one: what happened in it is meant.
+    first, last_second = int(start.timestamp()), math.ceil(end.timestamp())
     return Span(first - first % BUCKET_SECONDS, last_second + (-last_second) % BUCKET_SECONDS)

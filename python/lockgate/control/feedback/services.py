@@ -14,7 +14,7 @@ from lockgate.control.access.services import applications_of
 from lockgate.control.accounts.models import User
 from lockgate.control.audit.services import record
 from lockgate.control.feedback.models import Follower, Post, Rating, Thread
-from lockgate.control.notify.event import Event, Holders
+from lockgate.control.notify.event import Event, Holders, Owners
 from lockgate.control.notify.services import send
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def write(
     code: str = "",
     facts: dict[str, Any] | None = None,
 ) -> Thread:
-    """Begin a thread, and tell those who answer.
+    """Begin a thread, and tell the owners of the API who answer; everybody who answers, when it has none.
 
     Raises:
         FeedbackError: Something is missing, too much, or about an application of others.
@@ -111,7 +111,7 @@ def write(
             title=f"{thread.get_kind_display()}: {thread.title}",
             text=text,
             link=reverse("feedback_answer", args=[thread.pk]),
-            to=[Holders(ANSWER)],
+            to=[Owners(thread.api, ANSWER) if thread.api else Holders(ANSWER)],
             data=_data(thread),
         )
     )

@@ -20,8 +20,19 @@ class Holders:
     permission: str
 
 
-Recipient = User | Holders | str
-"""A person, those who have a permission, or an application by its name: the people of its team."""
+@dataclass(frozen=True)
+class Owners:
+    """The owners of an API who have a permission; when there is none, everybody who has it.
+
+    Channels of the installation hear of it in both cases.
+    """
+
+    api: str
+    permission: str
+
+
+Recipient = User | Holders | Owners | str
+"""A person, those who have a permission or own an API, or the team of an application by its name."""
 
 
 @dataclass(frozen=True)

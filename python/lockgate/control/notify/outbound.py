@@ -2,6 +2,7 @@
 
 OutboundError           the request was not made, or had no answer
 ├── RefusedError        its address is none that we ask
+├── TooLargeError       the answer is larger than what was asked for
 └── UnreachableError    nobody answered in time
 """
 
@@ -11,6 +12,7 @@ import ipaddress
 import socket
 import ssl
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -18,7 +20,7 @@ from urllib.parse import urlsplit
 import httpcore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 SECONDS: Final = 15.0
@@ -40,6 +42,10 @@ class RefusedError(OutboundError):
     """Its address is none that we ask."""
 
 
+class TooLargeError(OutboundError):
+    """The answer is larger than what was asked for."""
+
+
 class UnreachableError(OutboundError):
     """Nobody answered in time."""
 
@@ -53,6 +59,14 @@ class Answer:
     """By name in lower case."""
     text: str
     """How it begins."""
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What stands at a URL."""
+
+    status: int
+    body: bytes
 
 
 def check_url(url: str, allowed: Sequence[IPv4Network | IPv6Network]) -> None:
@@ -107,6 +121,51 @@ def post(
         RefusedError: Its address is none that we ask.
         UnreachableError: Nobody answered in time.
     """
+    with _asked("POST", url, body, headers, allowed, tls) as response:
+        text = _beginning(response.iter_stream(), MOST_ANSWER_BYTES).decode("utf-8", "replace")
+        fields = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
+        return Answer(response.status, fields, text)
+
+
+def fetch(
+    url: str,
+    *,
+    most: int,
+    headers: Mapping[str, str] | None = None,
+    allowed: Sequence[IPv4Network | IPv6Network] = (),
+    tls: ssl.SSLContext | None = None,
+) -> Fetched:
+    """Get what stands at a URL, by the same guard as `post`.
+
+    Args:
+        url: Where.
+        most: The bytes that are taken.
+        headers: With these fields.
+        allowed: Networks that may be asked though they are not of the world outside.
+        tls: Which certificates are believed; those of the system by default.
+
+    Raises:
+        RefusedError: Its address is none that we ask.
+        TooLargeError: There is more.
+        UnreachableError: Nobody answered in time.
+    """
+    with _asked("GET", url, b"", headers or {}, allowed, tls) as response:
+        body = _beginning(response.iter_stream(), most + 1)
+        if len(body) > most:
+            message = f"the answer has more than {most:,} bytes"
+            raise TooLargeError(message)
+        return Fetched(response.status, body)
+
+
+@contextmanager
+def _asked(  # noqa: PLR0917 - what the two above are asked for
+    method: str,
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    allowed: Sequence[IPv4Network | IPv6Network],
+    tls: ssl.SSLContext | None,
+) -> Iterator[httpcore.Response]:
     check_url(url, allowed)
     network = _Guarded(allowed, time.monotonic() + SECONDS, is_plain=urlsplit(url).scheme == "http")
     timeout = dict.fromkeys(("connect", "read", "write", "pool"), SECONDS)
@@ -116,18 +175,14 @@ def post(
                 ssl_context=tls or ssl.create_default_context(), network_backend=network, http2=False
             ) as pool,
             pool.stream(
-                "POST",
+                method,
                 url,
                 headers=[(name.encode(), value.encode()) for name, value in headers.items()],
                 content=body,
                 extensions={"timeout": timeout},
             ) as response,
         ):
-            text = _beginning(response.iter_stream())
-            fields = {
-                name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers
-            }
-            return Answer(response.status, fields, text)
+            yield response
     except OutboundError:
         raise
     except (httpcore.TimeoutException, TimeoutError):
@@ -152,13 +207,13 @@ def look_up(host: str) -> list[str]:
     return list(dict.fromkeys(str(one[4][0]).partition("%")[0] for one in found))[:4]
 
 
-def _beginning(pieces: Iterable[bytes]) -> str:
+def _beginning(pieces: Iterable[bytes], most: int) -> bytes:
     taken = b""
     for piece in pieces:
         taken += piece
-        if len(taken) >= MOST_ANSWER_BYTES:
+        if len(taken) >= most:
             break
-    return taken[:MOST_ANSWER_BYTES].decode("utf-8", "replace")
+    return taken[:most]
 
 
 def _check(address: IPv4Address | IPv6Address, allowed: Sequence[IPv4Network | IPv6Network]) -> None:

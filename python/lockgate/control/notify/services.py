@@ -11,8 +11,9 @@ from django.utils import timezone
 from lockgate.control.accounts.models import User
 from lockgate.control.accounts.roles import ROLES, permissions_of
 from lockgate.control.notify import mail, teams
-from lockgate.control.notify.event import TOPICS, Holders, topic_of
+from lockgate.control.notify.event import TOPICS, Holders, Owners, topic_of
 from lockgate.control.notify.models import Channel, Delivery, Message, Notification, Preference
+from lockgate.control.owners.people import people_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -100,19 +101,26 @@ def _people(event: Event) -> list[User]:
         if isinstance(one, User):
             wanted.add(one.pk)
         elif isinstance(one, Holders):
-            roles = [role.name for role in ROLES if one.permission in permissions_of(role.name)]
-            wanted.update(User.objects.filter(role__in=roles).values_list("pk", flat=True))
+            wanted.update(_holders(one.permission))
+        elif isinstance(one, Owners):
+            owners = {user.pk for user in people_of(one.api, one.permission)}
+            wanted.update(owners or _holders(one.permission))
         else:
             names.append(one)
     wanted.update(teams.people_of(names))
     return list(User.objects.filter(pk__in=wanted, is_active=True).order_by("pk"))
 
 
+def _holders(permission: str) -> set[int]:
+    roles = [role.name for role in ROLES if permission in permissions_of(role.name)]
+    return set(User.objects.filter(role__in=roles).values_list("pk", flat=True))
+
+
 def _channels(event: Event, topic: str, people: list[User]) -> Iterable[Channel]:
     """Channels of these people, and those of the installation for what those who run it should know."""
     working = Channel.objects.filter(disabled_at=None)
     found = list(working.filter(owner__in=people))
-    if any(isinstance(one, Holders) for one in event.to):
+    if any(isinstance(one, Holders | Owners) for one in event.to):
         found += working.filter(owner=None)
     return [channel for channel in found if topic in channel.topics]
 

@@ -31,6 +31,8 @@ class Policy:
     """Of callers, in ten-thousandths."""
     settings: Json
     """As they are declared."""
+    origin: str = ""
+    """Where it is declared, such as `api orders`."""
 
     @property
     def is_enforced(self) -> bool:
@@ -102,6 +104,8 @@ class Version:
     hosts: tuple[str, ...]
     routes: tuple[Route, ...]
     openapi: Json | None
+    models: tuple[str, ...] = ()
+    """The models that its callers may name."""
 
     @cached_property
     def reference(self) -> Reference | None:
@@ -253,6 +257,7 @@ def content(outline: Json, guides: dict[str, list[Json]]) -> Json:
                 "base": said["base"],
                 "hosts": api.get("hosts") or [],
                 "openapi": described.get((name, version)),
+                "models": said.get("models") or [],
                 "routes": [_route_content(one) for one in routes],
             }
         found[name] = {
@@ -275,6 +280,7 @@ def _route_content(route: Json) -> Json:
             "kind": one["kind"],
             "mode": one["mode"],
             "share": one["share"],
+            "origin": one["origin"],
             "settings": {
                 name: value
                 for name, value in one["declared"].items()
@@ -298,6 +304,8 @@ def _api(name: str, said: Json) -> Api:
             hosts=tuple(one["hosts"]),
             routes=tuple(_route(route) for route in one["routes"]),
             openapi=one["openapi"],
+            # What an older Lockgate kept does not say it.
+            models=tuple(one.get("models", ())),
         )
         for version, one in said["versions"].items()
     ]

@@ -65,7 +65,7 @@ LESSONS: Final = (
     Lesson("versions", ("deprecation", "route")),
     Lesson(
         "models",
-        ("model", "model_access", "token_limit", "budget", "prompt_guard", "completion_guard"),
+        ("model", "prompt", "model_access", "token_limit", "budget", "prompt_guard", "completion_guard"),
     ),
     Lesson("blocked", ("source", "application", "credential", "caller")),
     Lesson("failures", ("upstream", "aggregate", "gateway", "policy")),

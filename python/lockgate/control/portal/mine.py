@@ -33,5 +33,8 @@ def calls_to_ending(request: HttpRequest, version: Version) -> list[dict[str, ob
         return []
     mine = my_applications(request)
     counted = usage.calls_to([one.name for one in mine], version.api, version.name, 7)
-    found = [(one, counted[one.name]) for one in mine]
-    return [{"application": one, "calls": sums.calls, "last": sums.last} for one, sums in found]
+    found = [(one, counted.get(one.name)) for one in mine]
+    return [
+        {"application": one, "calls": used.calls if used else 0, "last": used.last if used else None}
+        for one, used in found
+    ]

@@ -46,46 +46,6 @@ class Announcement(models.Model):
         return any(line["breaks"] for line in self.lines)
 
 
-class Counted(models.Model):
-    """A segment of the recording whose calls are in `Usage`, once."""
-
-    name = models.CharField(max_length=64, unique=True)
-    at = models.DateTimeField(default=timezone.now, db_index=True)
-
-    def __str__(self) -> str:
-        return self.name
-
-
-class Usage(models.Model):
-    """The calls of an application to a version of an API in one hour."""
-
-    bucket = models.BigIntegerField()
-    """When the hour begins, in seconds."""
-    api = models.CharField(max_length=128)
-    version = models.CharField(max_length=128)
-    application = models.CharField(max_length=128)
-    calls = models.BigIntegerField(default=0)
-    refused = models.BigIntegerField(default=0)
-    """By policies."""
-    failed = models.BigIntegerField(default=0)
-    """By services: status 500 and above."""
-    last_at = models.BigIntegerField(default=0)
-    """In microseconds."""
-    latency = models.JSONField(default=list)
-    """How many took up to 1, 2, 4 … milliseconds."""
-
-    class Meta:
-        """One row of each."""
-
-        constraints: ClassVar = [
-            models.UniqueConstraint(fields=["bucket", "api", "version", "application"], name="one_usage")
-        ]
-        indexes: ClassVar = [models.Index(fields=["application", "bucket"], name="usage_application")]
-
-    def __str__(self) -> str:
-        return f"{self.application}: {self.calls} of {self.api} {self.version}"
-
-
 class Notice(models.Model):
     """A change of policies that would have refused calls, told to those whose calls they were."""
 

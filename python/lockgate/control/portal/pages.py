@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.shortcuts import render
 from django.utils import timezone
 
+from lockgate.control.analytics import drawn
+from lockgate.control.analytics.queries.traffic import TrafficSummary
+from lockgate.control.analytics.relations import at_once
 from lockgate.control.events import index
-from lockgate.control.portal import notices, quotas, refusals
+from lockgate.control.events.times import between
+from lockgate.control.portal import notices, quotas, refusals, spending
 from lockgate.control.portal import status as health
 from lockgate.control.portal import usage as calls
 from lockgate.control.portal.mine import chosen_application, my_applications
@@ -17,9 +21,11 @@ from lockgate.control.portal.readers import for_readers
 from lockgate.control.portal.served import read_catalogue
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from django.http import HttpRequest, HttpResponse
 
-    from lockgate.control.portal.usage import Key, Sum
+    from lockgate.control.portal.catalogue import Catalogue
 
 _SPANS = {"1": "24 hours", "7": "7 days", "30": "30 days"}
 
@@ -36,7 +42,7 @@ def home(request: HttpRequest) -> HttpResponse:
     for api in catalogue.apis:
         for version in api.versions:
             counted = calls.together(
-                one for key, one in called.items() if key[1:3] == (api.name, version.name)
+                one for one in called if (one.api, one.version) == (api.name, version.name)
             )
             if version.deprecation and counted.calls:
                 ending.append({"api": api, "version": version, "calls": counted.calls})
@@ -46,7 +52,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "groups": refusals.groups(names, 1)[:3],
         "notices": [one for one in notices.notices_for(names) if one["notice"].state == "upcoming"],
         "ending": ending,
-        "total": calls.together(called.values()),
+        "total": calls.together(called),
         "troubled": [one for one in health.statuses(catalogue) if one.state in {"some", "bad"}],
     }
     return render(request, "portal/home.html", context)
@@ -58,29 +64,15 @@ def usage(request: HttpRequest) -> HttpResponse:
     days = request.GET.get("days", "7")
     days = days if days in _SPANS else "7"
     now = timezone.now()
-    counted = calls.usage([chosen.name] if chosen else [], now - timedelta(days=int(days)))
-    by_version: dict[tuple[str, str], list[Sum]] = {}
-    for (_, api, version, _), one in counted.items():
-        by_version.setdefault((api, version), []).append(one)
+    since = now - timedelta(days=int(days))
     catalogue = read_catalogue()
-    rows: list[dict[str, Any]] = [
-        {
-            "api": api,
-            "version": version,
-            "sum": calls.together(sums),
-            "is_known": catalogue.api(api) is not None,
-        }
-        for (api, version), sums in by_version.items()
-    ]
-    context = {
+    with at_once():
+        context = _usage(chosen.name, catalogue, since, now) if chosen else {}
+    context |= {
         "applications": mine,
         "application": chosen,
         "days": days,
         "spans": _SPANS,
-        "rows": sorted(rows, key=lambda row: -row["sum"].calls),
-        "total": calls.together(counted.values()),
-        "bars": _bars(counted, now, int(days)),
-        "quotas": quotas.quotas(chosen.name, catalogue, now) if chosen else [],
         "records": index.folder() is not None,
     }
     return render(request, "portal/usage.html", context)
@@ -94,28 +86,15 @@ def status(request: HttpRequest) -> HttpResponse:
     return render(request, "portal/status.html", context)
 
 
-def _bars(counted: dict[Key, Sum], now: datetime, days: int) -> list[dict[str, object]]:
-    """Parts of a picture 100 high: hours of a day, else days."""
-    width = calls.HOUR if days == 1 else 24 * calls.HOUR
-    number = 24 if days == 1 else days
-    first = int(now.timestamp()) // width * width - (number - 1) * width
-    sums = [calls.Sum() for _ in range(number)]
-    for (bucket, *_), one in counted.items():
-        if bucket >= first:
-            sums[(bucket - first) // width].merge(one)
-    scale = 100 / max(1, *(one.calls for one in sums))
-    return [_bar(place, one, scale, first + place * width) for place, one in enumerate(sums)]
-
-
-def _bar(place: int, one: Sum, scale: float, begins: int) -> dict[str, object]:
-    bad = (one.refused + one.failed) * scale
-    good = one.answered * scale
+def _usage(name: str, catalogue: Catalogue, since: datetime, now: datetime) -> dict[str, Any]:
+    """What an application called, what models took, and what is left."""
+    span = between(since, now)
+    found = calls.usage([name], since)
     return {
-        "x": place * 10,
-        "begins": datetime.fromtimestamp(begins, UTC),
-        "sum": one,
-        "bad": round(bad, 2),
-        "bad_y": round(100 - bad, 2),
-        "good": round(good, 2),
-        "good_y": round(100 - bad - good, 2),
+        "rows": [{"used": one, "is_known": catalogue.api(one.api) is not None} for one in found],
+        "total": calls.together(found),
+        "whole": TrafficSummary(span=span, application=name).run()[0],
+        "over": drawn.chart("traffic", span, application=name),
+        "quotas": quotas.quotas(name, catalogue, now),
+        "spending": spending.spending(name, {one.api for one in found}, catalogue, now, now - since),
     }

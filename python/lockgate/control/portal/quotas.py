@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from lockgate.control.portal.catalogue import Catalogue
-    from lockgate.control.portal.usage import Key, Sum
+    from lockgate.control.portal.usage import Used
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Quota:
 
 def quotas(application: str, catalogue: Catalogue, now: datetime) -> list[Quota]:
     """The quotas that hold for an application: those of its plans, and those of the APIs that it calls."""
-    counted = usage.usage([application], _begin("month", now))
+    counted = {per: usage.usage([application], _begin(per, now)) for per in _SPANS}
     active = list(
         Subscription.objects.filter(
             application__name=application, state=Subscription.State.ACTIVE
@@ -43,10 +43,10 @@ def quotas(application: str, catalogue: Catalogue, now: datetime) -> list[Quota]
     for one in active:
         plan = one.plan
         if plan.quota and plan.quota_per in _SPANS:
-            used = _used(counted, plan.apis, None, _begin(plan.quota_per, now))
+            used = _used(counted[plan.quota_per], plan.apis, None)
             found.append(Quota(f"Plan {plan.title}", plan.quota_per, plan.quota, used))
     plans = {one.plan.name for one in active}
-    for api, version in sorted({(key[1], key[2]) for key in counted}):
+    for api, version in sorted({(one.api, one.version) for one in counted["month"]}):
         known = catalogue.api(api)
         served = known.version(version) if known else None
         for policy in served.everywhere if served else ():
@@ -57,7 +57,7 @@ def quotas(application: str, catalogue: Catalogue, now: datetime) -> list[Quota]
             limits = [by_plan[name] for name in plans & set(by_plan)] if isinstance(by_plan, dict) else []
             limit = limits[0] if limits else said.get("limit")
             if isinstance(limit, int) and limit > 0:
-                used = _used(counted, [api], version, _begin(str(said["per"]), now))
+                used = _used(counted[str(said["per"])], [api], version)
                 title = f"{known.title if known else api} {version}"
                 found.append(Quota(title, str(said["per"]), limit, used))
     return found
@@ -77,11 +77,9 @@ def _begin(per: str, now: datetime) -> datetime:
     }[per]
 
 
-def _used(counted: dict[Key, Sum], apis: Iterable[str], version: str | None, since: datetime) -> int:
+def _used(counted: Iterable[Used], apis: Iterable[str], version: str | None) -> int:
     """Calls that were let through: refused ones use nothing up."""
     wanted = set(apis)
     return sum(
-        one.calls - one.refused
-        for (bucket, api, called, _), one in counted.items()
-        if api in wanted and version in {None, called} and bucket >= since.timestamp()
+        one.calls - one.refused for one in counted if one.api in wanted and version in {None, one.version}
     )

@@ -150,19 +150,28 @@ _ASK: Final = {
     "quota.exceeded",
     "quota.no_plan",
     "rate_limit.exceeded",
+    "model_access.denied",
+    "budget.no_plan",
+    "token_limit.no_plan",
 }
+_OF_APPLICATION: Final = {
+    **dict.fromkeys(_ROTATE, "Rotate the key"),
+    **dict.fromkeys(_ASK, "Request access"),
+}
+_LEFT: Final = {"budget.exceeded", "token_limit.exceeded"}
 
 
 def _action(group: Group) -> Action | None:
-    if group.code in _ROTATE:
-        return _of_application("Rotate the key", group)
-    if group.code in _ASK:
-        return _of_application("Request access", group)
+    if title := _OF_APPLICATION.get(group.code):
+        return _of_application(title, group)
+    if group.code in _LEFT:
+        query = urlencode({"application": group.application})
+        return Action("See what is left", f"{reverse('portal_usage')}?{query}#models")
     if group.is_ours:
         return Action("Look at the status", reverse("portal_status"))
     if group.code.startswith("deprecation.") and group.api:
         return Action("See what changed", reverse("portal_versions", args=[group.api]))
-    if group.code.startswith(("route.", "schema.", "json_limits.", "request.")) and group.api:
+    if group.code.startswith(("route.", "schema.", "json_limits.", "request.", "model.")) and group.api:
         return Action("Open the reference", reverse("portal_api", args=[group.api]))
     return None
 

@@ -50,7 +50,7 @@ _GROUPS: Final = {
     "browsers": ("From a browser", ("cors",)),
     "answers": (
         "What comes back",
-        ("cache", "redact", "redirect", "respond", "deprecation", "completion_guard"),
+        ("cache", "model_cache", "redact", "redirect", "respond", "deprecation", "completion_guard"),
     ),
 }
 
@@ -365,6 +365,9 @@ _WORDS: Final[dict[str, Callable[[Json], list[str]]]] = {
     "payload_guard": lambda _: ["What looks like an attack (such as SQL in a field) is refused."],
     "cors": _cors,
     "cache": _cache,
+    "model_cache": lambda said: [
+        f"The same question to a model may be answered again for {said.get('for')}, without asking it."
+    ],
     "prompt_guard": lambda _: [
         "Prompts that argue a model out of its instructions, or hold keys or personal data, are refused."
     ],
@@ -384,7 +387,15 @@ _GUIDES: Final = {
     "mtls": "certificates",
     **dict.fromkeys(("rate_limit", "quota", "concurrency"), "limits"),
     **dict.fromkeys(
-        ("model_access", "token_limit", "budget", "prompt_guard", "redact_prompt", "completion_guard"),
+        (
+            "model_access",
+            "token_limit",
+            "budget",
+            "prompt_guard",
+            "redact_prompt",
+            "completion_guard",
+            "model_cache",
+        ),
         "models",
     ),
     "require": "permissions",

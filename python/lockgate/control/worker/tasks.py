@@ -11,14 +11,16 @@ from lockgate.control.accounts.letters import write
 from lockgate.control.alerts.detect import look
 from lockgate.control.alerts.node_watch import watch_expiry, watch_node
 from lockgate.control.alerts.settle import settle
+from lockgate.control.analytics.burn import watch_budgets
 from lockgate.control.analytics.watch import watch
 from lockgate.control.analytics.worker import keep_house, take_recording
 from lockgate.control.changes import evidence, git_source, rollouts
 from lockgate.control.changes.scheduled import begin_due
 from lockgate.control.events.worker import read_recording
+from lockgate.control.feeds import deciding, looking
+from lockgate.control.nodes import publishing
 from lockgate.control.notify.delivery import deliver, forget
 from lockgate.control.portal.served import observe
-from lockgate.control.portal.usage import count_new
 from lockgate.control.worker.jobs import forget_old
 
 if TYPE_CHECKING:
@@ -54,6 +56,7 @@ TASKS: Final[tuple[Task, ...]] = (
     Task("analytics.take", 2.0, take_recording),
     Task("analytics.keep", 300.0, keep_house),
     Task("analytics.watch", 30.0, watch),
+    Task("analytics.budgets", 60.0, watch_budgets),
     Task("alerts.look", 1.0, look),
     Task("alerts.settle", 5.0, settle),
     Task("alerts.node", 5.0, watch_node),
@@ -61,6 +64,9 @@ TASKS: Final[tuple[Task, ...]] = (
     Task("changes.follow", 1.0, rollouts.follow),
     Task("changes.git", 15.0, git_source.follow),
     Task("changes.begin", 5.0, begin_due),
+    Task("feeds.look", 5.0, looking.look),
+    Task("feeds.decide", 3.0, deciding.follow),
+    Task("nodes.follow", 1.0, publishing.follow),
     Task("worker.forget", 3_600.0, forget_old),
     Task("access.tell", 2.0, delivery.follow),
     Task("access.usage", 10.0, usage.read),
@@ -68,7 +74,6 @@ TASKS: Final[tuple[Task, ...]] = (
     Task("access.token_keys", 3_600.0, keys.rotate_old),
     Task("access.forget", 3_600.0, delivery.forget_old),
     Task("portal.catalogue", 5.0, observe),
-    Task("portal.usage", 10.0, count_new),
     Task("accounts.letters", 2.0, write),
     Task("notify.deliver", 2.0, deliver),
     Task("notify.forget", 3_600.0, forget),

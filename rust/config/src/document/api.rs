@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::decode::{Each, Entries, Spanned};
-use crate::document::PolicyEntry;
+use crate::document::{PolicyEntry, Prompt};
 use crate::quantity::{ByteSize, Duration};
 
 /// An API: what an owner offers under one title.
@@ -41,9 +41,13 @@ pub struct Version {
     pub strip_base: bool,
     /// The service that answers.
     pub upstream: Option<Spanned<String>>,
-    /// Models that callers may name, by the APIs of OpenAI, Anthropic and Gemini under `base`; in place of `upstream` and `routes`.
+    /// Models that callers may name, by the APIs of OpenAI, Anthropic and Gemini under `base`; in place of `upstream` and of `routes` that
+    /// are no `prompt`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub models: Option<Spanned<Each<Spanned<String>>>>,
+    /// Store what models are asked in the recording, in words: personal data. Without it a recording holds figures alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record_prompts: Option<Spanned<RecordPrompts>>,
     /// Policies of all its routes.
     #[serde(default)]
     pub policies: Each<PolicyEntry>,
@@ -101,6 +105,9 @@ pub struct Route {
     pub split: Option<Spanned<IndexMap<String, NonZeroU32>>>,
     /// Several calls side by side, merged under these names.
     pub aggregate: Option<Spanned<Aggregate>>,
+    /// A prompt that callers `POST` values for its variables to, in place of a service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<Spanned<Prompt>>,
     /// Store bodies in the recording, up to a size.
     pub record_body: Option<RecordBody>,
 }
@@ -137,6 +144,17 @@ pub struct Part {
     /// How long the part may take; the upstream's deadlines by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub within: Option<Duration>,
+}
+
+/// How much of the words of calls to models a recording holds. Keys and personal data of known shapes are taken out first.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RecordPrompts {
+    /// The most bytes kept of a prompt; of an answer as well.
+    pub up_to: ByteSize,
+    /// Whether answers are kept too.
+    #[serde(default)]
+    pub answers: bool,
 }
 
 /// How much of a body a recording holds.

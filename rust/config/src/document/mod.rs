@@ -5,19 +5,21 @@ mod application;
 mod listener;
 mod model;
 mod policy;
+mod prompt;
 mod records;
 mod upstream;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use api::{Aggregate, Api, Match, Part, RecordBody, Route, Unlisted, Version};
+pub use api::{Aggregate, Api, Match, Part, RecordBody, RecordPrompts, Route, Unlisted, Version};
 pub use application::{ApiKey, Application, Certificate, Password, SignatureKey};
 pub use listener::{
     Admin, CertifiedName, Http2, Listener, ListenerTimeouts, ListenerTls, Node as NodeSettings,
 };
 pub use model::{Model, ModelFailure, ModelPrice, ModelTarget, ModelTimeouts, Provider};
 pub use policy::{Mode, OnError, PolicyEntry, Purpose};
+pub use prompt::{Prompt, PromptMessage, PromptValue, PromptVariable};
 pub use records::{AccessLog, AccessLogTarget, Recording, TruncateAddress};
 pub use upstream::{
     Balance, Circuit, Health, HostHeader, HttpVersion, Retries, RetryOn, Target, Timeouts,

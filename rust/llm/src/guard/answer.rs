@@ -74,6 +74,21 @@ impl Banned {
         Some(found.class.name())
     }
 
+    /// What stands in a text of which only this is left, and which held data of `classes` when it was whole. `None` when nobody can say.
+    #[must_use]
+    pub fn find_in_masked(&self, text: &str, classes: &[Class]) -> Option<Option<&'static str>> {
+        if self.holds_phrase(text) {
+            return Some(Some("phrase"));
+        }
+        let mut found = classes.iter().filter(|class| self.classes.contains(class));
+        match (found.next(), &self.phrases) {
+            (Some(class), _) => Some(Some(class.name())),
+            (None, None) => Some(None),
+            // A phrase may have stood where something was taken out.
+            (None, Some(_)) => None,
+        }
+    }
+
     fn holds_phrase(&self, text: &str) -> bool {
         self.phrases
             .as_ref()

@@ -18,6 +18,20 @@ pub enum Signal {
 }
 
 impl Signal {
+    const ALL: [Self; 5] = [
+        Self::Override,
+        Self::Persona,
+        Self::Extraction,
+        Self::Delimiter,
+        Self::Exfiltration,
+    ];
+
+    /// The signal of a word in events.
+    #[must_use]
+    pub fn named(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|signal| signal.name() == word)
+    }
+
     /// The word in events.
     #[must_use]
     pub fn name(self) -> &'static str {

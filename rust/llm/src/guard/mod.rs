@@ -16,11 +16,13 @@ mod injection;
 mod redact;
 mod shapes;
 mod texts;
+mod transcript;
 
 pub use answer::{AnswerFilter, Banned, Withheld};
 pub use injection::{Injection, Signal};
 pub use redact::{Redacted, Redaction, StreamRedaction, StreamRestoration};
 pub use shapes::{Class, Finding, Shapes};
+pub use transcript::Transcript;
 
 #[cfg(test)]
 #[path = "guard_fuzz.rs"]

@@ -2,6 +2,8 @@
 
 use regex::Regex;
 
+use super::redact::keep_from;
+
 /// What was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Class {
@@ -37,6 +39,12 @@ impl Class {
             Self::Iban => "iban",
             Self::SocialSecurity => "social_security",
         }
+    }
+
+    /// The class of a word in events.
+    #[must_use]
+    pub fn named(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|class| class.name() == word)
     }
 }
 
@@ -185,6 +193,13 @@ impl Shapes {
             })
             .collect::<Result<_, _>>()
             .map(Self)
+    }
+
+    /// Where the part of a text ends that a cut at its end cannot have damaged: before the words in which something may begin that went
+    /// on, and would not be known any more.
+    #[must_use]
+    pub fn sound_until(&self, text: &str) -> usize {
+        keep_from(text, &self.find(text), text.len())
     }
 
     /// All that is found, in order, without overlaps: of two at one place, the one that begins first, and of those the first in the list.

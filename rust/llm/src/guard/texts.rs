@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::embeddings::{EmbeddingsInput, EmbeddingsRequest};
 use crate::json::Object;
-use crate::model::{ChatRequest, Part, Role};
+use crate::model::{ChatRequest, Message, Part, Role};
 
 /// Members that hold bytes and seals rather than text.
 const OPAQUE: [&str; 3] = ["data", "signature", "encrypted_content"];
@@ -16,7 +16,7 @@ impl ChatRequest {
     /// Shows every text with who says it. Thoughts are left out: they are the model's own, and sealed.
     pub fn texts(&self, see: &mut dyn FnMut(Role, &str)) {
         for message in &self.messages {
-            see_parts(message.role, &message.parts, see);
+            message.texts(see);
         }
     }
 
@@ -28,6 +28,13 @@ impl ChatRequest {
         if let Some(user) = &mut self.user {
             put(None, user, change);
         }
+    }
+}
+
+impl Message {
+    /// Shows every text of it with who says it.
+    pub fn texts(&self, see: &mut dyn FnMut(Role, &str)) {
+        see_parts(self.role, &self.parts, see);
     }
 }
 

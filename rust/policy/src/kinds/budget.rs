@@ -123,11 +123,13 @@ impl Policy for Budget {
         let Some(prompt) = request.prompt else {
             return Verdict::Undecided("what is asked was not read".into());
         };
-        if prompt.model.is_none() {
+        if !prompt.is_answered() {
             return Verdict::Pass;
         }
-        let Some(amount) = self.prices.of_call(prompt) else {
-            return Verdict::Undecided("nobody knows what the model costs".into());
+        let amount = match self.prices.of_call(prompt) {
+            Ok(Some(amount)) => amount,
+            Ok(None) => return Verdict::Undecided("nobody knows what the model costs".into()),
+            Err(need) => return Verdict::Need(need),
         };
         self.purse.reserve((request, prompt), amount, &SAID, env)
     }

@@ -24,7 +24,7 @@ use serde::Deserialize;
 
 use crate::env::Env;
 use crate::policy::{Compiled, Compiling, Kind, Phase, Policy};
-use crate::prompt::Asked;
+use crate::prompt::{Asked, AskedFor, Recalled};
 use crate::prompt_data::{Data, named};
 use crate::reason::Reason;
 use crate::request::RequestView;
@@ -114,13 +114,19 @@ impl Policy for Guard {
         let Some(prompt) = request.prompt else {
             return Verdict::Undecided("what is asked was not read".into());
         };
-        match prompt.asked {
-            Asked::Chat(_) => {
+        match &prompt.asked {
+            Asked::Chat(_)
+            | Asked::Recorded(Recalled {
+                asked_for: AskedFor::Answer,
+                ..
+            }) => {
                 let watch = Effect::WatchAnswer(self.0.clone());
                 Verdict::Allow([watch].into_iter().collect())
             }
             // Vectors and lists of models say nothing.
-            Asked::Embeddings(_) | Asked::Models => Verdict::Pass,
+            Asked::Count(_) | Asked::Embeddings(_) | Asked::Models | Asked::Recorded(_) => {
+                Verdict::Pass
+            }
         }
     }
 }

@@ -16,6 +16,7 @@ pub mod ip_filter;
 pub mod json_limits;
 pub mod jwt;
 pub mod model_access;
+pub mod model_cache;
 pub mod mtls;
 pub mod oauth2_introspection;
 pub mod payload_guard;

@@ -26,6 +26,7 @@ use serde::Deserialize;
 
 use crate::env::Env;
 use crate::policy::{Compiled, Compiling, Kind, Phase, Policy};
+use crate::prompt::Said;
 use crate::prompt_data::named;
 use crate::reason::Reason;
 use crate::request::RequestView;
@@ -173,22 +174,27 @@ fn compile(entry: &PolicyEntry, _: &Compiling<'_>) -> Compiled {
 }
 
 impl Guard {
-    fn attempts(&self, text: &str) -> Option<Vec<&'static str>> {
+    fn attempts(&self, said: Said<'_>) -> Option<Vec<&'static str>> {
         if self.signals.is_empty() {
             return None;
         }
-        let mut found = self.injection.signals(text);
+        let mut found = match said.taken_out {
+            Some(known) => known.signals.clone(),
+            None => self.injection.signals(said.text),
+        };
         found.retain(|signal| self.signals.contains(signal));
         (found.len() >= self.threshold).then(|| found.iter().map(|signal| words(*signal)).collect())
     }
 
-    fn data(&self, text: &str) -> Option<&'static str> {
+    fn data(&self, said: Said<'_>) -> Option<&'static str> {
         if self.classes.is_empty() {
             return None;
         }
-        let mut found = self.shapes.find(text).into_iter();
-        let found = found.find(|finding| self.classes.contains(&finding.class))?;
-        Some(named(found.class.name()))
+        let found = said.classes(&self.shapes);
+        let found = found
+            .into_iter()
+            .find(|class| self.classes.contains(class))?;
+        Some(named(found.name()))
     }
 }
 
@@ -208,15 +214,18 @@ impl Policy for Guard {
             return Verdict::Undecided("what is asked was not read".into());
         };
         let (mut attempts, mut data, mut texts) = (None, None, 0_usize);
-        prompt.texts(&mut |role, text| {
+        let seen = prompt.texts(&mut |said| {
             texts += 1;
-            if attempts.is_none() && matches!(role, Role::User | Role::Tool) {
-                attempts = self.attempts(text);
+            if attempts.is_none() && matches!(said.role, Role::User | Role::Tool) {
+                attempts = self.attempts(said);
             }
             if data.is_none() {
-                data = self.data(text);
+                data = self.data(said);
             }
         });
+        if let Err(need) = seen {
+            return Verdict::Need(need);
+        }
         match (data, attempts) {
             (Some(what), _) => Verdict::deny(&DATA, format!("the prompt holds {what}")),
             (None, Some(attempts)) => {

@@ -25,7 +25,7 @@ use serde::Deserialize;
 
 use crate::env::Env;
 use crate::policy::{Compiled, Compiling, Kind, Phase, Policy};
-use crate::prompt::{Asked, Rewritten};
+use crate::prompt::{Asked, Prompt, Recalled, Rewritten};
 use crate::prompt_data::{Data, counted};
 use crate::request::RequestView;
 use crate::verdict::{Effect, Effects, ResponseEdit, Verdict};
@@ -82,13 +82,41 @@ fn compile(entry: &PolicyEntry, _: &Compiling<'_>) -> Compiled {
     }
 }
 
+impl Redact {
+    /// Of a call that was recorded it says only what it would take out.
+    fn judge_recorded(&self, prompt: &Prompt, recalled: &Recalled) -> Verdict {
+        let mut recalled = recalled.clone();
+        let seen = prompt.texts(&mut |said| {
+            for class in said.classes(&self.shapes) {
+                if self.classes.contains(&class) && !recalled.redacted.contains(&class) {
+                    recalled.redacted.push(class);
+                }
+            }
+        });
+        match seen {
+            Err(need) => Verdict::Need(need),
+            Ok(()) => {
+                recalled.redacted.sort_unstable();
+                let rewritten = Rewritten {
+                    asked: Asked::Recorded(recalled),
+                    taken_out: None,
+                };
+                Verdict::Allow([Effect::Ask(Box::new(rewritten))].into_iter().collect())
+            }
+        }
+    }
+}
+
 impl Policy for Redact {
     fn evaluate(&self, request: &RequestView<'_>, _: &mut Env<'_>) -> Verdict {
         let Some(prompt) = request.prompt else {
             return Verdict::Undecided("what is asked was not read".into());
         };
         let mut redaction = Redaction::default();
-        prompt.texts(&mut |_, text| redaction.spare(text));
+        if let Asked::Recorded(recalled) = &prompt.asked {
+            return self.judge_recorded(prompt, recalled);
+        }
+        prompt.asked.texts(&mut |said| redaction.spare(said.text));
         let mut change = |name: Option<&str>, text: &str| {
             let known = (&self.shapes, self.classes.as_slice());
             let redacted = match name {
@@ -99,16 +127,16 @@ impl Policy for Redact {
         };
         let mut asked = prompt.asked.clone();
         match &mut asked {
-            Asked::Chat(chat) => chat.change_texts(&mut change),
+            Asked::Chat(chat) | Asked::Count(chat) => chat.change_texts(&mut change),
             Asked::Embeddings(asked) => asked.change_texts(&mut change),
-            Asked::Models => return Verdict::Pass,
+            Asked::Models | Asked::Recorded(_) => return Verdict::Pass,
         }
         let counts = redaction.counts().iter();
         let counts = counted(counts.map(|(class, count)| (*class, *count)));
         if counts.is_empty() {
             return Verdict::allow();
         }
-        if let Asked::Chat(chat) = &mut asked {
+        if let Asked::Chat(chat) | Asked::Count(chat) = &mut asked {
             chat.changed = true;
         }
         let taken_out = self.put_back.then_some(redaction);

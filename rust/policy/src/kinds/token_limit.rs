@@ -138,8 +138,10 @@ impl Policy for TokenLimit {
         let Some(prompt) = request.prompt else {
             return Verdict::Undecided("what is asked was not read".into());
         };
-        let Some(estimate) = self.most.of_call(prompt) else {
-            return Verdict::Pass;
+        let estimate = match self.most.of_call(prompt) {
+            Ok(Some(estimate)) => estimate,
+            Ok(None) => return Verdict::Pass,
+            Err(need) => return Verdict::Need(need),
         };
         self.purse
             .reserve((request, prompt), estimate.total(), &SAID, env)

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lockgate_config::{Each, Problem, Span, Spanned, Unlisted};
+use lockgate_config::{Each, Problem, Span, Spanned, Unlisted, Version};
 
 use super::{Build, RouteTarget, Scope, VersionScope};
 use crate::policy::{BoundPolicy, Origin};
@@ -10,16 +10,20 @@ use crate::router::{Conditions, Template};
 
 /// The calls that are taken: their name as a route, method and path. What a Gemini client writes behind `/models/` is a model with a
 /// verb.
-const CALLS: &[(&str, http::Method, &str)] = &[
+pub(super) const CALLS: &[(&str, http::Method, &str)] = &[
     ("chat", http::Method::POST, "/v1/chat/completions"),
     ("responses", http::Method::POST, "/v1/responses"),
     ("messages", http::Method::POST, "/v1/messages"),
+    ("count", http::Method::POST, "/v1/messages/count_tokens"),
     ("embeddings", http::Method::POST, "/v1/embeddings"),
     ("models", http::Method::GET, "/v1/models"),
     ("generate", http::Method::POST, "/v1beta/models/{call}"),
     ("generate.v1", http::Method::POST, "/v1/models/{call}"),
     ("models.v1beta", http::Method::GET, "/v1beta/models"),
 ];
+
+/// The most bytes of a prompt, and of an answer, that a recording keeps: a line of it bears no more.
+const MOST_WORDS: u64 = 128 << 10;
 
 impl<'a> Build<'a> {
     /// Policies that judge calls to models say nothing where none is served.
@@ -36,6 +40,34 @@ impl<'a> Build<'a> {
         }
     }
 
+    /// Only calls to models have words to record.
+    pub(super) fn check_no_words(&mut self, settings: &Version) {
+        if let Some(prompts) = &settings.record_prompts {
+            let message = "a version without `models` has no `record_prompts`";
+            self.problems
+                .push(Problem::new(&prompts.span, message).help(
+                "move it to a version with `models`; `record_body` of a route keeps other bodies",
+            ));
+        }
+    }
+
+    /// The policies of a model, which are the same wherever it is served.
+    pub(super) fn policies_of_model(&mut self, name: &str) -> Scope {
+        if let Some(known) = self.models.get(name) {
+            return known.clone();
+        }
+        let model: Arc<str> = Arc::from(name);
+        let origin = Origin::Model {
+            model: model.clone(),
+        };
+        let settings = self.document.models.get(name);
+        let scope = settings.map_or_else(Scope::new, |settings| {
+            self.scope(&settings.policies, &origin, None, None)
+        });
+        self.models.insert(model, scope.clone());
+        scope
+    }
+
     /// Adds the routes of a version that serves models.
     pub(super) fn models(
         &mut self,
@@ -46,7 +78,10 @@ impl<'a> Build<'a> {
         let settings = shared.settings;
         let beside = [
             ("upstream", settings.upstream.is_some()),
-            ("routes", !settings.routes.is_empty()),
+            (
+                "routes",
+                settings.routes.iter().any(|route| route.prompt.is_none()),
+            ),
             ("openapi", settings.openapi.is_some()),
             ("unlisted", settings.unlisted == Unlisted::Refuse),
         ];
@@ -54,8 +89,15 @@ impl<'a> Build<'a> {
             let message = format!("a version with `models` has no `{field}`");
             self.problems.push(
                 Problem::new(&names.span, message)
-                    .help("serve models by a version of their own; all other paths under its base are answered with 404"),
+                    .help("serve models by a version of their own; beside them it may have routes with a `prompt`, and all other paths under its base are answered with 404"),
             );
+        }
+        if let Some(prompts) = &settings.record_prompts
+            && prompts.up_to.bytes() > MOST_WORDS
+        {
+            let message = "`up_to` is more than a recording keeps of a call";
+            self.problems
+                .push(Problem::new(&prompts.span, message).help("write at most `up_to: 128KiB`"));
         }
         let mut known: Vec<Arc<str>> = Vec::new();
         let mut policies = Scope::new();
@@ -71,17 +113,13 @@ impl<'a> Build<'a> {
                     let message = format!("the model `{}` is listed twice", name.value);
                     self.problems.push(Problem::new(&name.span, message));
                 }
-                Some(model) => {
-                    let model_name: Arc<str> = Arc::from(name.as_str());
-                    let origin = Origin::Model {
-                        model: model_name.clone(),
-                    };
-                    policies.extend(self.scope(&model.policies, &origin, None, None));
-                    known.push(model_name);
+                Some(_) => {
+                    policies.extend(self.policies_of_model(name));
+                    known.push(Arc::from(name.as_str()));
                 }
             }
         }
-        let chain = self.chain(&shared.outer, &policies, span);
+        let chain = self.chain(&shared.of_prompts, &policies, span);
         let target = RouteTarget::Models(known.into());
         for (id, method, path) in CALLS {
             let conditions = Conditions {

@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use http::Method;
 use http::header::ALLOW;
-use lockgate_config::RecordBody;
-use lockgate_llm::{Call, Surface};
+use lockgate_config::{RecordBody, RecordPrompts};
+use lockgate_llm::{Call, PromptTemplate, Surface};
 
 use crate::chain::{Chain, Halt, Outcome, Progress, Step};
 use crate::env::Env;
 use crate::problem_details::Form;
-use crate::prompt_reading::{self, Unread};
+use crate::prompt::Asked;
+use crate::prompt_reading::{self, Reading, Unread};
 use crate::reason;
+use crate::recorded_prompt::RecordedPrompt;
 use crate::request::RequestView;
 use crate::router::{Template, takes};
 use crate::verdict::{Need, Refusal};
@@ -39,6 +41,8 @@ pub struct Route {
     pub strip: usize,
     /// How much of bodies is recorded.
     pub record_body: Option<RecordBody>,
+    /// How much of what models are asked, and answer, is recorded.
+    pub record_prompts: Option<RecordPrompts>,
 }
 
 /// Who answers a route's requests.
@@ -54,6 +58,15 @@ pub enum RouteTarget {
     Aggregate(Vec<Part>),
     /// A model that the caller names.
     Models(Arc<[Arc<str>]>),
+    /// A model, by a prompt that the caller fills.
+    Prompt(Arc<PromptTemplate>),
+}
+
+impl RouteTarget {
+    /// Whether a model answers.
+    pub const fn is_model(&self) -> bool {
+        matches!(self, Self::Models(_) | Self::Prompt(_))
+    }
 }
 
 /// One part of an aggregated answer.
@@ -81,17 +94,7 @@ impl Route {
         progress: &mut Progress,
         env: &mut Env<'_>,
     ) -> Step {
-        let step = match &self.target {
-            RouteTarget::Models(models) => self.ask(models, request, progress, env),
-            _ => match self.chain.advance(request, &self.id, progress, env) {
-                Halt::Step(step) => step,
-                // Its policies that judge prompts were left out when it was compiled: what is left is a fault, and no request passes it.
-                Halt::Prompt => Step::Decided(Outcome::Refuse(Box::new(Refusal::new(
-                    &reason::UNDECIDED,
-                    "a policy could not decide about this request",
-                )))),
-            },
-        };
+        let step = self.decide(request, progress, env);
         let takes = takes(&self.methods, request.method);
         match step {
             Step::Decided(Outcome::Forward) if !takes => {
@@ -113,27 +116,61 @@ impl Route {
         surface.map_or_else(|| Form::of(request.headers), Form::Model)
     }
 
-    /// Advances through what policies say of a call to a model, which is read where the first of them needs it.
-    fn ask(
+    /// Advances through what policies say. What is asked of a model is read where the first of them needs it.
+    fn decide(
         &self,
-        models: &[Arc<str>],
         request: &RequestView<'_>,
         progress: &mut Progress,
         env: &mut Env<'_>,
     ) -> Step {
         loop {
-            let halt = self.chain.advance(request, &self.id, progress, env);
-            match halt {
-                Halt::Step(Step::Decided(Outcome::Forward)) if progress.prompt.is_none() => {}
+            let unread = self.target.is_model() && progress.prompt.is_none();
+            match self.chain.advance(request, &self.id, progress, env) {
+                Halt::Step(Step::Decided(Outcome::Forward)) if unread => {}
                 Halt::Step(step) => return step,
                 Halt::Prompt => {}
             }
-            let asked = (request, self.forwarded_path(request.path));
-            match prompt_reading::read(asked, models) {
+            let recorded = env.facts.recorded_prompt();
+            let words = self.record_prompts.as_ref();
+            let words = words.map(|settings| settings.up_to.as_usize());
+            let mut to_record = None;
+            let mut note = |model: &str, asked: &Asked| {
+                if env.facts.are_to_record() {
+                    to_record = Some(RecordedPrompt::of(model, asked, words));
+                }
+            };
+            let read = match &self.target {
+                RouteTarget::Models(models) => {
+                    let reading = Reading {
+                        request,
+                        path: self.forwarded_path(request.path),
+                        models,
+                        recorded,
+                    };
+                    prompt_reading::read(&reading, &mut note)
+                }
+                RouteTarget::Prompt(template) => {
+                    prompt_reading::fill(request, template, recorded, &mut note)
+                }
+                // Its policies that judge prompts were left out when it was compiled: what is left is a fault, and no request passes it.
+                _ => Err(Unread::from(Refusal::new(
+                    &reason::UNDECIDED,
+                    "a policy could not decide about this request",
+                ))),
+            };
+            match read {
                 Ok(prompt) => progress.prompt = Some(Box::new(prompt)),
                 Err(Unread::Need(limit)) => return Step::Need(Need::Body(limit)),
-                Err(Unread::Refused(refusal)) => return Step::Decided(Outcome::Refuse(refusal)),
+                Err(Unread::Refused(refusal)) => {
+                    let unreadable = refusal.reason.code == reason::MODEL_REQUEST.code;
+                    if unreadable && env.facts.are_to_record() {
+                        to_record.get_or_insert_default();
+                    }
+                    progress.to_record = to_record.map(Box::new);
+                    return Step::Decided(Outcome::Refuse(refusal));
+                }
             }
+            progress.to_record = to_record.map(Box::new);
         }
     }
 
@@ -150,6 +187,7 @@ impl Route {
 const fn surface(call: &Call) -> Surface {
     match call {
         Call::Chat { surface, .. } | Call::Models(surface) => *surface,
+        Call::Count => Surface::AnthropicMessages,
         Call::Embeddings => Surface::OpenaiChat,
     }
 }
@@ -168,6 +206,7 @@ impl std::fmt::Display for RouteTarget {
                 f.write_str(&names.join(" + "))
             }
             Self::Models(names) => write!(f, "models {}", names.join(", ")),
+            Self::Prompt(template) => write!(f, "a prompt for model {}", template.model),
         }
     }
 }

@@ -24,6 +24,21 @@ impl Build<'_> {
         None
     }
 
+    pub(super) fn check_one_target(&mut self, route: &RouteEntry) {
+        let written = [
+            route.upstream.is_some(),
+            route.split.is_some(),
+            route.aggregate.is_some(),
+            route.prompt.is_some(),
+        ];
+        if written.iter().filter(|is| **is).count() > 1 {
+            self.problems.push(Problem::new(
+                &route.matches.span,
+                "a route has only one of `upstream`, `split`, `aggregate` and `prompt`",
+            ));
+        }
+    }
+
     pub(super) fn target(
         &mut self,
         shared: &VersionScope<'_>,
@@ -32,17 +47,6 @@ impl Build<'_> {
         template: &Template,
     ) -> RouteTarget {
         let span = &route.matches.span;
-        let written = [
-            route.upstream.is_some(),
-            route.split.is_some(),
-            route.aggregate.is_some(),
-        ];
-        if written.iter().filter(|is| **is).count() > 1 {
-            self.problems.push(Problem::new(
-                span,
-                "a route has only one of `upstream`, `split` and `aggregate`",
-            ));
-        }
         if let Some(parts) = &route.aggregate {
             self.check_rewrites(chain);
             return RouteTarget::Aggregate(

@@ -24,11 +24,39 @@ fn a_version_that_serves_models_serves_nothing_else_and_knows_them() {
             "models: [fast], unlisted: refuse",
             "a version with `models` has no `unlisted`",
         ),
+        (
+            "models: [fast], record_prompts: { up_to: 1MiB }",
+            "`up_to` is more than a recording keeps of a call; write at most `up_to: 128KiB`",
+        ),
+        ("models: [fast], record_prompts: {}", "`up_to` is missing"),
     ] {
         let text = serving(&[]).replace("models: [fast, best]", written);
         let found = messages(&text);
         assert!(found.contains(expected), "{written}: {found}");
     }
+}
+
+#[test]
+fn words_are_recorded_of_calls_to_models_alone() {
+    let served = "base: /orders, upstream: orders";
+    let text = serving(&[]);
+    let text = text.replace(
+        served,
+        &format!("{served}, record_prompts: {{ up_to: 1KiB }}"),
+    );
+    let found = messages(&text);
+    assert!(
+        found.contains(
+            "a version without `models` has no `record_prompts`; move it to a version with `models`"
+        ),
+        "{found}"
+    );
+}
+
+#[test]
+fn a_question_that_is_too_long_to_be_read_is_refused() {
+    let trace = trace(&serving(&[]), &chat("fast", &"x".repeat(33 << 20)));
+    assert_eq!(told(&trace), ("refuse", 413, "request.body_too_large"));
 }
 
 #[test]

@@ -52,6 +52,11 @@ fn bad_settings_say_what_to_write() {
         ),
         ("budget, limit: 5, per: day", "USD"),
         ("budget, limit: 5 EUR, per: day", "USD"),
+        ("model_cache", "the field `for` is missing"),
+        (
+            "model_cache, for: 1h, by: teams",
+            "unknown value `teams`; did you mean `team`?",
+        ),
         (
             "model_access",
             "the policy names nobody and no model; write `by_plan: { gold: [fast] }`",

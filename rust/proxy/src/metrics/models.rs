@@ -22,6 +22,16 @@ const FAMILIES: &[(&str, &str, Count)] = &[
         |series| series.failed as f64,
     ),
     (
+        "lockgate_model_cache_hits_total",
+        "Calls to models whose answer the gateway had kept.",
+        |series| series.from_cache as f64,
+    ),
+    (
+        "lockgate_model_lossy_calls_total",
+        "Calls to models of which something could not be carried over to the provider or to the caller.",
+        |series| series.lossy as f64,
+    ),
+    (
         "lockgate_model_cost_usd_total",
         "What calls to models cost, as far as it is known.",
         |series| series.cost as f64 / 1e6,

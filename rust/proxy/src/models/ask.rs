@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, TRAILER, USER_AGENT,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, response};
 use http_body_util::BodyExt as _;
 use lockgate_config::ModelFailure;
@@ -12,12 +14,13 @@ use lockgate_llm::{
     ChatRequest, ClientStream, Failure, FailureKind, Losses, Outgoing, PassThrough, Stamp, Surface,
     UpstreamStream, read_error, write_error, write_models,
 };
-use lockgate_policy::{AnswerRules, Prompt, Refusal, gateway_reasons as reasons};
+use lockgate_policy::{AnswerRules, Keeping, Prompt, Refusal, gateway_reasons as reasons};
 use smallvec::SmallVec;
 use tokio::time::Instant;
 
 use super::bill::Bill;
-use super::question::{Question, Unanswered};
+use super::kept::KeptCall;
+use super::question::{Answered, How, Question, Unanswered};
 use super::stream::{Speech, Streaming};
 use super::{Model, ModelTarget};
 use crate::body::{Bounds, ReadBody, full, read};
@@ -29,9 +32,11 @@ const MOST: usize = 64 * 1024 * 1024;
 /// The most of a provider's error that is read, in bytes.
 const MOST_ERROR: usize = 256 * 1024;
 const JSON: &str = "application/json";
+/// RFC 9457.
+const PROBLEM: &str = "application/problem+json";
 const STREAM: &str = "text/event-stream, application/x-ndjson";
 /// What a translation could not carry over.
-const LOST: HeaderName = HeaderName::from_static("lockgate-lost");
+pub(super) const LOST: HeaderName = HeaderName::from_static("lockgate-lost");
 
 /// A call that policies allowed.
 pub struct Asking<'a> {
@@ -49,10 +54,12 @@ pub struct Asking<'a> {
     pub bounds: Bounds,
     /// What happens to the answer.
     pub rules: &'a AnswerRules,
+    /// Whether it may be one that was kept.
+    pub keeping: Option<Keeping>,
 }
 
 /// Why a target gave no answer.
-struct Failed {
+pub(super) struct Failed {
     failure: Failure,
     /// Whether another target may stand in, and for what.
     how: Option<ModelFailure>,
@@ -161,18 +168,25 @@ fn nobody() -> Box<Refusal> {
 }
 
 /// A target that is asked.
-struct Asked<'a> {
-    asking: &'a Asking<'a>,
+pub(super) struct Asked<'a> {
+    pub(super) asking: &'a Asking<'a>,
     model: &'a Model,
-    target: &'a ModelTarget,
-    question: Question<'a>,
+    pub(super) target: &'a ModelTarget,
+    pub(super) question: Question<'a>,
     body: &'a Bytes,
 }
 
 impl Asked<'_> {
     async fn answer(&self, mut bill: Bill, tried: &mut Tried) -> Result<Answer, (Failed, Bill)> {
         let mut outgoing = match self.question.write(self.target, self.body) {
-            Ok(outgoing) => outgoing,
+            Ok(How::Provider(outgoing)) => outgoing,
+            Ok(How::Known((said, losses))) => {
+                bill.refused();
+                bill.lost(&losses);
+                let head = head(StatusCode::OK, JSON, &losses);
+                let body = full(said.into());
+                return Ok(Answer { head, body });
+            }
             Err(failure) => {
                 bill.refused();
                 return Err((failure.into(), bill));
@@ -181,6 +195,16 @@ impl Asked<'_> {
         bill.lost(&outgoing.losses);
         let body = outgoing.body.take();
         let body = body.map_or_else(|| self.body.clone(), Bytes::from);
+        let kept = self.kept(&body);
+        if let Some(kept) = &kept
+            && let Some(again) = kept.find().await
+            && let Some(answered) = self.said_again(&again, &outgoing, &mut bill)
+        {
+            return match self.told(answered, &outgoing, &mut bill) {
+                Ok(answer) => Ok(again.marked(answer)),
+                Err(failed) => Err((*failed, bill)),
+            };
+        }
         let answer = match self.send(&outgoing, &body, &mut bill, tried).await {
             Ok(answer) => answer,
             Err(failed) => {
@@ -189,8 +213,11 @@ impl Asked<'_> {
             }
         };
         match self.question.streamed() {
-            Some(chat) => self.stream(answer, chat, &outgoing, bill).await,
-            None => self.whole(answer, &outgoing, bill).await,
+            Some(chat) => {
+                let answer = self.stream(answer, chat, &outgoing, bill).await?;
+                Ok(kept.iter().fold(answer, |answer, kept| kept.missed(answer)))
+            }
+            None => self.whole(answer, &outgoing, kept, bill).await,
         }
     }
 
@@ -293,6 +320,7 @@ impl Asked<'_> {
         &self,
         answer: Answer,
         outgoing: &Outgoing,
+        kept: Option<KeptCall<'_>>,
         mut bill: Bill,
     ) -> Result<Answer, (Failed, Bill)> {
         let text = match read(answer.body, MOST).await {
@@ -308,17 +336,42 @@ impl Asked<'_> {
         };
         let stamp = self.stamp();
         let mut guard = self.asking.rules.guard();
-        let text = (text, outgoing.native);
-        let answer = self.question.answer(self.target, text, &stamp, &mut guard);
+        let said = (text.clone(), outgoing.native);
+        let answered = self.question.answer(self.target, said, &stamp, &mut guard);
         bill.found(guard.told());
-        let (said, usage, losses) = match answer {
+        bill.said(guard.said());
+        let has_ended = answered.as_ref().is_ok_and(|answered| answered.has_ended);
+        let answer = match self.told(answered, outgoing, &mut bill) {
             Ok(answer) => answer,
-            Err(Unanswered::Failed(failure)) => return Err((failure.into(), bill)),
+            Err(failed) => return Err((*failed, bill)),
+        };
+        Ok(match kept {
+            Some(kept) if has_ended => kept.keep(text, answer).await,
+            Some(kept) => kept.missed(answer),
+            None => answer,
+        })
+    }
+
+    /// A whole answer on its way to the caller, and what it took.
+    fn told(
+        &self,
+        answered: Result<Answered, Unanswered>,
+        outgoing: &Outgoing,
+        bill: &mut Bill,
+    ) -> Result<Answer, Box<Failed>> {
+        let Answered {
+            said,
+            usage,
+            losses,
+            ..
+        } = match answered {
+            Ok(answered) => answered,
+            Err(Unanswered::Failed(failure)) => return Err(Box::new(failure.into())),
             Err(Unanswered::Withheld(refusal, usage)) => {
                 bill.take(usage);
                 bill.failed(refusal.reason.code);
                 bill.complete();
-                return Err((refusal.into(), bill));
+                return Err(Box::new(refusal.into()));
             }
         };
         bill.take(usage);
@@ -326,8 +379,12 @@ impl Asked<'_> {
         all.extend(&losses);
         bill.lost(&all);
         bill.complete();
+        let head = match self.question.streamed() {
+            Some(chat) => stream_head(chat.surface, &all),
+            None => head(StatusCode::OK, JSON, &all),
+        };
         Ok(Answer {
-            head: head(StatusCode::OK, JSON, &all),
+            head,
             body: full(said),
         })
     }
@@ -358,7 +415,8 @@ impl Asked<'_> {
                 Speech::Translated(Box::new(upstream), Box::new(client))
             }
         };
-        let streaming = Streaming::new(answer.body, speech, guard, bill)
+        let losses = outgoing.losses.clone();
+        let streaming = Streaming::new(answer.body, speech, guard, (bill, losses))
             .begun()
             .await;
         let body = match streaming {
@@ -371,17 +429,14 @@ impl Asked<'_> {
                 return Err((failed, bill));
             }
         };
-        let mut head = head(
-            StatusCode::OK,
-            surface.stream_media_type(),
-            &outgoing.losses,
-        );
+        let mut head = stream_head(surface, &outgoing.losses);
+        // RFC 9110 §6.6.2: what is lost on the way is known at the end.
         head.headers
-            .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            .insert(TRAILER, const { HeaderValue::from_static("lockgate-lost") });
         Ok(Answer { head, body })
     }
 
-    fn stamp(&self) -> Stamp {
+    pub(super) fn stamp(&self) -> Stamp {
         Stamp {
             id: self.asking.id.to_owned(),
             now: self.asking.now,
@@ -402,10 +457,21 @@ fn head(status: StatusCode, media_type: &'static str, losses: &Losses) -> respon
     head
 }
 
+fn stream_head(surface: Surface, losses: &Losses) -> response::Parts {
+    let mut head = head(StatusCode::OK, surface.stream_media_type(), losses);
+    head.headers
+        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    head
+}
+
 /// A provider's failure in the caller's language, with the provider's own status and `Retry-After`.
 fn failure_answer(surface: Surface, failure: &Failure) -> Answer {
     let status = StatusCode::from_u16(failure.status).unwrap_or(StatusCode::BAD_GATEWAY);
-    let mut head = head(status, JSON, &Losses::default());
+    let media_type = match surface {
+        Surface::Plain => PROBLEM,
+        _ => JSON,
+    };
+    let mut head = head(status, media_type, &Losses::default());
     let after = failure.retry_after.as_deref();
     if let Some(value) = after.and_then(|text| HeaderValue::from_str(text).ok()) {
         head.headers.insert(RETRY_AFTER, value);

@@ -17,6 +17,8 @@ pub struct Told {
     pub call: ModelCall,
     /// Id and scope of the policies that found something in the answer.
     pub found: Vec<(Arc<str>, Arc<str>)>,
+    /// What was answered, where that is recorded, and whether that is all of it.
+    pub said: Option<(Vec<String>, bool)>,
 }
 
 /// What a call holds until it has ended. Dropped before a provider was asked, it gives all back; dropped after, it is settled to what
@@ -29,6 +31,7 @@ pub struct Bill {
     record: CallRecord,
     usage: Option<Usage>,
     asked: bool,
+    settled: bool,
 }
 
 impl Bill {
@@ -41,6 +44,7 @@ impl Bill {
             record,
             usage: None,
             asked: false,
+            settled: false,
         }
     }
 
@@ -56,6 +60,16 @@ impl Bill {
     /// The provider refused or was not there: nothing was taken.
     pub const fn refused(&mut self) {
         self.asked = false;
+    }
+
+    /// The answer had been kept: nobody is asked, and nothing is taken.
+    pub fn spare(&mut self) {
+        self.asked = false;
+        let record = &mut self.record.lock().call;
+        record.from_cache = true;
+        record.input_tokens = Some(0);
+        record.output_tokens = Some(0);
+        record.cost = Some(0);
     }
 
     /// What the call took so far.
@@ -83,6 +97,13 @@ impl Bill {
         self.record.lock().found.extend(found);
     }
 
+    /// What was answered, where that is recorded.
+    pub fn said(&self, said: Option<(Vec<String>, bool)>) {
+        if said.is_some() {
+            self.record.lock().said = said;
+        }
+    }
+
     /// The provider has said all.
     pub fn complete(&mut self) {
         self.settle(false);
@@ -92,8 +113,12 @@ impl Bill {
         let held = std::mem::take(&mut self.held);
         if !self.asked {
             // Dropped, a reservation is given back.
+            let call = &mut self.record.lock().call;
+            // A list of models is asked of nobody.
+            call.given_back = !self.settled && !call.model.is_empty();
             return;
         }
+        self.settled = true;
         self.asked = false;
         let usage = self.usage.filter(|usage| !usage.is_unknown());
         // What broke off may have taken more than was said until then.
@@ -112,6 +137,8 @@ impl Bill {
         if let Some(usage) = usage {
             record.input_tokens = usage.input;
             record.cached_tokens = usage.cached;
+            record.cache_write_tokens = usage.cache_write;
+            record.cache_write_hour_tokens = usage.cache_write_hour;
             record.output_tokens = usage.output;
         }
         record.cost = cost;

@@ -26,18 +26,19 @@ impl Exchange<'_> {
     ) -> Result<Answer, Box<Refusal>> {
         let prompt = judged.progress.prompt.take();
         // A chain that forwards has read it.
-        let mut prompt = prompt.ok_or_else(|| {
-            Box::new(Refusal::new(
-                &reasons::NO_ROUTE,
-                "nothing is asked of a model",
-            ))
-        })?;
-        let (mut held, mut permits, mut listed) = (Vec::new(), Vec::new(), None);
+        let mut prompt = prompt.ok_or_else(nothing_asked)?;
+        let words = judged.route.record_prompts.as_ref();
+        if let Some(words) = words.filter(|words| words.answers && seen.is_recorded()) {
+            judged.progress.answers.keep(words.up_to.as_usize());
+        }
+        let (mut held, mut permits) = (Vec::new(), Vec::new());
+        let (mut listed, mut keeping) = (None, None);
         for effect in std::mem::take(&mut judged.progress.effects) {
             match effect {
                 Effect::Reserve(reserved) => held.push(reserved),
                 Effect::Hold(permit) => permits.push(permit),
                 Effect::ListModels(names) => listed = Some(names),
+                Effect::KeepAnswer(kept) => keeping = Some(kept),
                 _ => {}
             }
         }
@@ -50,7 +51,7 @@ impl Exchange<'_> {
         }
         let record = Arc::new(Mutex::new(Told {
             call: said(&prompt),
-            found: Vec::new(),
+            ..Told::default()
         }));
         seen.model_call = Some(record.clone());
         let bill = Bill::new(held, permits, record);
@@ -62,6 +63,7 @@ impl Exchange<'_> {
             since: self.since,
             bounds: Bounds::pauses(self.connection.body_idle),
             rules: &judged.progress.answers,
+            keeping,
         };
         let body = match body {
             RequestBody::Read(bytes) => bytes,
@@ -69,7 +71,9 @@ impl Exchange<'_> {
         };
         let question = match &prompt.asked {
             Asked::Chat(chat) => Question::Chat(chat),
+            Asked::Count(chat) => Question::Count(chat),
             Asked::Embeddings(asked) => Question::Embeddings(asked),
+            Asked::Recorded(_) => return Err(nothing_asked()),
             Asked::Models => return Ok(asking.list(&prompt, names, listed.as_deref())),
         };
         let answer = asking.ask((&prompt, question), &body, bill, tried).await;
@@ -78,6 +82,13 @@ impl Exchange<'_> {
             seen.event.decision = Decision::Refuse;
         })
     }
+}
+
+fn nothing_asked() -> Box<Refusal> {
+    Box::new(Refusal::new(
+        &reasons::NO_ROUTE,
+        "nothing is asked of a model",
+    ))
 }
 
 fn said(prompt: &Prompt) -> ModelCall {

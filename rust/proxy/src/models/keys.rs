@@ -7,7 +7,8 @@ use http::HeaderValue;
 use lockgate_config::{ModelTarget as Settings, Problem, Secret, Spanned};
 use lockgate_policy::Secrets;
 
-use crate::upstream::{Building, now};
+use crate::clock::since_start;
+use crate::upstream::Building;
 
 /// How long a key rests that was refused.
 const REFUSED: Duration = Duration::from_secs(60);
@@ -84,7 +85,7 @@ impl Keys {
 
     /// The next key that does not rest; when all do, the one that rests least. `None` when there is none.
     pub fn next(&self) -> Option<(Place, &HeaderValue)> {
-        let now = now();
+        let now = since_start();
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let rest = |place: usize| {
             let until = |key: &Key| key.rests_until.load(Ordering::Relaxed);
@@ -107,7 +108,7 @@ impl Keys {
             429 => wait.unwrap_or(USED_UP).min(LONGEST),
             _ => return false,
         };
-        let now = now();
+        let now = since_start();
         let until = now.saturating_add(u64::try_from(wait.as_micros()).unwrap_or(u64::MAX));
         if let Some(key) = self.keys.get(place) {
             key.rests_until.store(until, Ordering::Relaxed);

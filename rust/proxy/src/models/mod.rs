@@ -3,8 +3,10 @@
 mod ask;
 mod bill;
 mod call;
+mod kept;
 mod keys;
 mod question;
+pub mod said;
 mod stream;
 
 use std::collections::HashMap;
@@ -21,6 +23,7 @@ use crate::upstream::{Building, Service, Upstreams};
 
 pub use ask::Asking;
 pub use bill::{Bill, CallRecord, Told};
+pub use kept::KeptAnswers;
 use keys::Keys;
 
 /// All models of a revision.
@@ -43,6 +46,8 @@ pub struct ModelTarget {
     pub dialect: Dialect,
     /// The model as the provider names it.
     pub model: String,
+    /// Where the provider's API begins.
+    pub url: String,
     /// Through what it is asked.
     pub service: Arc<Service>,
     /// What it is asked with.
@@ -126,7 +131,12 @@ fn target(
         problems.append(&mut found);
         Keys::default()
     });
-    let known = upstream(model, settings);
+    let url = settings.url.as_ref();
+    let url = url.map_or_else(
+        || settings.provider.url().to_owned(),
+        |url| url.value.clone(),
+    );
+    let known = upstream(model, settings, url.clone());
     let name = service_name(name, settings.provider, services);
     let service = Arc::new(Service::new(&name, &known, building, &mut problems));
     if !problems.is_empty() {
@@ -136,6 +146,7 @@ fn target(
     Ok(ModelTarget {
         dialect: dialect_of(settings.provider),
         model: settings.model.value.clone(),
+        url,
         service,
         keys,
         price: price_of(settings),
@@ -155,11 +166,9 @@ fn service_name(model: &str, provider: Provider, services: &Upstreams) -> String
     }
 }
 
-fn upstream(model: &Settings, target: &Spanned<TargetSettings>) -> Upstream {
-    let (span, url) = match &target.url {
-        Some(url) => (url.span.clone(), url.value.clone()),
-        None => (target.span.clone(), target.provider.url().to_owned()),
-    };
+fn upstream(model: &Settings, target: &Spanned<TargetSettings>, url: String) -> Upstream {
+    let span = target.url.as_ref().map_or(&target.span, |url| &url.span);
+    let span = span.clone();
     Upstream {
         targets: vec![Target {
             span,

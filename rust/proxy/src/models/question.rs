@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 use lockgate_llm::{
-    ChatRequest, EmbeddingsRequest, Failure, Losses, Outgoing, Stamp, Usage, read_response,
-    translate_embeddings, write_chat, write_embeddings, write_response,
+    ChatRequest, ClientStream, EmbeddingsRequest, Failure, Losses, Outgoing, Stamp, Usage,
+    check_count, estimated_count, read_response, translate_embeddings, write_chat, write_count,
+    write_embeddings, write_response,
 };
 use lockgate_policy::{AnswerGuard, Refusal};
 
@@ -14,8 +15,30 @@ use super::ModelTarget;
 pub enum Question<'a> {
     /// An answer in a conversation.
     Chat(&'a ChatRequest),
+    /// How many tokens a conversation has.
+    Count(&'a ChatRequest),
     /// Texts as vectors.
     Embeddings(&'a EmbeddingsRequest),
+}
+
+/// How an answer comes about.
+pub enum How {
+    /// The provider is asked this.
+    Provider(Outgoing),
+    /// The gateway knows it, with what it could not say as well as the provider.
+    Known((Vec<u8>, Losses)),
+}
+
+/// A whole answer as the caller gets it.
+pub struct Answered {
+    /// In the caller's language.
+    pub said: Bytes,
+    /// What it took.
+    pub usage: Option<Usage>,
+    /// What could not be carried over.
+    pub losses: Losses,
+    /// Whether it came to an end of its own.
+    pub has_ended: bool,
 }
 
 /// Why an answer does not reach the caller.
@@ -37,32 +60,46 @@ impl Question<'_> {
     pub fn streamed(&self) -> Option<&ChatRequest> {
         match self {
             Self::Chat(chat) => Some(*chat).filter(|chat| chat.stream),
-            Self::Embeddings(_) => None,
+            Self::Count(_) | Self::Embeddings(_) => None,
         }
     }
 
-    /// The request for a target; `body` is the caller's.
+    /// The request for a target, or what is answered without asking it; `body` is the caller's.
     ///
     /// # Errors
     /// The target's provider cannot be asked this.
-    pub fn write(&self, target: &ModelTarget, body: &[u8]) -> Result<Outgoing, Failure> {
-        match self {
-            Self::Chat(chat) => write_chat(chat, body, target.dialect, &target.model),
+    pub fn write(&self, target: &ModelTarget, body: &[u8]) -> Result<How, Failure> {
+        let outgoing = match self {
+            Self::Chat(chat) => write_chat(chat, body, target.dialect, &target.model)?,
+            Self::Count(chat) => match write_count(chat, body, target.dialect, &target.model)? {
+                Some(outgoing) => outgoing,
+                None => return Ok(How::Known(estimated_count(chat))),
+            },
             Self::Embeddings(asked) => {
                 let (body, losses) = write_embeddings(asked, target.dialect, &target.model)?;
                 let path = target.dialect.embeddings_path(&target.model);
-                Ok(Outgoing {
+                Outgoing {
                     // A dialect without a path was refused above.
                     path: path.unwrap_or_default(),
                     body: Some(body),
                     losses,
                     native: false,
-                })
+                }
             }
+        };
+        Ok(How::Provider(outgoing))
+    }
+
+    /// What the call is, for those who keep answers.
+    pub fn call(&self) -> &'static str {
+        match self {
+            Self::Chat(_) => "chat",
+            Self::Count(_) => "count",
+            Self::Embeddings(_) => "embeddings",
         }
     }
 
-    /// The whole answer of a target for the caller, what it took, and what could not be carried over.
+    /// The whole answer of a target for the caller.
     ///
     /// # Errors
     /// The answer is none, or may not reach the caller.
@@ -72,23 +109,80 @@ impl Question<'_> {
         (text, native): (Bytes, bool),
         stamp: &Stamp,
         guard: &mut AnswerGuard,
-    ) -> Result<(Bytes, Option<Usage>, Losses), Unanswered> {
+    ) -> Result<Answered, Unanswered> {
         match self {
             Self::Chat(chat) => {
                 let mut response = read_response(target.dialect, &stamp.id, &text)?;
                 let usage = response.usage;
+                let has_ended = response.has_ended();
                 let judged = guard.whole(&mut response);
                 let changed = judged.map_err(|refusal| Unanswered::Withheld(refusal, usage))?;
-                if native && !changed {
-                    return Ok((text, usage, Losses::default()));
-                }
-                let (said, losses) = write_response(chat.surface, &response, stamp, native)?;
-                Ok((said.into(), usage, losses))
+                let (said, losses) = match native && !changed {
+                    true => (text, Losses::default()),
+                    false => {
+                        let said = write_response(chat.surface, &response, stamp, native)?;
+                        (said.0.into(), said.1)
+                    }
+                };
+                Ok(Answered {
+                    said,
+                    usage,
+                    losses,
+                    has_ended,
+                })
+            }
+            Self::Count(_) => {
+                check_count(&text)?;
+                Ok(Answered {
+                    said: text,
+                    usage: None,
+                    losses: Losses::default(),
+                    has_ended: false,
+                })
             }
             Self::Embeddings(asked) => {
                 let (said, usage) = translate_embeddings(asked, target.dialect, stamp, &text)?;
-                Ok((said.into(), usage, Losses::default()))
+                Ok(Answered {
+                    said: said.into(),
+                    usage,
+                    losses: Losses::default(),
+                    has_ended: true,
+                })
             }
         }
+    }
+
+    /// A whole answer as the stream that the caller asked for; nothing when it cannot be said as one.
+    ///
+    /// # Errors
+    /// The answer is none, or may not reach the caller.
+    pub fn stream_again(
+        chat: &ChatRequest,
+        target: &ModelTarget,
+        text: &Bytes,
+        stamp: &Stamp,
+        guard: &mut AnswerGuard,
+    ) -> Result<Option<Answered>, Unanswered> {
+        let mut response = read_response(target.dialect, &stamp.id, text)?;
+        let usage = response.usage;
+        let judged = guard.whole(&mut response);
+        judged.map_err(|refusal| Unanswered::Withheld(refusal, usage))?;
+        let Some(events) = response.events() else {
+            return Ok(None);
+        };
+        let mut client = ClientStream::new(chat.surface, stamp.clone(), chat.stream_usage);
+        let mut said = Vec::new();
+        for event in &events {
+            client.write(event, &mut said);
+        }
+        if let Some(failure) = client.failure() {
+            return Err(failure.clone().into());
+        }
+        Ok(Some(Answered {
+            said: said.into(),
+            usage,
+            losses: client.losses().clone(),
+            has_ended: true,
+        }))
     }
 }

@@ -4,12 +4,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::{HeaderMap, HeaderValue};
 use http_body::{Body, Frame};
 use http_body_util::BodyExt as _;
-use lockgate_llm::{ClientStream, Ending, Event, Failure, PassThrough, UpstreamStream};
+use lockgate_llm::{ClientStream, Ending, Event, Failure, Losses, PassThrough, UpstreamStream};
 use lockgate_policy::AnswerGuard;
 
 use crate::body::{AnyBody, BodyError, full};
+use crate::models::ask::LOST;
 use crate::models::bill::Bill;
 use crate::models::question::Unanswered;
 
@@ -27,9 +29,14 @@ pub struct Streaming {
     speech: Speech,
     guard: AnswerGuard,
     bill: Bill,
+    /// What could not be carried over to the provider, which the head has told.
+    losses: Losses,
+    /// What could not be carried over to the caller so far.
+    lost: usize,
     events: Vec<Event>,
     out: Vec<u8>,
     over: bool,
+    ended: bool,
 }
 
 impl Speech {
@@ -112,15 +119,23 @@ fn write(
 
 impl Streaming {
     /// Begins to read `inner`.
-    pub const fn new(inner: AnyBody, speech: Speech, guard: AnswerGuard, bill: Bill) -> Self {
+    pub fn new(
+        inner: AnyBody,
+        speech: Speech,
+        guard: AnswerGuard,
+        (bill, losses): (Bill, Losses),
+    ) -> Self {
         Self {
             inner,
             speech,
             guard,
             bill,
+            losses,
+            lost: 0,
             events: Vec::new(),
             out: Vec::new(),
             over: false,
+            ended: false,
         }
     }
 
@@ -179,6 +194,30 @@ impl Streaming {
         self.over = true;
     }
 
+    /// The record holds what was lost so far: a caller who leaves early ends the stream at any point.
+    fn note_losses(&mut self) {
+        let Speech::Translated(_, client) = &self.speech else {
+            return;
+        };
+        let lost = client.losses();
+        if lost.len() == self.lost {
+            return;
+        }
+        self.lost = lost.len();
+        let mut all = self.losses.clone();
+        all.extend(lost);
+        self.bill.lost(&all);
+    }
+
+    /// What was lost on the way to the caller, as the field that follows the answer.
+    fn trailers(&self) -> Option<HeaderMap> {
+        let Speech::Translated(_, client) = &self.speech else {
+            return None;
+        };
+        let value = HeaderValue::from_str(&client.losses().header()?).ok()?;
+        Some(HeaderMap::from_iter([(LOST, value)]))
+    }
+
     /// Takes note of what the provider said it took, and of the end.
     fn look(&mut self) {
         let usage = match &self.speech {
@@ -187,12 +226,14 @@ impl Streaming {
         };
         self.bill.take(usage);
         self.bill.found(self.guard.told());
+        self.note_losses();
         if !self.over && !self.speech.is_over() {
             return;
         }
         self.over = true;
         // Whatever else the provider may send, the connection to it is not needed any more.
         self.inner = full(Bytes::new());
+        self.bill.said(self.guard.said());
         match (self.guard.refusal(), self.speech.failure()) {
             (Some(refusal), _) => self.bill.failed(refusal.reason.code),
             (None, Some(failure)) => self.bill.failed(failure.kind.code()),
@@ -216,7 +257,9 @@ impl Body for Streaming {
                 return Poll::Ready(Some(Ok(Frame::data(bytes))));
             }
             if this.over {
-                return Poll::Ready(None);
+                let trailers = this.trailers().filter(|_| !this.ended);
+                this.ended = true;
+                return Poll::Ready(trailers.map(|fields| Ok(Frame::trailers(fields))));
             }
             match ready!(Pin::new(&mut this.inner).poll_frame(cx)) {
                 Some(Ok(frame)) => {

@@ -226,7 +226,7 @@ impl Asking {
                 Step::Decided(outcome) => {
                     return Ok(decided(&outcome, route, &progress));
                 }
-                Step::Need(Need::Body(_)) => return Err(Unjudged::Body),
+                Step::Need(Need::Body(_) | Need::Recorded(_)) => return Err(Unjudged::Body),
                 Step::Need(Need::Fact(wanted)) => {
                     let fact = self.shared.facts.get(&wanted).await;
                     facts.put(wanted, fact);

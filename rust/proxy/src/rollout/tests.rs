@@ -115,6 +115,7 @@ impl Gateway {
                     when: None,
                     on_error: first.on_error,
                     expires: None,
+                    rule: None,
                     is_final: false,
                     declared: Value::Null,
                     span: first.span.clone(),

@@ -179,14 +179,8 @@ impl Tracks {
         self.wake.notify_one();
     }
 
-    /// Takes what a request reports.
-    pub fn add(
-        &self,
-        core: usize,
-        (arm, caller): (Arm, Caller),
-        micros: u64,
-        bad: Option<BadEvent>,
-    ) {
+    /// Takes a request that was answered after so long.
+    pub fn add(&self, core: usize, (arm, caller): (Arm, Caller), micros: u64) {
         let Some(track) = self.cores.get(core) else {
             return;
         };
@@ -198,17 +192,23 @@ impl Tracks {
         traffic.requests += 1;
         traffic.latencies.add(micros);
         traffic.note(caller, 1);
-        if let Some(bad) = bad {
-            // The guard counts a caller once in a window: those are kept first, so that a burst drowns nobody.
-            let is_first = report.seen.len() < MOST_CALLERS
-                && report.seen.insert((bad.arm, bad.metric, bad.caller));
-            // Each may be the one that is enough; a burst is looked at once.
-            if is_first && bad.arm == Arm::Canary {
-                self.wake.notify_one();
-            }
-            if is_first || report.bad.len() < MOST_BAD {
-                report.bad.push(bad);
-            }
+    }
+
+    /// Takes what was bad about a request, which may come to light long after it was answered.
+    pub fn bad(&self, core: usize, bad: BadEvent) {
+        let Some(track) = self.cores.get(core) else {
+            return;
+        };
+        let report = &mut track.lock().report;
+        // The guard counts a caller once in a window: those are kept first, so that a burst drowns nobody.
+        let is_first = report.seen.len() < MOST_CALLERS
+            && report.seen.insert((bad.arm, bad.metric, bad.caller));
+        // Each may be the one that is enough; a burst is looked at once.
+        if is_first && bad.arm == Arm::Canary {
+            self.wake.notify_one();
+        }
+        if is_first || report.bad.len() < MOST_BAD {
+            report.bad.push(bad);
         }
     }
 
@@ -254,7 +254,8 @@ mod tests {
         };
         let add = |name: &str| {
             let event = bad(name);
-            tracks.add(0, (Arm::Canary, event.caller), 1, Some(event));
+            tracks.add(0, (Arm::Canary, event.caller), 1);
+            tracks.bad(0, event);
         };
         (0..2 * MOST_BAD).for_each(|_| add("loud"));
         add("quiet");

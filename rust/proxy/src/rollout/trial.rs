@@ -4,14 +4,15 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lockgate_policy::{Timestamp, is_block};
+use lockgate_policy::{Timestamp, gateway_reasons as reasons, is_block};
 use lockgate_recording::{Decision, Event};
-use lockgate_rollout::{Arm, Arms, BadEvent, Ceiling, Metric, Moment, Share};
+use lockgate_rollout::{Arm, Arms, BadEvent, Caller, Ceiling, Metric, Moment, Share};
 
 use super::beside::Beside;
 use super::expected::Expected;
 use super::tracks::Tracks;
 use crate::core::Generation;
+use crate::ending;
 use crate::request_id::RequestId;
 
 /// Who is served by the candidate.
@@ -101,7 +102,7 @@ impl Trial {
     }
 }
 
-/// Reports how a request fared; once, at the latest when it is dropped with the request.
+/// Reports how a request fared: when its answer begins, and what came to light until it ended.
 #[derive(Debug)]
 pub struct Watch {
     trial: Arc<Trial>,
@@ -110,6 +111,16 @@ pub struct Watch {
     arm: Arm,
     /// Who called as the live revision sees it; when nobody had to find out, the record knows.
     application: Option<Arc<str>>,
+    told: Told,
+}
+
+/// What a [`Watch`] has reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Nothing,
+    /// That there was a request, and nothing bad about it yet.
+    Good,
+    Bad,
 }
 
 impl Watch {
@@ -126,31 +137,79 @@ impl Watch {
             id: id.clone(),
             arm,
             application,
+            told: Told::Nothing,
         }
     }
 
     /// The request was answered after so long, or given up.
-    pub fn ended(self, event: &Event, took: Duration) {
-        let Some(client) = event.client else {
+    pub fn answered(&mut self, event: &Event, took: Duration) {
+        let Some(caller) = self.caller(event) else {
             return;
         };
-        let application = self.application.as_deref().or(event.application.as_deref());
-        let caller = self.trial.arms.caller(application, client);
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        let bad = self
-            .metric(event, micros, application)
-            .map(|metric| BadEvent {
-                at: Moment(event.at),
-                id: self.id.as_str().into(),
-                caller,
-                arm: self.arm,
-                metric,
-            });
         let tracks = &self.trial.tracks;
-        tracks.add(self.core, (self.arm, caller), micros, bad);
+        tracks.add(self.core, (self.arm, caller), micros);
+        self.told = Told::Good;
+        if let Some(metric) = self.metric(event, micros) {
+            self.bad(event, caller, metric);
+        }
     }
 
-    fn metric(&self, event: &Event, micros: u64, application: Option<&str>) -> Option<Metric> {
+    /// The answer has ended, or was given up.
+    pub fn ended(mut self, event: &Event, took: Duration) {
+        match self.told {
+            Told::Nothing => self.answered(event, took),
+            Told::Good => {
+                if let Some((caller, metric)) = self.caller(event).zip(self.ending(event)) {
+                    self.bad(event, caller, metric);
+                }
+            }
+            Told::Bad => {}
+        }
+    }
+
+    fn caller(&self, event: &Event) -> Option<Caller> {
+        let client = event.client?;
+        Some(self.trial.arms.caller(self.application(event), client))
+    }
+
+    fn application<'a>(&'a self, event: &'a Event) -> Option<&'a str> {
+        self.application.as_deref().or(event.application.as_deref())
+    }
+
+    fn bad(&mut self, event: &Event, caller: Caller, metric: Metric) {
+        self.told = Told::Bad;
+        let bad = BadEvent {
+            at: Moment(event.at),
+            id: self.id.as_str().into(),
+            caller,
+            arm: self.arm,
+            metric,
+        };
+        self.trial.tracks.bad(self.core, bad);
+    }
+
+    /// What only the end of an answer said: it broke off, gRPC failed, a model failed in the middle, or a policy withheld the rest.
+    fn ending(&self, event: &Event) -> Option<Metric> {
+        let failed = event
+            .model_call
+            .as_ref()
+            .and_then(|call| call.failure.as_deref());
+        if failed == Some(reasons::ANSWER_WITHHELD.code) {
+            return self.unless_expected(event);
+        }
+        if event.broke_off || failed.is_some() {
+            return Some(Metric::ServerError);
+        }
+        of_grpc(event.grpc_status?)
+    }
+
+    fn unless_expected(&self, event: &Event) -> Option<Metric> {
+        let expected = &self.trial.expected;
+        (!expected.refusals_of(self.application(event))).then_some(Metric::Refusal)
+    }
+
+    fn metric(&self, event: &Event, micros: u64) -> Option<Metric> {
         let is_slow = self.trial.slow_us.is_some_and(|slow| micros > slow);
         match event.code.as_deref() {
             Some("upstream.timeout") => Some(Metric::Timeout),
@@ -164,15 +223,24 @@ impl Watch {
             // Somebody ordered it, whatever the revision.
             Some(code) if is_block(code) => None,
             // Paired decisions alone judge what the change says that it will refuse.
-            Some(_) if event.decision == Decision::Refuse => {
-                let is_expected = self.trial.expected.refusals_of(application);
-                (!is_expected).then_some(Metric::Refusal)
-            }
+            Some(_) if event.decision == Decision::Refuse => self.unless_expected(event),
             _ if event.status >= 500 => Some(Metric::ServerError),
             None if event.decision == Decision::Forward && event.status >= 400 => {
                 Some(Metric::ClientError)
             }
-            _ => is_slow.then_some(Metric::Slow),
+            // An answer of gRPC without a body says at once how it fared.
+            _ => event
+                .grpc_status
+                .and_then(of_grpc)
+                .or_else(|| is_slow.then_some(Metric::Slow)),
         }
+    }
+}
+
+fn of_grpc(status: u8) -> Option<Metric> {
+    match status {
+        0 => None,
+        status if ending::is_failure(status) => Some(Metric::ServerError),
+        _ => Some(Metric::ClientError),
     }
 }

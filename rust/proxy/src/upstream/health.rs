@@ -1,14 +1,15 @@
 //! Whether a target is used: what requests showed (passive), and what checks showed (active).
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use http::{Request, header};
 
 use super::{Service, Target};
 use crate::body::full;
+use crate::clock::since_start;
 use crate::core::Core;
 
 /// Failures in a row after which a target is left out.
@@ -16,15 +17,6 @@ const FAILURES: u32 = 5;
 /// How long it is left out the first time; each further time longer, up to [`LONGEST`].
 const SHORTEST: u64 = 10_000_000;
 const LONGEST: u64 = 300_000_000;
-
-/// Microseconds since the start of the process, never 0.
-pub fn now() -> u64 {
-    static START: OnceLock<Instant> = OnceLock::new();
-    let since = START.get_or_init(Instant::now).elapsed();
-    u64::try_from(since.as_micros())
-        .unwrap_or(u64::MAX)
-        .saturating_add(1)
-}
 
 /// The health of one target. Whether it is really left out is for the balancer: never the last ones (panic threshold).
 #[derive(Debug)]
@@ -43,7 +35,7 @@ impl Health {
             ejections: AtomicU32::new(0),
             ejected_until: AtomicU64::new(0),
             down: AtomicBool::new(false),
-            joined: AtomicU64::new(if joins { now() } else { 0 }),
+            joined: AtomicU64::new(if joins { since_start() } else { 0 }),
         }
     }
 
@@ -175,9 +167,9 @@ async fn step(
         };
         let health = &target.state.health;
         if checked.bad >= check.unhealthy_after {
-            health.set_down(true, now());
+            health.set_down(true, since_start());
         } else if checked.good >= check.healthy_after {
-            health.set_down(false, now());
+            health.set_down(false, since_start());
         }
     }
     if checked.running.is_none() && Instant::now() >= checked.due {

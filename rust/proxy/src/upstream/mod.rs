@@ -1,5 +1,6 @@
 //! Services: which target is asked, and how it has fared.
 
+mod answered;
 mod balance;
 mod circuit;
 mod connect;
@@ -18,16 +19,19 @@ use http::uri::{Authority, Scheme, Uri};
 use lockgate_config::{Document, HostHeader, HttpVersion, Problem, Timeouts, Upstream};
 use lockgate_policy::Secrets;
 
+pub use answered::Answered;
 use balance::Balancer;
 pub use balance::HashBy;
 pub use circuit::Breaker;
 use circuit::Settings as CircuitSettings;
 pub use connect::{ConnectError, Forbidden};
+pub use health::check_forever;
 use health::{Check, Health};
-pub use health::{check_forever, now};
-pub use link::{Lease, Pools, SendError, quiet};
+pub use link::{Lease, Pools, SendError};
 pub use retry::{Retries, Retryable, is_idempotent, pause};
 pub use tls::public_tls;
+
+use crate::clock::since_start;
 
 /// All services of a revision.
 pub type Upstreams = HashMap<Arc<str>, Arc<Service>>;
@@ -120,7 +124,7 @@ impl Chosen {
     /// Says how the try ended, and how long the head of the answer took.
     pub fn report(&mut self, fared: Fared, took: Duration) {
         self.reported = true;
-        let now = now();
+        let now = since_start();
         let failed = fared == Fared::Badly;
         self.target.state.health.observe(failed, now);
         if !failed {
@@ -256,7 +260,7 @@ impl Service {
         key: Option<u64>,
         tried: &[usize],
     ) -> Result<Chosen, NotChosen> {
-        let now = now();
+        let now = since_start();
         let probe = match &self.circuit {
             None => false,
             Some(_) => self.state.breaker.admit(now).map_err(NotChosen::Open)?,
@@ -311,7 +315,7 @@ impl Service {
 
     /// Each target's address, and whether it is healthy.
     pub fn health(&self) -> impl Iterator<Item = (&str, bool)> {
-        let now = now();
+        let now = since_start();
         self.targets.iter().map(move |target| {
             (
                 target.authority.as_str(),
@@ -322,7 +326,7 @@ impl Service {
 
     /// The state of the service, for people.
     pub fn to_json(&self) -> serde_json::Value {
-        let now = now();
+        let now = since_start();
         let targets: Vec<serde_json::Value> = self
             .targets
             .iter()

@@ -95,7 +95,7 @@ fn shares(service: &Arc<Service>, count: u64) -> Vec<usize> {
 fn fail(service: &Service, place: usize, times: usize) {
     for _ in 0..times {
         if let Some(target) = service.targets.get(place) {
-            target.state.health.observe(true, now());
+            target.state.health.observe(true, since_start());
         }
     }
 }

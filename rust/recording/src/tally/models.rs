@@ -14,6 +14,10 @@ pub struct ModelSeries {
     pub calls: u64,
     /// Calls that failed, or whose answer broke off.
     pub failed: u64,
+    /// Calls whose answer the gateway gave again.
+    pub from_cache: u64,
+    /// Calls of which something could not be carried over.
+    pub lossy: u64,
     /// Tokens of questions.
     pub input_tokens: u64,
     /// Tokens of answers.
@@ -43,6 +47,8 @@ impl ModelSeries {
         for (mine, theirs) in [
             (&mut self.calls, other.calls),
             (&mut self.failed, other.failed),
+            (&mut self.from_cache, other.from_cache),
+            (&mut self.lossy, other.lossy),
             (&mut self.input_tokens, other.input_tokens),
             (&mut self.output_tokens, other.output_tokens),
             (&mut self.cost, other.cost),
@@ -62,6 +68,8 @@ impl Models {
         let one = ModelSeries {
             calls: 1,
             failed: u64::from(call.failure.is_some() || call.partial),
+            from_cache: u64::from(call.from_cache),
+            lossy: u64::from(call.lost.is_some()),
             input_tokens: call.input_tokens.unwrap_or(0),
             output_tokens: call.output_tokens.unwrap_or(0),
             cost: call.cost.unwrap_or(0),

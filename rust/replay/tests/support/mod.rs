@@ -267,6 +267,7 @@ pub fn decide(
                     Body::Read(bytes)
                 };
             }
+            Step::Need(Need::Recorded(what)) => panic!("live traffic lacks nothing: {what}"),
             Step::Need(Need::Fact(wanted)) => {
                 let fact = match &call.fact {
                     Some(value) => Fact::read(&wanted, value).unwrap(),

@@ -19,8 +19,20 @@ from lockgate.control.analytics.queries.exceptions import (
     ShadowRefusals,
 )
 from lockgate.control.analytics.queries.latencies import LatencyByRoute, LatencyOverTime, SlowestCalls
+from lockgate.control.analytics.queries.models import (
+    ModelFailures,
+    ModelProviders,
+    ModelRefusals,
+    ModelsOverTime,
+    ModelsSummary,
+    ModelUsage,
+    ModelUsageByApplication,
+    ModelUsageByDay,
+    ModelUsageByTeam,
+)
 from lockgate.control.analytics.queries.revisions import RevisionComparison, RevisionReasons
 from lockgate.control.analytics.queries.sources import (
+    ApplicationNetworks,
     SourceActivity,
     TopRefusedSources,
     TopSources,
@@ -68,9 +80,19 @@ QUERIES: Final[tuple[type[Query[Any]], ...]] = (
     TopRefusedSources,
     TopSourcesByBytes,
     SourceActivity,
+    ApplicationNetworks,
     CacheByRoute,
     CacheOverTime,
     RevisionComparison,
     RevisionReasons,
+    ModelsSummary,
+    ModelsOverTime,
+    ModelUsage,
+    ModelUsageByApplication,
+    ModelUsageByTeam,
+    ModelUsageByDay,
+    ModelProviders,
+    ModelFailures,
+    ModelRefusals,
 )
 BY_NAME: Final = {query.name: query for query in QUERIES}

@@ -8,6 +8,8 @@ from typing import ClassVar
 from lockgate.control.analytics.queries.query import CALLS, Query
 from lockgate.control.analytics.tables import HISTOGRAM
 
+_LIMITS = "'rate_limit', 'quota', 'concurrency', 'token_limit', 'budget'"
+
 
 @dataclass(frozen=True)
 class Usage:
@@ -33,14 +35,14 @@ class ApplicationUsage(Query[Usage]):
     what: ClassVar = "calls, exceptions, bytes and latency of applications by API and version"
     row: ClassVar = Usage
     text: ClassVar = f"""
-SELECT * EXCLUDE (h, latest), quantile_ms(h, 0.95), latest
+SELECT application, api, api_version, n, bad, broken, came, went, quantile_ms(h, 0.95), latest
 FROM (
-  SELECT application, api, api_version, sum(calls) AS n, sum(exceptions), sum(failed), sum(bytes_in),
-    sum(bytes_out), max(last_second) AS latest, {HISTOGRAM} AS h
+  SELECT application, api, api_version, sum(calls) AS n, sum(exceptions) AS bad, sum(failed) AS broken,
+    sum(bytes_in) AS came, sum(bytes_out) AS went, max(last_second) AS latest, {HISTOGRAM} AS h
   FROM calls WHERE {CALLS} AND application <> ''
-  GROUP BY application, api, api_version ORDER BY n DESC, application, api LIMIT $limit
+  GROUP BY application, api, api_version ORDER BY n DESC, application, api, api_version LIMIT $limit
 )
-ORDER BY n DESC, application, api"""
+ORDER BY n DESC, application, api, api_version"""
 
 
 @dataclass(frozen=True)
@@ -85,15 +87,15 @@ class LimitPressure(Query[Pressure]):
     """Who goes beyond limits and quotas."""
 
     name: ClassVar = "limit_pressure"
-    what: ClassVar = "applications beyond rate limits, quotas and plans, by their share of calls"
+    what: ClassVar = "applications beyond rate limits, quotas and budgets, by their share of calls"
     row: ClassVar = Pressure
     text: ClassVar = f"""
 SELECT application, api, code, beyond, every, beyond / every, latest
 FROM (
   SELECT application, api, code, sum(calls) AS beyond, max(last_second) AS latest
-  FROM reasons WHERE {CALLS} AND split_part(code, '.', 1) IN ('rate_limit', 'quota', 'concurrency')
+  FROM reasons WHERE {CALLS} AND split_part(code, '.', 1) IN ({_LIMITS})
   GROUP BY application, api, code
-)
-JOIN (SELECT application, api, sum(calls) AS every FROM calls WHERE {CALLS} GROUP BY application, api)
+) AS refused
+JOIN (SELECT application, api, sum(calls) AS every FROM calls WHERE {CALLS} GROUP BY application, api) AS sent
   USING (application, api)
-ORDER BY beyond DESC, application LIMIT $limit"""
+ORDER BY beyond DESC, application, api, code LIMIT $limit"""

@@ -30,14 +30,14 @@ class CacheByRoute(Query[CacheCount]):
     what: ClassVar = "calls that were answered without asking a service, by route"
     row: ClassVar = CacheCount
     text: ClassVar = f"""
-SELECT * EXCLUDE (h), quantile_ms(h, 0.95)
+SELECT api, api_version, route, n, hits, hits / n, quantile_ms(h, 0.95)
 FROM (
-  SELECT api, api_version, route, sum(calls), sum(cached) AS hits, sum(cached) / sum(calls), {HISTOGRAM} AS h
+  SELECT api, api_version, route, sum(calls) AS n, sum(cached) AS hits, {HISTOGRAM} AS h
   FROM calls WHERE {CALLS} AND route <> '' AND NOT is_exception
   GROUP BY api, api_version, route HAVING sum(cached) > 0
-  ORDER BY hits DESC, route LIMIT $limit
+  ORDER BY hits DESC, api, api_version, route LIMIT $limit
 )
-ORDER BY hits DESC, route"""
+ORDER BY hits DESC, api, api_version, route"""
 
 
 @dataclass(frozen=True)
@@ -57,5 +57,5 @@ class CacheOverTime(Query[CachePoint]):
     what: ClassVar = "calls that were answered without asking a service, along the span"
     row: ClassVar = CachePoint
     text: ClassVar = f"""
-SELECT second // $step * $step AS point, sum(calls) - sum(exceptions), sum(cached)
+SELECT intDiv(second, $step) * $step AS point, sum(calls) - sum(exceptions), sum(cached)
 FROM series WHERE {CALLS} GROUP BY point HAVING sum(calls) > sum(exceptions) ORDER BY point"""

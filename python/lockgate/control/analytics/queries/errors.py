@@ -25,7 +25,7 @@ class ErrorsOverTime(Query[Failures]):
     what: ClassVar = "calls that were answered with 5xx, along the span"
     row: ClassVar = Failures
     text: ClassVar = f"""
-SELECT second // $step * $step AS point, sum(calls), sum(failed)
+SELECT intDiv(second, $step) * $step AS point, sum(calls), sum(failed)
 FROM series WHERE {CALLS} GROUP BY point ORDER BY point"""
 
 
@@ -53,7 +53,7 @@ class ErrorsByRoute(Query[RouteFailures]):
     text: ClassVar = f"""
 SELECT api, api_version, route, status, code, sum(failed) AS n, max(last_second)
 FROM reasons WHERE {CALLS} AND failed > 0
-GROUP BY ALL ORDER BY n DESC, route, status LIMIT $limit"""
+GROUP BY ALL ORDER BY n DESC, api, api_version, route, status, code LIMIT $limit"""
 
 
 @dataclass(frozen=True)
@@ -76,4 +76,5 @@ class ErrorsByTarget(Query[TargetFailures]):
     row: ClassVar = TargetFailures
     text: ClassVar = f"""
 SELECT upstream, target, sum(calls) AS n, sum(failed) AS bad, sum(retried)
-FROM targets WHERE {CALLS} GROUP BY upstream, target ORDER BY bad DESC, n DESC, target LIMIT $limit"""
+FROM targets WHERE {CALLS} GROUP BY upstream, target
+ORDER BY bad DESC, n DESC, upstream, target LIMIT $limit"""

@@ -32,7 +32,7 @@ class ExceptionsOverTime(Query[Alerts]):
     what: ClassVar = "exceptions by standard alert, along the span"
     row: ClassVar = Alerts
     text: ClassVar = f"""
-SELECT second // $step * $step AS point,
+SELECT intDiv(second, $step) * $step AS point,
   sum(unauthorized_access), sum(rate_limit_exceeded), sum(malicious_payload),
   sum(exceptions) - sum(unauthorized_access) - sum(rate_limit_exceeded) - sum(malicious_payload)
 FROM series WHERE {CALLS} GROUP BY point HAVING sum(exceptions) > 0 ORDER BY point"""
@@ -59,8 +59,8 @@ class ExceptionsByReason(Query[ReasonCount]):
     what: ClassVar = "exceptions by reason, the most frequent first"
     row: ClassVar = ReasonCount
     text: ClassVar = f"""
-SELECT code, alert, sum(exceptions) AS n, count(DISTINCT application) FILTER (application <> ''),
-  count(DISTINCT api) FILTER (api <> ''), min(first_second), max(last_second)
+SELECT code, alert, sum(exceptions) AS n, count(DISTINCT application) FILTER (WHERE application <> ''),
+  count(DISTINCT api) FILTER (WHERE api <> ''), min(first_second), max(last_second)
 FROM reasons WHERE {CALLS} AND code <> ''
 GROUP BY code, alert ORDER BY n DESC, code LIMIT $limit"""
 
@@ -120,7 +120,7 @@ class ExceptionsByApplication(Query[ApplicationReason]):
     text: ClassVar = f"""
 SELECT application, api, route, code, sum(exceptions) AS n, max(last_second)
 FROM reasons WHERE {CALLS} AND code <> ''
-GROUP BY ALL ORDER BY n DESC, application, code LIMIT $limit"""
+GROUP BY ALL ORDER BY n DESC, application, api, route, code LIMIT $limit"""
 
 
 @dataclass(frozen=True)
@@ -142,8 +142,8 @@ class ShadowRefusals(Query[ShadowCount]):
     what: ClassVar = "calls that policies in shadow would have refused, by reason"
     row: ClassVar = ShadowCount
     text: ClassVar = f"""
-SELECT reason, sum(calls) AS n, count(DISTINCT application) FILTER (application <> ''),
-  list_sort(list_distinct(list(application) FILTER (application <> '')))[1:10]
+SELECT reason, sum(calls) AS n, count(DISTINCT application) FILTER (WHERE application <> ''),
+  some_of(application)
 FROM shadows WHERE {CALLS} GROUP BY reason ORDER BY n DESC, reason LIMIT $limit"""
 
     def made(self, found: Sequence[tuple[Any, ...]]) -> list[ShadowCount]:

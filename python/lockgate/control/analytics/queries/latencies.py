@@ -32,7 +32,7 @@ class LatencyOverTime(Query[Latency]):
     text: ClassVar = f"""
 SELECT point, n, {_THREE}
 FROM (
-  SELECT second // $step * $step AS point, sum(calls) AS n, {HISTOGRAM} AS h
+  SELECT intDiv(second, $step) * $step AS point, sum(calls) AS n, {HISTOGRAM} AS h
   FROM series WHERE {CALLS} GROUP BY point
 )
 ORDER BY point"""
@@ -67,7 +67,7 @@ FROM (
     {HISTOGRAM} AS h
   FROM calls WHERE {CALLS} AND route <> '' GROUP BY api, api_version, route
 )
-ORDER BY 6 DESC NULLS LAST, route LIMIT $limit"""
+ORDER BY 6 DESC NULLS LAST, api, api_version, route LIMIT $limit"""
 
 
 @dataclass(frozen=True)
@@ -95,4 +95,4 @@ class SlowestCalls(Query[SlowCall]):
     row: ClassVar = SlowCall
     text: ClassVar = f"""
 SELECT micros, id, api, route, application, method, path, status, latency_us / 1000, upstream_us / 1000
-FROM events WHERE {CALLS} ORDER BY latency_us DESC, micros LIMIT $limit"""
+FROM events WHERE {CALLS} ORDER BY latency_us DESC, micros, id LIMIT $limit"""

@@ -1,4 +1,4 @@
-"""What a named query is: its parameters and its rows are dataclasses, its text is SQL for DuckDB."""
+"""What a named query is: its parameters and its rows are dataclasses, its text is SQL of two engines."""
 
 from __future__ import annotations
 
@@ -33,7 +33,11 @@ class Query(Generic[Row]):
     """What it answers."""
     row: ClassVar[type[Any]]
     text: ClassVar[str]
-    """SQL over the tables of the span, with `$` before each parameter."""
+    """SQL over the tables of the span, with `$` before each parameter.
+
+    DuckDB reads it as it stands, and ClickHouse as `clickhouse.text_of` writes it: it says nothing that only
+    one of them knows.
+    """
 
     span: Span
     api: str = ""
@@ -57,15 +61,19 @@ class Query(Generic[Row]):
         """
         return self.made(_rows(self))
 
+    def given(self) -> dict[str, Any]:
+        """The parameters that the text names, with their values."""
+        known = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "span"}
+        known |= {"step": self.step or self.span.step, "start": self.span.start, "end": self.span.end}
+        return {name: known[name] for name in set(_PARAMETER.findall(self.text))}
+
     def made(self, found: Sequence[tuple[Any, ...]]) -> list[Row]:
         """The rows of what was found."""
         return [self.row(*values) for values in found]
 
 
 def _rows(query: Query[Any]) -> list[tuple[Any, ...]]:
-    known = {one.name: getattr(query, one.name) for one in fields(query) if one.name != "span"}
-    known |= {"step": query.step or query.span.step, "start": query.span.start, "end": query.span.end}
-    used = {name: known[name] for name in set(_PARAMETER.findall(query.text))}
+    used = query.given()
     try:
         return relations_of(query.span).ask(query.text, used)
     except duckdb.IOException:

@@ -31,11 +31,10 @@ class RevisionComparison(Query[RevisionCount]):
     what: ClassVar = "share of exceptions and failures, and latency, by revision"
     row: ClassVar = RevisionCount
     text: ClassVar = f"""
-SELECT revision, n, exceptions, failures, quantile_ms(h, 0.5), quantile_ms(h, 0.95), earliest, latest
+SELECT revision, n, bad / n, broken / n, quantile_ms(h, 0.5), quantile_ms(h, 0.95), earliest, latest
 FROM (
-  SELECT revision, sum(calls) AS n, sum(exceptions) / sum(calls) AS exceptions,
-    sum(failed) / sum(calls) AS failures, min(first_second) AS earliest, max(last_second) AS latest,
-    {HISTOGRAM} AS h
+  SELECT revision, sum(calls) AS n, sum(exceptions) AS bad, sum(failed) AS broken,
+    min(first_second) AS earliest, max(last_second) AS latest, {HISTOGRAM} AS h
   FROM revisions WHERE {CALLS} GROUP BY revision
 )
 ORDER BY latest DESC, revision LIMIT $limit"""
@@ -63,6 +62,7 @@ class RevisionReasons(Query[RevisionReason]):
 SELECT revision, code, n, n / every
 FROM (
   SELECT revision, code, sum(calls) AS n FROM reasons WHERE {CALLS} AND code <> '' GROUP BY revision, code
-)
-JOIN (SELECT revision, sum(calls) AS every FROM revisions WHERE {CALLS} GROUP BY revision) USING (revision)
+) AS refused
+JOIN (SELECT revision, sum(calls) AS every FROM revisions WHERE {CALLS} GROUP BY revision) AS sent
+  USING (revision)
 ORDER BY n DESC, revision, code LIMIT $limit"""

@@ -59,6 +59,31 @@ class TopSourcesByBytes(Query[SourceCount]):
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Calls of an application from a network: 24 bits of IPv4, 48 of IPv6."""
+
+    application: str
+    network: str
+    calls: int
+    exceptions: int
+    first_second: int
+    last_second: int
+
+
+@dataclass(frozen=True)
+class ApplicationNetworks(Query[Origin]):
+    """From where applications call."""
+
+    name: ClassVar = "application_networks"
+    what: ClassVar = "networks that applications call from, the most called from first"
+    row: ClassVar = Origin
+    text: ClassVar = """
+SELECT application, network, sum(calls) AS n, sum(exceptions), min(first_second), max(last_second)
+FROM networks WHERE ($application = '' OR application = $application) AND network <> ''
+GROUP BY application, network ORDER BY n DESC, application, network LIMIT $limit"""
+
+
+@dataclass(frozen=True)
 class Activity:
     """What a source did to a route."""
 
@@ -83,6 +108,6 @@ class SourceActivity(Query[Activity]):
     text: ClassVar = """
 SELECT api, route, application, code, count(*) AS n, approx_count_distinct(path), min(micros), max(micros)
 FROM events WHERE source = $source
-GROUP BY ALL ORDER BY n DESC, api, route, code LIMIT $limit"""
+GROUP BY ALL ORDER BY n DESC, api, route, application, code LIMIT $limit"""
 
     source: str = ""

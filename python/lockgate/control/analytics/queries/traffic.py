@@ -36,12 +36,13 @@ class TrafficSummary(Query[Summary]):
     what: ClassVar = "calls, exceptions, failures, bytes and latency of the whole span"
     row: ClassVar = Summary
     text: ClassVar = f"""
-SELECT * EXCLUDE (h), quantile_ms(h, 0.5), quantile_ms(h, 0.95), quantile_ms(h, 0.99)
+SELECT n, bad, no, broken, hits, callers, came, went,
+  quantile_ms(h, 0.5), quantile_ms(h, 0.95), quantile_ms(h, 0.99)
 FROM (
-  SELECT coalesce(sum(calls), 0), coalesce(sum(exceptions), 0), coalesce(sum(refused), 0),
-    coalesce(sum(failed), 0), coalesce(sum(cached), 0),
-    count(DISTINCT application) FILTER (application <> ''), coalesce(sum(bytes_in), 0),
-    coalesce(sum(bytes_out), 0), {HISTOGRAM} AS h
+  SELECT coalesce(sum(calls), 0) AS n, coalesce(sum(exceptions), 0) AS bad, coalesce(sum(refused), 0) AS no,
+    coalesce(sum(failed), 0) AS broken, coalesce(sum(cached), 0) AS hits,
+    count(DISTINCT application) FILTER (WHERE application <> '') AS callers,
+    coalesce(sum(bytes_in), 0) AS came, coalesce(sum(bytes_out), 0) AS went, {HISTOGRAM} AS h
   FROM calls WHERE {CALLS}
 )"""
 
@@ -67,7 +68,7 @@ class TrafficOverTime(Query[Point]):
     what: ClassVar = "calls, exceptions, failures and bytes along the span"
     row: ClassVar = Point
     text: ClassVar = f"""
-SELECT second // $step * $step AS point, sum(calls), sum(exceptions), sum(refused), sum(failed),
+SELECT intDiv(second, $step) * $step AS point, sum(calls), sum(exceptions), sum(refused), sum(failed),
   sum(bytes_in), sum(bytes_out)
 FROM series WHERE {CALLS} GROUP BY point ORDER BY point"""
 
@@ -84,8 +85,9 @@ class Share:
     p95_ms: float | None
 
 
-_SHARE = f"sum(calls) AS n, sum(exceptions), sum(failed), sum(bytes_out), {HISTOGRAM} AS h"
-_SHOWN = "* EXCLUDE (h), quantile_ms(h, 0.95)"
+_SHARE = f"""sum(calls) AS n, sum(exceptions) AS bad, sum(failed) AS broken, sum(bytes_out) AS went,
+    {HISTOGRAM} AS h"""
+_SHOWN = "n, bad, broken, went, quantile_ms(h, 0.95)"
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ class TrafficByApi(Query[Share]):
     what: ClassVar = "calls by API, the most called first"
     row: ClassVar = Share
     text: ClassVar = f"""
-SELECT {_SHOWN}
+SELECT api, {_SHOWN}
 FROM (SELECT api, {_SHARE} FROM calls WHERE {CALLS} GROUP BY api ORDER BY n DESC, api LIMIT $limit)
 ORDER BY n DESC, api"""
 
@@ -109,7 +111,7 @@ class TrafficByApplication(Query[Share]):
     what: ClassVar = "calls by application, the busiest first"
     row: ClassVar = Share
     text: ClassVar = f"""
-SELECT {_SHOWN}
+SELECT application, {_SHOWN}
 FROM (
   SELECT application, {_SHARE} FROM calls WHERE {CALLS}
   GROUP BY application ORDER BY n DESC, application LIMIT $limit
@@ -125,7 +127,7 @@ class TrafficByRoute(Query[Share]):
     what: ClassVar = "calls by route, the most called first"
     row: ClassVar = Share
     text: ClassVar = f"""
-SELECT {_SHOWN}
+SELECT named, {_SHOWN}
 FROM (
   SELECT api || '/' || api_version || '/' || route AS named, {_SHARE}
   FROM calls WHERE {CALLS} AND route <> ''
@@ -173,5 +175,5 @@ class TrafficByHourOfWeek(Query[HourOfWeek]):
     row: ClassVar = HourOfWeek
     # The epoch began on a Thursday.
     text: ClassVar = f"""
-SELECT (second // 3600 + 72) % 168 AS hour, sum(calls), count(DISTINCT second // 604800)
+SELECT (intDiv(second, 3600) + 72) % 168 AS hour, sum(calls), count(DISTINCT intDiv(second, 604800))
 FROM series WHERE {CALLS} GROUP BY hour ORDER BY hour"""

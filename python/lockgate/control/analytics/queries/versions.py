@@ -29,7 +29,7 @@ class VersionUsage(Query[VersionCount]):
     row: ClassVar = VersionCount
     text: ClassVar = f"""
 SELECT api, api_version, sum(calls), sum(exceptions),
-  count(DISTINCT application) FILTER (application <> ''), max(last_second)
+  count(DISTINCT application) FILTER (WHERE application <> ''), max(last_second)
 FROM calls WHERE {CALLS} AND api <> ''
 GROUP BY api, api_version ORDER BY api, api_version LIMIT $limit"""
 
@@ -56,6 +56,6 @@ class VersionCallers(Query[VersionCaller]):
     text: ClassVar = f"""
 SELECT application, api, api_version, route, sum(calls) AS n, max(last_second)
 FROM calls WHERE {CALLS} AND api <> '' AND ($api_version = '' OR api_version = $api_version)
-GROUP BY ALL ORDER BY n DESC, application, route LIMIT $limit"""
+GROUP BY ALL ORDER BY n DESC, application, api, api_version, route LIMIT $limit"""
 
     api_version: str = ""

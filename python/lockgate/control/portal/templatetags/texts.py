@@ -1,4 +1,4 @@
-"""Markdown in templates."""
+"""Markdown and numbers in templates."""
 
 from __future__ import annotations
 
@@ -31,3 +31,9 @@ def line(text: str) -> SafeString:
 def as_json(value: Any) -> str:  # noqa: ANN401 - examples are of any kind
     """A value as people write it in JSON; a text that is no value of JSON stands as it is."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
+
+
+@register.filter
+def grouped(value: int) -> str:
+    """A number that can be read at a glance: `1,351,621`."""
+    return f"{value:,}"

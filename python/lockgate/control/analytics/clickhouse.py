@@ -1,0 +1,122 @@
+"""The named queries as ClickHouse reads them, and the table that they ask there.
+
+One table has all: ClickHouse reads no more columns of `events` than a query names, and adds up at once what
+roll-ups add up beforehand here. A query's text is the same for both engines. What stands before it differs:
+the tables of a span, and the functions that ClickHouse does not have, or calls otherwise.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from lockgate.control.analytics import rollups
+from lockgate.control.analytics.tables import ADDED, HOUR, OF_SERIES, quantile_bounds
+from lockgate.control.events.models import BUCKET_SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lockgate.control.analytics.queries.query import Query
+    from lockgate.control.analytics.rollups import RollUp
+    from lockgate.control.events.times import Span
+
+TABLE: Final = """CREATE TABLE events (
+  micros Int64 CODEC(Delta, ZSTD), id String, node LowCardinality(String), revision LowCardinality(String),
+  api LowCardinality(String), api_version LowCardinality(String), route LowCardinality(String),
+  application LowCardinality(String), source String, method LowCardinality(String),
+  scheme LowCardinality(String), host LowCardinality(String), path String, http LowCardinality(String),
+  decision LowCardinality(String), code LowCardinality(String), upstream LowCardinality(String),
+  target LowCardinality(String), status UInt16, tries UInt16, bytes_in Int64, bytes_out Int64,
+  latency_us Int64, upstream_us Int64, shadow Array(LowCardinality(String)),
+  model LowCardinality(String), provider LowCardinality(String), provider_model LowCardinality(String),
+  failure LowCardinality(String), input_tokens Nullable(Int64), cached_tokens Nullable(Int64),
+  output_tokens Nullable(Int64), cost Nullable(Int64), is_stream Bool, is_partial Bool, is_given_back Bool,
+  alert LowCardinality(String)
+) ENGINE = MergeTree
+PARTITION BY toYYYYMMDD(fromUnixTimestamp64Micro(micros, 'UTC'))
+ORDER BY (intDiv(micros, 3600000000), api, application, micros)"""
+"""The columns are those of the Parquet files: `INSERT INTO events FORMAT Parquet` takes one as it is."""
+_PARAMETER: Final = re.compile(r"\$(\w+)")
+_NUMBERS: Final = frozenset({"limit", "step", "start", "end"})
+_NAMED: Final = re.compile(r"\b(?:FROM|JOIN) (\w+)")
+_FIVE: Final = f"intDiv(micros, {BUCKET_SECONDS * 1_000_000}) * {BUCKET_SECONDS}"
+_HOUR: Final = f"intDiv(micros, {HOUR * 1_000_000}) * {HOUR}"
+_NETWORK: Final = """multiIf(
+    position(source, ':') > 0,
+    arrayStringConcat(arraySlice(arrayConcat(
+      arrayFilter(one -> one <> '', splitByChar(':', splitByString('::', source)[1])), ['0', '0', '0']
+    ), 1, 3), ':') || '::/48',
+    length(splitByChar('.', source)) = 4, replaceRegexpOne(source, '[^.]*$', '0/24'), '')"""
+_OF: Final = {
+    "shadows": "(SELECT *, arrayJoin(shadow) AS reason FROM {events})",
+    "networks": f"(SELECT *, {_NETWORK} AS network FROM {{events}} WHERE application <> '' AND source <> '')",
+}
+"""What is told otherwise to DuckDB."""
+
+
+def text_of(query: Query[Any]) -> str:
+    """A query with all that stands before it; its parameters are `query.given()`."""
+    series = {"series": lambda: _series(query.step or query.span.step)}
+    rolled = {one.name: lambda one=one: _rolled(one) for one in rollups.ROLL_UPS}
+    named = set(_NAMED.findall(query.text))
+    before = [
+        f"events AS ({_events(query.span)})",
+        *(f"{text} AS {name}" for name, text in FUNCTIONS.items()),
+    ]
+    before += [f"{name} AS ({made()})" for name, made in (rolled | series).items() if name in named]
+    return f"WITH {', '.join(before)}\n{_PARAMETER.sub(_typed, query.text)}"
+
+
+def _typed(found: re.Match[str]) -> str:
+    return f"{{{found[1]}:{'Int64' if found[1] in _NUMBERS else 'String'}}}"
+
+
+def _events(span: Span) -> str:
+    start, end = span.micros
+    return f"SELECT * FROM events WHERE micros >= {start} AND micros < {end}"
+
+
+def _rolled(one: RollUp) -> str:
+    """The calls of a roll-up, each for itself: they are added up where they are asked for."""
+    of = _OF.get(one.name, one.of).format(events="events")
+    told = [*one.by, f"{_FIVE} AS first_second", f"{_FIVE} AS last_second"]
+    return _measured(told, one.measures, of)
+
+
+def _series(step: int) -> str:
+    second = _FIVE if step < HOUR else _HOUR
+    return _measured([f"{second} AS second", "api", "route", "application"], OF_SERIES, "events")
+
+
+def _measured(told: list[str], names: Iterable[str], of: str) -> str:
+    """What calls add to measures, and what else is told of them.
+
+    A name given in a SELECT hides the column of that name from the rest of it. So measures, of which some are
+    called like a column that others ask for, have their names a step later.
+    """
+    made = [(f"_{name}", name) for name in names]
+    added = ", ".join((*told, *(f"{ADDED[name]} AS {hidden}" for hidden, name in made)))
+    hidden = ", ".join(hidden for hidden, _ in made)
+    named = ", ".join(f"{hidden} AS {name}" for hidden, name in made)
+    return f"SELECT * EXCEPT ({hidden}), {named} FROM (SELECT {added} FROM {of})"
+
+
+def _functions() -> dict[str, str]:
+    lower, upper = quantile_bounds()
+    many = len(upper)
+    place = f"arrayFirstIndex(one -> one >= q * h[{many}], h)"
+    before = f"if({place} > 1, h[{place} - 1], 0)"
+    within = f"greatest(0, least(1, (q * h[{many}] - {before}) / (h[{place}] - {before})))"
+    lowest = f"{lower}[{place}]"
+    quantile = f"({lowest} + ({upper}[{place}] - {lowest}) * {within}) / 1000"
+    return {
+        "quantile_ms": f"(h, q) -> if(h[{many}] = 0, NULL, {quantile})",
+        "split_part": "(said, by, place) -> splitByString(by, said)[place]",
+        "approx_count_distinct": "(name) -> uniq(name)",
+        "some_of": "(name) -> arraySlice(arraySort(groupUniqArrayIf(name, name <> '')), 1, 10)",
+    }
+
+
+FUNCTIONS: Final = _functions()
+"""What DuckDB has, or `tables.MACROS` gives it."""

@@ -1,0 +1,1 @@
+"""Feeds: signed lists that the worker fetches, and that become changes."""

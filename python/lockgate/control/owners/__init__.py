@@ -1,0 +1,1 @@
+"""Owners of APIs: people and teams who answer for them."""
