@@ -2,32 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from lockgate.cli.output import columns, err, fail, write
-from lockgate.control.accounts.errors import AccountError
-from lockgate.control.configuration import ConfigurationError, ControlSettings
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import TypeVar
-
-    Result = TypeVar("Result")
+from lockgate.cli.output import columns, err, write
+from lockgate.cli.state_folder import Database, State, with_django
 
 app = typer.Typer(help="Enrol nodes into a cluster, and see how they are.", no_args_is_help=True)
-State = Annotated[
-    Path, typer.Option(metavar="FOLDER", help="The state folder of `lockgate serve`.", show_default=False)
-]
-Database = Annotated[
-    str | None,
-    typer.Option(
-        metavar="URL", envvar="LOCKGATE_DATABASE", help="Its database, if not in FOLDER.", show_default=False
-    ),
-]
 
 
 @app.callback()
@@ -53,7 +35,7 @@ def token(
 
         return invite(here(), name)
 
-    said = _with_django(state, database, made)
+    said = with_django(state, database, made)
     write(said)
     err.print("hand it over to the new node: lockgate node --control URL --state FOLDER --token-file FILE")
 
@@ -70,25 +52,5 @@ def nodes(*, state: State, database: Database = None) -> None:
 
         return [(one.node.name, one.node.revision[:12], one.serves, one.health, one.seen) for one in shown()]
 
-    rows = _with_django(state, database, listed)
+    rows = with_django(state, database, listed)
     columns(("node", "revision", "generation", "state", "heard of"), *rows)
-
-
-def _with_django(state: Path, database: str | None, work: Callable[[], Result]) -> Result:
-    if not state.is_dir():
-        fail(f"there is no state folder `{state}`; `lockgate serve` prints where it is")
-    settings = ControlSettings(state=state.absolute(), database=database or None)
-    os.environ.update(settings.to_environment(), DJANGO_SETTINGS_MODULE="lockgate.control.settings")
-    # A command that does not need them starts without these.
-    import django  # noqa: PLC0415
-    from django.db import DatabaseError  # noqa: PLC0415
-
-    try:
-        django.setup()
-        return work()
-    except ConfigurationError as error:
-        fail(f"{error}\n  help: {error.help}")
-    except DatabaseError as error:
-        fail(f"the database cannot be used: {error}; `lockgate serve` makes it at its first start")
-    except AccountError as error:
-        fail(str(error))
