@@ -37,9 +37,9 @@ COUNT_SECONDS = 1.0
 OUTAGE_AFTER, OUTAGE_SECONDS, OUTAGE_EVERY = 8.0, 5.0, 45.0
 PICTURE_SECONDS = 40.0
 APP_SHARE = 5
+"""The app of the sample developer makes one call for so many of the others."""
 PROMPTED = '{"product": "a mug", "about": "stoneware, holds 300 ml"}'
 """Values for the prompt that the shop publishes."""
-"""The app of the sample developer makes one call for so many of the others."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

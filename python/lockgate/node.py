@@ -96,8 +96,9 @@ def run(node: _engine.Node, look: Callable[[bool], None], drain: float) -> int:
             say(notice)
         wake.wait(WATCH_SECONDS)
         wake.clear()
-        is_asked = reload.is_set()
-        reload.clear()
+        # A signal between the two lines must not be lost: what was not seen is not cleared.
+        if is_asked := reload.is_set():
+            reload.clear()
         look(is_asked)
     if not node.stop(drain):
         return fail(f"some requests did not end within {drain:g} s", 3)
