@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import lockgate
 import pytest
-from changing import SCOPE, Proposal, propose, record, signing_key
+from changing import SCOPE, Proposal, prove, signing_key
 from lockgate import changes
 from lockgate.audit.verify import whole_entries
 from lockgate.changes.rollout import strict
@@ -28,12 +28,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def proven(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A change whose every step holds, to be copied."""
-    folder = tmp_path_factory.mktemp("proven")
-    text, _ = record(folder)
-    proposal = propose(folder, text)
-    proposal.edit("tighten/expect.yaml", "[shop]", "[shop, kiosk]")
-    assert all(status.holds for status in proposal.run().values())
-    return folder
+    return prove(tmp_path_factory.mktemp("proven"))
 
 
 @pytest.fixture

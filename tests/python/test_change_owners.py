@@ -7,7 +7,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
-from changing import Proposal, propose, record
+from changing import Proposal, prove
 from lockgate import changes
 from lockgate.cli import app
 from typer.testing import CliRunner
@@ -26,12 +26,7 @@ MISSING = (
 @pytest.fixture(scope="module")
 def proven(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A change whose every step holds, to be copied."""
-    folder = tmp_path_factory.mktemp("proven")
-    text, _ = record(folder)
-    proposal = propose(folder, text)
-    proposal.edit("tighten/expect.yaml", "[shop]", "[shop, kiosk]")
-    assert all(status.holds for status in proposal.run().values())
-    return folder
+    return prove(tmp_path_factory.mktemp("proven"))
 
 
 @pytest.fixture
