@@ -32,6 +32,8 @@ EVERY_PAGE = (
 
 
 CHANGES = ("/changes/", "/rollout/", "/revisions/", "/feeds/")
+TRAFFIC = ("/analytics/", "/alerts/", "/exceptions/")
+RUN = ("/nodes/", "/audit/", "/users/", "/tokens/")
 
 
 def shown(client: Client, path: str, status: int = 200) -> str:
@@ -78,31 +80,11 @@ def test_files_of_pages_come_from_here_and_may_be_kept(admin: User, sign_in: Sig
     [
         (
             "platform_admin",
-            {
-                "/",
-                *CHANGES,
-                "/analytics/",
-                "/alerts/",
-                "/exceptions/",
-                "/nodes/",
-                "/audit/",
-                "/users/",
-                "/tokens/",
-            },
+            {"/", *CHANGES, *TRAFFIC, *RUN},
         ),
         (
             "auditor",
-            {
-                "/",
-                *CHANGES,
-                "/analytics/",
-                "/alerts/",
-                "/exceptions/",
-                "/nodes/",
-                "/audit/",
-                "/users/",
-                "/tokens/",
-            },
+            {"/", *CHANGES, *TRAFFIC, *RUN},
         ),
         (
             "security_engineer",
@@ -116,16 +98,7 @@ def test_each_role_sees_its_pages_and_no_others(
     role: str, pages: set[str], new_user: NewUser, sign_in: SignIn
 ) -> None:
     client = sign_in(new_user(role))
-    for path in (
-        *CHANGES,
-        "/analytics/",
-        "/alerts/",
-        "/exceptions/",
-        "/nodes/",
-        "/audit/",
-        "/users/",
-        "/tokens/",
-    ):
+    for path in (*CHANGES, *TRAFFIC, *RUN):
         assert client.get(path).status_code == (200 if path in pages else 403)
     navigation = re.search(r"<nav.*?</nav>", shown(client, "/account/factors/"), re.DOTALL)
     found = set(re.findall(r'<li><a href="([^"]+)"', navigation[0])) if navigation else set()
