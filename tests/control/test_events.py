@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+import zstandard
 from django.db.models import Sum
 from lockgate import _engine
 from lockgate.control.audit.models import Entry
@@ -102,7 +103,8 @@ def test_a_new_revision_is_a_change_of_policy_in_the_audit_log(traffic: Traffic)
 @pytest.mark.parametrize(
     ("damage", "why"),
     [
-        (lambda whole: whole[:-40], "no event of segment"),
+        (lambda whole: whole[:-40], "the end of a sealed segment is missing"),
+        (lambda _: zstandard.compress(b""), "no event of segment"),
         (lambda whole: b"junk" + whole[4:], "is damaged after line 0"),
     ],
 )

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from control.analytics import priced
-from control.analytics.recorded import asked, micros, refused, segment
+from control.analytics.recorded import asked, hour_of_yesterday, micros, refused, segment
+from django.utils import timezone
 from lockgate.control.analytics import taking
 from lockgate.control.events import index
 from lockgate.control.portal import served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
     from pathlib import Path
 
     from control.people import SignIn
@@ -22,6 +24,14 @@ if TYPE_CHECKING:
     from pytest_django.fixtures import Settings
 
 MINUTE = 60_000_000
+
+
+@pytest.fixture(autouse=True)
+def noon(monkeypatch: pytest.MonkeyPatch) -> datetime:
+    """It is noon, so that the calls of the last half an hour are of the day that budgets count."""
+    at = hour_of_yesterday(12)
+    monkeypatch.setattr(timezone, "now", lambda: at)
+    return at
 
 
 @pytest.fixture
@@ -36,8 +46,8 @@ def document(tmp_path: Path, settings: Settings) -> Iterator[Path]:
 
 
 @pytest.fixture
-def recorded(recordings: Path, document: Path) -> None:  # noqa: ARG001
-    at = micros(datetime.now(UTC) - timedelta(minutes=30))
+def recorded(recordings: Path, document: Path, noon: datetime) -> None:  # noqa: ARG001
+    at = micros(noon - timedelta(minutes=30))
     unpriced = {"cost": None, "provider": "mistral", "provider_model": "m-9"}
     nothing = {"failure": "unavailable", "cost": None, "input_tokens": None, "output_tokens": None}
     segment(

@@ -54,6 +54,10 @@ def test_what_is_cut_off_is_left_to_the_engine(recordings: Path, kept: float) ->
     assert segments.whole(path, 10) is not None
     path.write_bytes(whole[: round(kept * len(whole))])
     assert segments.whole(path, 10) is None
+    index.index_new()
+    (found,) = Segment.objects.all()
+    assert not found.is_whole
+    assert "the end of a sealed segment is missing: its writer died, or the disk lost it" in found.damages
 
 
 def test_whatever_the_engine_calls_damaged_is_left_to_it(recordings: Path) -> None:

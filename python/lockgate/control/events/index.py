@@ -196,7 +196,7 @@ def _index(path: Path) -> None:
         rolled = Rolled()
         damages = _roll(path, rolled)
     if not rolled.events and not damages:
-        # Nothing is sealed that has no event: its end was cut off.
+        # Nothing is sealed that has no event.
         damages = [f"no event of segment `{path.name}` can be read"]
     if rolled.unkept:
         damages.append(f"{rolled.unkept:,} exceptions are counted here, and not kept one by one")
