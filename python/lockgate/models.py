@@ -219,6 +219,8 @@ class Applied(Model):
     id: str
     generation: int | None = None
     reason: str | None = None
+    live_ms: float | None = None
+    """From when the document was read until it served, in milliseconds."""
     problems: list[Problem]
 
 

@@ -8,6 +8,7 @@
 
 mod answer_keeping;
 mod answer_rules;
+mod authority;
 mod bearer;
 mod block;
 mod cache_rule;
@@ -66,6 +67,7 @@ mod verdict;
 
 pub use answer_keeping::{KeepRule, Keeping};
 pub use answer_rules::{AnswerGuard, AnswerRules, AnswerWatch};
+pub use authority::{Authority, authorities, authority_of};
 pub use block::{blocked, is_block};
 pub use cache_rule::CacheRule;
 pub use catalogue::{KINDS, catalogue, document_schema, kind, reasons};

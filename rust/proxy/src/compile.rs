@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::access_log::AccessLog;
 use crate::candidate::Candidate;
 use crate::core::Generation;
-use crate::listen::tls::{check_certificates, server_config};
+use crate::listen::tls::{ListenerTls, check_certificates, listener_tls};
 use crate::models::{Models, models};
 use crate::recording::Recording;
 use crate::upstream::{Building, Upstreams, upstreams};
@@ -102,7 +102,7 @@ pub struct Parts {
     pub canonical: String,
     upstreams: Upstreams,
     models: Models,
-    tls: HashMap<Arc<str>, Arc<rustls::ServerConfig>>,
+    tls: HashMap<Arc<str>, ListenerTls>,
 }
 
 /// Compiles a candidate, secrets included.
@@ -127,9 +127,9 @@ pub fn parts(
     });
     let mut tls = HashMap::new();
     for entry in &document.listeners {
-        match server_config(entry, &revision.base) {
+        match listener_tls(entry, &revision.base) {
             Ok(None) => {}
-            Ok(Some(config)) => drop(tls.insert(Arc::from(entry.id.as_str()), config)),
+            Ok(Some(found)) => drop(tls.insert(Arc::from(entry.id.as_str()), found)),
             Err(problem) => problems.push(problem),
         }
     }

@@ -16,6 +16,7 @@ use crate::blocks::Blocks;
 use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::facts::Facts;
+use crate::listen::tls::ListenerTls;
 use crate::models::KeptAnswers;
 use crate::models::Models;
 use crate::recording::Recording;
@@ -40,7 +41,7 @@ pub struct Generation {
     /// Its models.
     pub models: Models,
     /// The TLS of listeners, by name.
-    pub tls: HashMap<Arc<str>, Arc<rustls::ServerConfig>>,
+    pub tls: HashMap<Arc<str>, ListenerTls>,
     /// Where events are kept.
     pub recording: Option<Arc<Recording>>,
     /// Where lines are written.

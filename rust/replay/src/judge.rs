@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use lockgate_config::Mode;
 use lockgate_policy::{
-    Asked, Body, BoundPolicy, Counters, Effect, Env, Fact, FactRequest, Facts, Need, Outcome,
-    Progress, Refusal, RequestView, Revision, Route, RouteTarget, SaidBefore, SavedQuota, Step,
-    Timestamp, Word, gateway_reasons as reasons,
+    Asked, Body, BoundPolicy, ClientCertificate, Counters, Effect, Env, Fact, FactRequest, Facts,
+    Need, Outcome, Progress, Refusal, RequestView, Revision, Route, RouteTarget, SaidBefore,
+    SavedQuota, Step, Timestamp, Word, gateway_reasons as reasons,
 };
 use lockgate_recording::Decision;
 
+use crate::authorities::{Authorities, Taken, UNTRUSTED, Unreadable};
 use crate::held::Holding;
 use crate::request::{KnownBody, Request};
 use crate::rules::{self, Before, are_alike};
@@ -24,6 +25,8 @@ pub struct Side {
     pub revision: Revision,
     /// What issuers publish now, where that was fetched; it goes before what was recorded.
     pub published: HashMap<Arc<str>, Fact>,
+    /// Whose client certificates its listeners take.
+    pub authorities: Authorities,
     counters: Arc<Counters>,
     held: Holding,
     spending: Spending,
@@ -92,16 +95,23 @@ pub struct Lack<'r> {
 
 impl Side {
     /// A revision that has counted nothing. `mark` makes the mark of a credential from its SHA-256.
-    pub fn new(mut revision: Revision, mark: impl Fn(&[u8; 32]) -> String) -> Self {
+    ///
+    /// # Errors
+    /// Client authorities that cannot be read.
+    pub fn new(
+        mut revision: Revision,
+        mark: impl Fn(&[u8; 32]) -> String,
+    ) -> Result<Self, Unreadable> {
         revision.directory = Arc::new(Arc::unwrap_or_clone(revision.directory).with_marks(mark));
-        Self {
+        Ok(Self {
             spending: Spending::of(&revision.document),
+            authorities: Authorities::of(&revision)?,
             revision,
             published: HashMap::new(),
             counters: Arc::default(),
             held: Holding::default(),
             warming: None,
-        }
+        })
     }
 
     /// Counts on from what had been used at `at`. All counts are complete then.
@@ -120,6 +130,7 @@ impl Side {
         let Self {
             revision,
             published,
+            authorities,
             counters,
             held,
             spending,
@@ -127,6 +138,17 @@ impl Side {
         } = self;
         let revision: &Revision = revision;
         let warming = warming.get_or_insert_with(|| Warming::at(request.at, revision));
+        let certificate = match authorities.take(request) {
+            Taken::Seen(certificate) => certificate,
+            Taken::Refused => return Judgement::Decided(Decided::unconnected()),
+            Taken::Unknown => {
+                return Judgement::Unjudged(Lack {
+                    policy: None,
+                    route: None,
+                    what: "the authority of the client certificate".into(),
+                });
+            }
+        };
         let Some(path) = &request.path else {
             return Judgement::Decided(Decided::refused(&reasons::BAD_PATH));
         };
@@ -136,6 +158,7 @@ impl Side {
         };
         let mut judging = Judging {
             request,
+            certificate,
             path,
             route,
             keys: [published, keys],
@@ -253,6 +276,14 @@ impl Decided<'_> {
         }
     }
 
+    /// The handshake fails.
+    fn unconnected() -> Self {
+        Self {
+            status: None,
+            ..Self::refused(&UNTRUSTED)
+        }
+    }
+
     /// What of two revisions' work on a request may differ, and cannot be known: whose, and what was not recorded.
     pub fn unseen_beside(&self, candidate: &Self) -> Option<(&'static str, Lack<'_>)> {
         let goes_on = |side: &Self| side.decision == Decision::Forward;
@@ -288,6 +319,7 @@ impl Unseen<'_> {
 /// A request on its way through a route's policies.
 struct Judging<'r, 'q> {
     request: &'q Request<'q>,
+    certificate: Option<&'q ClientCertificate>,
     path: &'q str,
     route: &'r Route,
     /// Key sets: what is published goes before what was recorded.
@@ -345,7 +377,7 @@ impl<'r, 'q> Judging<'r, 'q> {
             version: request.version,
             headers: &request.headers,
             client: request.client,
-            certificate: request.certificate.as_ref(),
+            certificate: self.certificate,
             body: match request.body {
                 KnownBody::Absent => Body::Absent,
                 KnownBody::Kept(bytes) if self.read => Body::Read(bytes),

@@ -72,6 +72,7 @@ impl Reloader {
                 id,
                 generation: Some(number),
                 reason: None,
+                live_in: None,
                 problems,
             });
         }
