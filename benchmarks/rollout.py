@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from lockgate.admin import AdminClient
 from lockgate.rollout import Needs, RolloutPlan, RolloutStatus, asked
 
-from benchmarks.systems import cpu_seconds, document, free_port, load, running, service
+from benchmarks.systems import cpu_seconds, document, free_port, load, quantile, running, service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,15 +110,6 @@ def turn(pid: int, listen: int, seconds: int) -> Turn:
         message = f"not all answers were good:\n{said}"
         raise RuntimeError(message)
     return Turn(count / seconds, (after - before) / count * 1e6, quantile(said, 50), quantile(said, 99))
-
-
-def quantile(said: str, percent: int) -> float:
-    """A latency of wrk's table, in milliseconds."""
-    found = re.search(rf"^\s*{percent}%\s+([\d.]+)(us|ms|s)", said, re.MULTILINE)
-    if found is None:
-        message = f"wrk does not say its {percent} %:\n{said}"
-        raise RuntimeError(message)
-    return float(found[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[found[2]]
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -246,3 +247,12 @@ def load(port: int, seconds: int, core: int, path: str, *, posts: bool = False) 
         message = f"wrk failed: {ran.stdout}{ran.stderr}"
         raise RuntimeError(message)
     return ran.stdout
+
+
+def quantile(said: str, percent: int) -> float:
+    """A latency of wrk's table, in milliseconds."""
+    found = re.search(rf"^\s*{percent}%\s+([\d.]+)(us|ms|s)", said, re.MULTILINE)
+    if found is None:
+        message = f"wrk does not say its {percent} %:\n{said}"
+        raise RuntimeError(message)
+    return float(found[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[found[2]]
