@@ -18,6 +18,7 @@ from lockgate.control.events.completeness import gaps
 from lockgate.control.events.exceptions import CursorError, Wanted, cursor, page, read_cursor
 from lockgate.control.events.index import Rolled, index_new, open_segments
 from lockgate.control.events.models import CallException, Count, Progress, Segment
+from lockgate.control.events.recordings import SegmentName
 from lockgate.control.events.times import Span, TimeError, between, last, read
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def test_of_two_who_read_a_segment_at_once_one_counts_it(
     traffic: Traffic, recordings: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     traffic()
-    seen_by_both = list(recordings.glob("*.zst"))
+    seen_by_both = [SegmentName(path.name) for path in recordings.glob("*.zst")]
     monkeypatch.setattr(index, "_waiting", lambda: seen_by_both)
     index_new()
     index_new()
