@@ -126,6 +126,10 @@ class ExceptionFilter(Form):
     source = forms.CharField(label="Source", required=False, max_length=45)
     node = forms.CharField(label="Node", required=False, max_length=64)
 
+    def shown(self, *, with_nodes: bool) -> list[forms.BoundField]:
+        """The fields that tell anything: where there is one node, all calls are of it."""
+        return [self[name] for name in self.fields if with_nodes or name != "node"]
+
 
 class AuditFilter(Form):
     """Which entries to show."""

@@ -67,16 +67,17 @@ class ExceptionsByNode(Query[NodeReason]):
         "exceptions by node and reason, the most frequent first, with the node's share of the reason"
     )
     row: ClassVar = NodeReason
-    text: ClassVar = f"""
+    text: ClassVar = """
 SELECT node, code, n, n / every, latest
 FROM (
-  SELECT node, code, sum(calls) AS n, max(last_second) AS latest
-  FROM nodes WHERE {_CALLS} AND code <> '' GROUP BY node, code
+  SELECT node, code, n, latest, sum(n) OVER (PARTITION BY code) AS every
+  FROM (
+    SELECT node, code, sum(calls) AS n, max(last_second) AS latest FROM nodes
+    WHERE code <> '' AND ($api = '' OR api = $api) AND ($application = '' OR application = $application)
+    GROUP BY node, code
+  )
 )
-JOIN (
-  SELECT code, sum(calls) AS every FROM nodes
-  WHERE ($api = '' OR api = $api) AND ($application = '' OR application = $application) GROUP BY code
-) USING (code)
+WHERE $node = '' OR node = $node
 ORDER BY n DESC, node, code LIMIT $limit"""
 
     node: str = ""
