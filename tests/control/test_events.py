@@ -361,10 +361,11 @@ SAID = {"since": None, "segments": 0, "every_seconds": 10.0, "lost": 0, "problem
     ],
 )
 def test_a_node_of_which_not_everything_is_here_is_named_and_why(
-    recordings: Path, state: Path, said: dict[str, int | str], heard: int, why: str
+    state: Path,  # noqa: ARG001
+    said: dict[str, int | str],
+    heard: int,
+    why: str,
 ) -> None:
-    assert recordings
-    assert state
     now = datetime.now(UTC)
     recorded = SAID | said
     if since := said.get("since"):
@@ -377,8 +378,7 @@ def test_a_node_of_which_not_everything_is_here_is_named_and_why(
     assert not [gap for gap in gaps(before, Rolled(), 0, None) if "heard" in gap["why"]]
 
 
-def test_a_node_that_was_removed_is_named_for_what_it_had_not_pushed_until_then(state: Path) -> None:
-    assert state
+def test_a_node_that_was_removed_is_named_for_what_it_had_not_pushed_until_then() -> None:
     now = datetime.now(UTC)
     recorded = SAID | {"since": int((now.timestamp() - 60) * 1_000_000)}
     gone = {"seen_at": now, "removed_at": now, "key_id": "1"}
