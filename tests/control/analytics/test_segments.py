@@ -36,13 +36,13 @@ def test_what_is_read_at_once_is_what_the_lines_say(
     recordings: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = segment(recordings, EVENTS)
-    found = index._whole(path)  # noqa: SLF001 - beside the other way
+    found = index._whole(path, "")  # noqa: SLF001 - beside the other way
     lines = Rolled()
     assert index._roll(path, lines) == []  # noqa: SLF001 - the other way
     assert found is not None
     assert said(found) == said(lines)
     monkeypatch.setattr(index, "MOST_OF_SEGMENT", 2)
-    found = index._whole(path)  # noqa: SLF001 - with a bound
+    found = index._whole(path, "")  # noqa: SLF001 - with a bound
     assert found is not None
     assert (len(found.exceptions), found.unkept) == (2, 1)
 
@@ -70,7 +70,7 @@ def test_whatever_the_engine_calls_damaged_is_left_to_it(recordings: Path) -> No
         if index._roll(path, lines):  # noqa: SLF001 - the other way
             damaged += 1
             assert segments.whole(path, 10) is None, place
-        elif found := index._whole(path):  # noqa: SLF001 - beside it
+        elif found := index._whole(path, ""):  # noqa: SLF001 - beside it
             assert found.events == lines.events, place
     assert damaged
 

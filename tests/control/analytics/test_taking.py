@@ -73,8 +73,8 @@ def test_a_part_that_lacks_a_roll_up_is_read_by_its_events_until_it_is_renewed(
     before = ApplicationNetworks(span=span()).run()
     assert [row.network for row in before] == ["192.0.2.0/24", "198.51.100.0/24"]
     part = Part.objects.get()
-    Part.objects.update(layout=LAYOUT - 1)
-    for table in ("networks_hours", "networks_days"):
+    Part.objects.update(layout=rollups.SINCE["networks_days"] - 1)
+    for table in ("networks_hours", "networks_days", "nodes_hours", "nodes_days"):
         store.file_of(table, part).unlink()
     monkeypatch.setattr(held, "_held", {})
     assert ApplicationNetworks(span=span()).run() == before

@@ -60,9 +60,15 @@ def _connect() -> DuckDBPyConnection:
     return found
 
 
-def events_of(recorded: str) -> str:
-    """The rows of `events` out of recorded lines."""
-    return tables.EVENTS.format(recorded=recorded)
+def events_of(recorded: str, node: str = "") -> str:
+    """The rows of `events` out of recorded lines.
+
+    Args:
+        recorded: What selects the lines.
+        node: What the node is called that recorded them; by default, what it calls itself.
+    """
+    found = tables.EVENTS.format(recorded=recorded)
+    return f"SELECT * REPLACE ({quoted(node)} AS node) FROM ({found})" if node else found
 
 
 def recorded(paths: Iterable[object], *, compression: str = "zstd", is_open: bool = False) -> str:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from lockgate.control.events.times import Span
 
 ROWS: Final = 25
+MOST_GAPS: Final = 20
 _DEFAULT: Final = "last_24_hours"
 _NUMBERS: Final = frozenset({"number", "ms", "share", "bytes", "money"})
 _WRITTEN: Final[dict[Kind, Callable[[Any], str]]] = {
@@ -144,7 +145,7 @@ def _context(
             for table in found.tables
             if table.takes(asked)
         ],
-        "gaps": gaps(span, tail.seen(), waiting().count(), node.stats())[:5],
+        "gaps": gaps(span, tail.seen(), waiting().count(), node.stats())[:MOST_GAPS],
         "records": index.folder() is not None,
         "from": moment(span.start),
         "to": moment(span.end),

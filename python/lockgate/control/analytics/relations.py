@@ -17,6 +17,7 @@ from lockgate.control.analytics.held import held
 from lockgate.control.analytics.models import LIVE, Part, Taken
 from lockgate.control.analytics.tables import DAY, FIVES, HOUR, OF_SERIES, single
 from lockgate.control.events.models import BUCKET_SECONDS
+from lockgate.control.events.recordings import SegmentName
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -78,8 +79,10 @@ class Relations:
             )
         )
         # Of what was taken in between, only what is in those parts is not read twice.
-        there = Taken.objects.filter(segment__in=unread, part__in=self._parts) if unread else []
-        self._unread = sorted(set(unread) - {one.segment for one in there})
+        names = [one.name for one in unread]
+        there = Taken.objects.filter(segment__in=names, part__in=self._parts) if unread else []
+        taken = {SegmentName(one.segment, one.node) for one in there}
+        self._unread = [one.key for one in unread if one not in taken]
         self._is_fine = span.step < HOUR
         self._hours = _whole(span.start, span.end, HOUR)
         self._days = _whole(*self._hours, DAY)

@@ -130,6 +130,12 @@ ROLL_UPS: Final = (
         f"(SELECT *, {NETWORK} AS network FROM {{events}} WHERE application <> '' AND source <> '')",
         since=3,
     ),
+    RollUp(
+        "nodes",
+        ("node", "api", "application", "code"),
+        ("calls", "exceptions", "refused", "failed", "bytes_out", *LATENCIES),
+        since=4,
+    ),
 )
 BY_NAME: Final = {one.name: one for one in ROLL_UPS}
 TABLES: Final = (

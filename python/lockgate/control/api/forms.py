@@ -160,6 +160,7 @@ class ExceptionOut(Schema):
     code: str
     alert: str
     revision: str
+    node: str
 
 
 class Exceptions(Schema):

@@ -34,6 +34,8 @@ class Node(models.Model):
     """As `lockgate.cluster.wire.Counts`."""
     refused = models.JSONField(default=list)
     """As `lockgate.cluster.wire.Refused`: what it did not take, and why."""
+    recorded = models.JSONField(default=dict)
+    """As `lockgate.cluster.wire.Recorded`: what it has not pushed yet; nothing when it records nothing."""
 
     def __str__(self) -> str:
         return self.name

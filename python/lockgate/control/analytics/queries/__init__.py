@@ -30,6 +30,7 @@ from lockgate.control.analytics.queries.models import (
     ModelUsageByDay,
     ModelUsageByTeam,
 )
+from lockgate.control.analytics.queries.nodes import ExceptionsByNode, TrafficByNode
 from lockgate.control.analytics.queries.revisions import RevisionComparison, RevisionReasons
 from lockgate.control.analytics.queries.sources import (
     ApplicationNetworks,
@@ -85,6 +86,8 @@ QUERIES: Final[tuple[type[Query[Any]], ...]] = (
     CacheOverTime,
     RevisionComparison,
     RevisionReasons,
+    TrafficByNode,
+    ExceptionsByNode,
     ModelsSummary,
     ModelsOverTime,
     ModelUsage,

@@ -1,0 +1,121 @@
+"""Which calls of other nodes are not here yet: those of segments that they still write, or could not push."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from django.db.models import Q
+from django.utils import timezone
+
+from lockgate.control.events.models import Segment
+from lockgate.control.events.times import moment, text_of
+from lockgate.control.nodes.models import Node
+from lockgate.control.nodes.waves import GONE_AFTER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+SLACK: Final = timedelta(seconds=60)
+"""So much longer than a segment is open it takes at most until a node that is there has pushed it: twice a
+minute it says how it is, and pushes what it has."""
+_MOST_NAMED: Final = 3
+
+
+@dataclass(frozen=True)
+class Behind:
+    """A node of which not everything is here."""
+
+    node: str
+    since: int
+    """From when on, in microseconds."""
+    until: int | None
+    """When that ends; nothing when it goes on."""
+    why: str
+    is_late: bool
+    """Whether that is longer than it takes when all is well."""
+
+
+def behind(now: datetime | None = None, since: int = 0) -> list[Behind]:
+    """The nodes of which not everything is here, by their names.
+
+    Args:
+        now: The time.
+        since: Of nodes that were removed before this time, in microseconds, nothing is said.
+    """
+    now = now or timezone.now()
+    there = Q(removed_at=None) | Q(removed_at__gte=moment(since / 1_000_000))
+    nodes = Node.objects.filter(there, is_first=False).order_by("name")
+    return [found for node in nodes if (found := _of(node, now)) is not None]
+
+
+def lost(nodes: Iterable[Node] | None = None) -> list[tuple[str, str]]:
+    """What nodes say of their disks: whose events are lost, or are not recorded at all."""
+    found = []
+    for node in nodes if nodes is not None else Node.objects.filter(removed_at=None, is_first=False):
+        if number := node.recorded.get("lost"):
+            found.append((node.name, f"the disk of {node} did not take {number:,} events since it started"))
+        if problem := node.recorded.get("problem"):
+            found.append((node.name, f"{node} cannot record: {problem}"))
+    return found
+
+
+def in_words(those: Iterable[Behind]) -> str:
+    """What a page says that shows what happens just now; nothing when all is here."""
+    rows = list(those)
+    if not rows:
+        return ""
+    named = ", ".join(f"{one.node} since {_clock(one.since)}" for one in rows[:_MOST_NAMED])
+    more = f" and {len(rows) - _MOST_NAMED} other nodes" if len(rows) > _MOST_NAMED else ""
+    return f"Not here yet: calls at {named}{more}."
+
+
+def _of(node: Node, now: datetime) -> Behind | None:
+    said: dict[str, Any] = node.recorded
+    seen = _micros(node.seen_at or node.enrolled_at)
+    begins = _unread(node, said.get("since"))
+    if node.removed_at is not None:
+        if begins is None:
+            return None
+        why = f"{node} was removed, and had not pushed what it recorded since {_time(begins)}"
+        return Behind(node.name, begins, _micros(node.removed_at), why, is_late=True)
+    if node.seen_at is None or now - node.seen_at > GONE_AFTER:
+        # Of what it is called for now nobody here knows, nor whether it is called.
+        start = seen if begins is None else min(begins, seen)
+        heard = f"was last heard of at {_time(seen)}" if node.seen_at else "was never heard of"
+        return Behind(
+            node.name, start, None, f"{node} {heard}; what it was called for is not here", is_late=True
+        )
+    if begins is None:
+        return None
+    every = timedelta(seconds=float(said.get("every_seconds", 0.0)))
+    if _micros(now - every - SLACK) > begins:
+        number = int(said.get("segments", 1))
+        what = f"{number} segment{'' if number == 1 else 's'}"
+        why = f"{node} is late: it has not pushed {what} with what it recorded since {_time(begins)}"
+        return Behind(node.name, begins, None, why, is_late=True)
+    why = f"{node} is still recording; its segment comes when it is sealed, after {every.total_seconds():g} s"
+    return Behind(node.name, begins, None, why, is_late=False)
+
+
+def _unread(node: Node, since: int | None) -> int | None:
+    """From when on what it recorded is not here, if it said when it was heard of that there is something."""
+    if since is None:
+        return None
+    last = Segment.objects.filter(node=node.name).order_by("-first_at", "-number").first()
+    # It may have pushed some of it since then.
+    return since if last is None else max(since, last.last_at)
+
+
+def _micros(time: datetime) -> int:
+    return int(time.timestamp() * 1_000_000)
+
+
+def _time(micros: int) -> str:
+    return text_of(micros // 1_000_000)
+
+
+def _clock(micros: int) -> str:
+    return f"{moment(micros // 1_000_000):%H:%M:%S}"
