@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: pictures llamacpp bench-models bench-control bench-replay help tools setup demo friday test failures fuzz quick lint advisories bench client docs wheel clean
+.PHONY: pictures llamacpp bench-models bench-control bench-replay help tools setup demo friday test failures fuzz quick lint advisories bench client docs sbom wheel clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -102,7 +102,10 @@ docs: setup ## Write docs/reference from the code, and build the site into site/
 pictures: setup ## Write the pictures of console and portal in docs/images; needs scripts/install-chromium
 	PYTHONPATH=scripts:tests $(PY) -m pictures
 
-wheel: $(READY) ## Build a wheel into target/wheels
+sbom: $(READY) ## Write requirements/lockgate.cdx.json, the bill of materials, from the locks
+	PYTHONPATH=scripts $(PY) -m sbom
+
+wheel: sbom ## Build a wheel, with its bill of materials, into target/wheels
 	$(VENV)/bin/maturin build --release --locked
 
 clean: ## Remove what was built
