@@ -31,9 +31,10 @@ test: setup ## Run every test
 friday: setup ## Change the shop's policies on a Friday afternoon: one good change, two bad ones, told as they happen
 	@$(PY) -m examples.shop.friday $(ARGS)
 
-failures: setup ## Treat a running gateway as outages of others did, and print what stopped each
+failures: setup ## Treat a running gateway as outages of others did, and print what stopped each; ONLY="F8 F14" does these again
 	@rm -rf target/failures
-	@LOCKGATE_FAILURES=target/failures $(PY) -m pytest tests/failures --quiet --junitxml=target/failures/results.xml; \
+	@LOCKGATE_FAILURES=target/failures $(PY) -m pytest $(or $(foreach class,$(ONLY),$$(printf 'tests/failures/test_f%02d_*.py' $(class:F%=%))),tests/failures) \
+		--quiet --junitxml=target/failures/results.xml; \
 		ended=$$?; PYTHONPATH=tests $(PY) -m failures.report target/failures && exit $$ended
 
 SECONDS ?= 60
