@@ -105,8 +105,8 @@ def counted() -> int:
 
 
 @pytest.mark.parametrize("span", [FINE, COARSE], ids=["five minutes", "hours and what is beside them"])
-def test_it_answers_every_query_as_the_files_do(recorded: Path, span: Span) -> None:
-    assert recorded
+@pytest.mark.usefixtures("recorded")
+def test_it_answers_every_query_as_the_files_do(span: Span) -> None:
     worker.send_recording()
     assert Part.objects.filter(is_sent=False).count() == 0
     assert both(span) == {}
@@ -129,8 +129,8 @@ def test_what_is_not_sent_yet_is_given_along_and_counted_once(recorded: Path, ad
     assert both(COARSE) == {}
 
 
-def test_what_is_sent_again_is_there_once(recorded: Path, address: str) -> None:
-    assert recorded
+@pytest.mark.usefixtures("recorded")
+def test_what_is_sent_again_is_there_once(address: str) -> None:
     worker.send_recording()
     many = told(address, "SELECT count() FROM events")
     assert int(many) == sum(Part.objects.values_list("events", flat=True))
@@ -142,8 +142,8 @@ def test_what_is_sent_again_is_there_once(recorded: Path, address: str) -> None:
     assert Part.objects.filter(is_sent=False).count() == 0
 
 
-def test_only_what_the_server_has_is_merged_and_it_goes_on_answering(recorded: Path) -> None:
-    assert recorded
+@pytest.mark.usefixtures("recorded")
+def test_only_what_the_server_has_is_merged_and_it_goes_on_answering() -> None:
     total, parts = counted(), Part.objects.filter(state=LIVE).count()
     assert parts > 1
     taking.merge()
@@ -156,8 +156,8 @@ def test_only_what_the_server_has_is_merged_and_it_goes_on_answering(recorded: P
     assert counted() == total
 
 
-def test_a_table_that_was_lost_is_filled_again(recorded: Path, address: str) -> None:
-    assert recorded
+@pytest.mark.usefixtures("recorded")
+def test_a_table_that_was_lost_is_filled_again(address: str) -> None:
     worker.send_recording()
     many = told(address, "SELECT count() FROM events")
     told(address, "DROP TABLE events SYNC")
@@ -167,8 +167,8 @@ def test_a_table_that_was_lost_is_filled_again(recorded: Path, address: str) -> 
     assert told(address, "SELECT count() FROM events") == many
 
 
-def test_days_that_are_too_old_are_dropped_whole(recorded: Path, address: str) -> None:
-    assert recorded
+@pytest.mark.usefixtures("recorded")
+def test_days_that_are_too_old_are_dropped_whole(address: str) -> None:
     worker.send_recording()
     days = told(address, "SELECT DISTINCT partition_id FROM system.parts WHERE table = 'events' AND active")
     assert len(days.splitlines()) >= 1
@@ -183,10 +183,8 @@ def test_days_that_are_too_old_are_dropped_whole(recorded: Path, address: str) -
     assert told(address, "SELECT count() FROM events") == "0"
 
 
-def test_while_it_does_not_answer_the_files_do(
-    recorded: Path, settings: Any, caplog: pytest.LogCaptureFixture
-) -> None:
-    assert recorded
+@pytest.mark.usefixtures("recorded")
+def test_while_it_does_not_answer_the_files_do(settings: Any, caplog: pytest.LogCaptureFixture) -> None:
     settings.LOCKGATE = settings.LOCKGATE.model_copy(update={"clickhouse": url("127.0.0.1:1")})
     assert TrafficSummary(span=COARSE).run()[0].calls > 0
     assert server.send_new() == 0
@@ -199,10 +197,10 @@ def test_while_it_does_not_answer_the_files_do(
     assert clickhouse.PASSWORD not in caplog.text
 
 
+@pytest.mark.usefixtures("recorded")
 def test_a_server_that_fails_in_the_middle_is_left_alone_for_a_while(
-    recorded: Path, address: str, monkeypatch: pytest.MonkeyPatch
+    address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert recorded
     worker.send_recording()
     total = counted()
     told(address, "DROP TABLE events SYNC")
@@ -216,7 +214,6 @@ def test_a_server_that_fails_in_the_middle_is_left_alone_for_a_while(
 def test_more_than_can_be_given_along_is_asked_of_the_files(
     recorded: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert recorded
     monkeypatch.setattr(server, "MOST_GIVEN", 100)
     assert server.rows(TrafficSummary(span=COARSE)) is None
     worker.send_recording()
@@ -275,8 +272,8 @@ def test_a_table_that_is_not_ours_is_left_alone(address: str) -> None:
     assert "DROP TABLE events" in to_do
 
 
-def test_it_is_not_used_when_nobody_named_one(recorded: Path, settings: Any) -> None:
-    assert recorded
+@pytest.mark.usefixtures("recorded")
+def test_it_is_not_used_when_nobody_named_one(settings: Any) -> None:
     settings.LOCKGATE = settings.LOCKGATE.model_copy(update={"clickhouse": None})
     assert server.rows(TrafficSummary(span=COARSE)) is None
     assert server.send_new() == 0

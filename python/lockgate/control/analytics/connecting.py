@@ -79,16 +79,6 @@ class Connection:
     id: str
 
 
-def check_address(url: str) -> None:
-    """See that an address names a server and its database, and that the client is installed.
-
-    Raises:
-        ConfigurationError: It does not, or it is not.
-    """
-    _address(url)
-    _library()
-
-
 def connect(url: str) -> Connection:
     """Reach a server, and see that its table is there and ours.
 
