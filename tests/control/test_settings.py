@@ -73,6 +73,7 @@ def test_settings_go_through_the_environment_unchanged() -> None:
     before = settings(
         bind="0.0.0.0:443",
         database="postgresql://db/x",
+        clickhouse="https://ada:secret@db:8443/calls",
         certificate=Path("/c.pem"),
         key=Path("/k.pem"),
         proxies=(network("10.0.0.0/24"), network("fd00::1")),

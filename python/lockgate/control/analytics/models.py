@@ -32,6 +32,10 @@ class Part(models.Model):
     """Which version of the tables its files have: older ones lack some."""
     since = models.BigIntegerField()
     """When it came to its state, in seconds."""
+    server = models.CharField(max_length=32, default="", blank=True)
+    """The table of the ClickHouse server that it was sent to, or begun to be: it may be there or not."""
+    is_sent = models.BooleanField(default=False)
+    """Whether it is there for sure, all of it."""
 
     class Meta:
         """Queries look for what overlaps a span."""

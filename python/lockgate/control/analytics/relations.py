@@ -106,6 +106,21 @@ class Relations:
         filters = tuple(name for name in _FILTERS if given.get(name))
         return self._cursor.execute(self.before(text, filters), given).fetchall()
 
+    def unsent(self, to: str) -> tuple[list[Part], str]:
+        """What a ClickHouse server does not have for sure.
+
+        Args:
+            to: Its table.
+
+        Returns:
+            The parts that may be there or not; what selects their calls, and those that are in no part yet.
+        """
+        parts = [one for one in self._parts if not (one.is_sent and one.server == to)]
+        stored = store.read("events", parts)
+        return parts, self.before(
+            f"SELECT * FROM {stored} WHERE {self._within()} UNION ALL SELECT * FROM fresh"
+        )
+
     def close(self) -> None:
         """Let go of what was kept."""
         if self._cursor is not None:

@@ -15,7 +15,7 @@ from django.db.models import Count as CountOf
 from django.db.models import Exists, Min, OuterRef, Q
 
 from lockgate import _engine
-from lockgate.control.analytics import duck, store
+from lockgate.control.analytics import duck, server, store
 from lockgate.control.analytics.models import LIVE, Part, Taken
 from lockgate.control.analytics.tables import LAYOUT
 from lockgate.control.events.index import RETENTION_DAYS
@@ -81,32 +81,39 @@ def take(segment: Segment, path: Path) -> None:
 
 def merge() -> None:
     """Merge the parts of days that are over, and of days that have many, and renew those of older layouts."""
+    merged = 0
+    for alike in server.mergeable():
+        for day in _days_of(alike):
+            parts = Part.objects.filter(alike, state=LIVE, day=day).order_by("first_at", "id")
+            if run := _run(list(parts)):
+                _merge(run)
+                merged += 1
+            if merged == DAYS:
+                return
+
+
+def _days_of(alike: Q) -> list[date]:
+    """Where there may be something to merge of parts that are alike."""
     today = datetime.now(UTC).date()
     days = (
-        Part.objects.filter(state=LIVE)
+        Part.objects.filter(alike, state=LIVE)
         .values("day")
         .annotate(parts=CountOf("id"), oldest=Min("layout"))
         .filter(Q(parts__gte=2) | Q(oldest__lt=LAYOUT))
         .order_by("day")
     )
-    chosen = [
+    return [
         row["day"]
         for row in days
         if row["day"] < today or row["parts"] >= MOST_PARTS or row["oldest"] < LAYOUT
     ]
-    merged = 0
-    for day in chosen:
-        if run := _run(list(Part.objects.filter(state=LIVE, day=day).order_by("first_at", "id"))):
-            _merge(run)
-            merged += 1
-        if merged == DAYS:
-            return
 
 
 def forget_old() -> None:
     """Drop partitions that are older than what is kept, and what is said of them."""
     oldest = _oldest()
     store.drop_before(oldest)
+    server.drop_before(oldest)
     known = Segment.objects.filter(node=OuterRef("node"), name=OuterRef("segment"))
     gone = Taken.objects.filter(~Exists(known), part=None, last_at__lt=(oldest - 86_400) * 1_000_000)
     gone.delete()
@@ -166,6 +173,7 @@ def _gains(run: list[Part]) -> bool:
 
 def _merge(run: list[Part]) -> None:
     part = store.begin(run[0].day)
+    part.server, part.is_sent = run[0].server, run[0].is_sent
     try:
         store.write(part, f"SELECT * FROM {store.read('events', run)}")
         store.seal(part)

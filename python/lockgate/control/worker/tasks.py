@@ -14,7 +14,7 @@ from lockgate.control.alerts.node_watch import watch_expiry, watch_node
 from lockgate.control.alerts.settle import settle
 from lockgate.control.analytics.burn import watch_budgets
 from lockgate.control.analytics.watch import watch
-from lockgate.control.analytics.worker import keep_house, take_recording
+from lockgate.control.analytics.worker import keep_house, send_recording, take_recording
 from lockgate.control.changes import evidence, git_source, rollouts
 from lockgate.control.changes.scheduled import begin_due
 from lockgate.control.events.worker import read_recording
@@ -55,6 +55,7 @@ class Kind:
 TASKS: Final[tuple[Task, ...]] = (
     Task("events.index", 2.0, read_recording),
     Task("analytics.take", 2.0, take_recording),
+    Task("analytics.send", 2.0, send_recording),
     Task("analytics.keep", 300.0, keep_house),
     Task("analytics.watch", 30.0, watch),
     Task("analytics.budgets", 60.0, watch_budgets),
