@@ -84,11 +84,11 @@ def exceptions() -> list[CallException]:
     if not unread:
         return []
     text = f"""
-SELECT micros, id, api, route, application, source, method, path, status, code, alert, revision
+SELECT micros, id, api, route, application, source, method, path, status, code, alert, revision, rule
 FROM tail WHERE code <> '' AND segment IN ({", ".join(unread)})
 ORDER BY micros DESC, id DESC LIMIT {index.MOST_OF_SEGMENT}"""
     names = ("at", "request", "api", "route", "application", "source", "method", "path", "status")
-    fields = (*names, "code", "alert", "revision")
+    fields = (*names, "code", "alert", "revision", "rule")
     rows = duck.cursor().execute(text).fetchall()
     return [CallException(**dict(zip(fields, row, strict=True))) for row in rows]
 
@@ -117,7 +117,7 @@ def _read(files: list[tuple[Path, int]], seen: frozenset[tuple[str, int]]) -> No
         cursor.execute("CREATE OR REPLACE TABLE staged AS SELECT * FROM tail LIMIT 0")
         room = MOST_EVENTS
         for path, _ in files:
-            events = duck.events_of(duck.recorded([path], is_open=True))
+            events = duck.exceptions_of(duck.recorded([path], is_open=True))
             name = duck.quoted(path.name.removesuffix(".part"))
             try:
                 cursor.execute(f"INSERT INTO staged SELECT {name}, * FROM ({events}) LIMIT {room}")
