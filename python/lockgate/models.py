@@ -84,6 +84,20 @@ class TracedPolicy(Model):
     mode: str
     verdict: str | None
     code: str | None
+    found_by: str | None = None
+    """The rule of its settings that found something."""
+    tried: list[str] = []
+    """The rules of its settings that are only tried out and would have refused the request."""
+
+    @property
+    def reason(self) -> str:
+        """The reason code, with the rule that found it, and those that are only tried out."""
+        tried = f"tried out: {', '.join(self.tried)}" if self.tried else ""
+        return _reason(self.code, self.found_by) or tried
+
+
+def _reason(code: str | None, found_by: str | None) -> str:
+    return f"{code or ''} ({found_by})" if found_by else code or ""
 
 
 class Forwarded(Model):
@@ -235,6 +249,13 @@ class Verdict(Model):
     shadow: bool = False
     rule: str | None = None
     """What tells the rule of a guard apart: the same rule says the same of the same call."""
+    found_by: str | None = None
+    """The rule of the policy's settings that found something; with `shadow`, one that is only tried out."""
+
+    @property
+    def reason(self) -> str:
+        """The reason code, with the rule that found it."""
+        return _reason(self.code, self.found_by)
 
 
 class ModelCall(Model):

@@ -143,7 +143,7 @@ def show(
     if event.verdicts:
         heading = ("policy", "kind", "declared at", "verdict", "reason")
         rows = [
-            (v.id, v.kind, v.scope, f"{v.word} (shadow)" if v.shadow else v.word, v.code or "")
+            (v.id, v.kind, v.scope, f"{v.word} (shadow)" if v.shadow else v.word, v.reason)
             for v in event.verdicts
         ]
         columns(heading, *rows)

@@ -58,6 +58,10 @@ pub struct VerdictRecord {
     pub word: Word,
     /// The reason code, when it refused or answered.
     pub code: Option<&'static str>,
+    /// The rule of the policy that found something, by its place in [`Policy::own_rules`](crate::policy::Policy::own_rules).
+    pub found_by: Option<u16>,
+    /// Whether it is the word of a rule that is only tried out, and not that of the policy.
+    pub tried: bool,
 }
 
 /// What a policy said, in a word.
@@ -411,7 +415,32 @@ fn take_response_verdict(
 
 fn note(progress: &mut Progress, policy: usize, word: Word, code: Option<&'static str>) {
     let policy = u16::try_from(policy).unwrap_or(u16::MAX);
-    progress.verdicts.push(VerdictRecord { policy, word, code });
+    progress.verdicts.push(VerdictRecord {
+        policy,
+        word,
+        code,
+        found_by: None,
+        tried: false,
+    });
+}
+
+fn note_refusal(progress: &mut Progress, at: usize, refusal: &Refusal) {
+    note(progress, at, Word::Deny, Some(refusal.reason.code));
+    if let Some(record) = progress.verdicts.last_mut() {
+        record.found_by = refusal.found_by;
+    }
+}
+
+/// Rules that are tried out speak before their policy does: its own word is its last.
+fn note_tried(progress: &mut Progress, at: usize, effects: &Effects) {
+    for effect in effects {
+        if let Effect::Tried(reason, rule) = effect {
+            note(progress, at, Word::Deny, Some(reason.code));
+            if let Some(record) = progress.verdicts.last_mut() {
+                (record.found_by, record.tried) = (Some(*rule), true);
+            }
+        }
+    }
 }
 
 fn undecided() -> Box<Refusal> {
@@ -478,6 +507,7 @@ fn evaluate(
     match verdict {
         Verdict::Pass => note(progress, at, Word::Pass, None),
         Verdict::Allow(effects) => {
+            note_tried(progress, at, &effects);
             note(progress, at, Word::Allow, None);
             take_effects(progress, effects, bound);
         }
@@ -496,7 +526,7 @@ fn evaluate(
             }
         }
         Verdict::Deny(refusal) => {
-            note(progress, at, Word::Deny, Some(refusal.reason.code));
+            note_refusal(progress, at, &refusal);
             if acts {
                 return Turn::Stop(Step::Decided(Outcome::Refuse(refusal)));
             }
@@ -558,6 +588,7 @@ fn take_effects(progress: &mut Progress, effects: Effects, bound: &BoundPolicy) 
                 progress.effects.push(Effect::Reserve(held));
             }
             Effect::Hold(_) => progress.effects.push(effect),
+            Effect::Tried(..) => {}
             _ if !acts => {}
             Effect::Response(edit) => progress.edits.push(edit),
             Effect::Ask(rewritten) => {

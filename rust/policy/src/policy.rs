@@ -5,6 +5,7 @@ use lockgate_config::{Base, Document, Mode, OnError, PolicyEntry, Problem, Secre
 use schemars::{Schema, SchemaGenerator};
 use serde::Serialize;
 
+use crate::chain::VerdictRecord;
 use crate::condition::Condition;
 use crate::directory::Directory;
 use crate::endpoint::Endpoint;
@@ -48,6 +49,11 @@ pub trait Policy: Send + Sync + fmt::Debug {
     /// Whether it answers preflights (Fetch standard, "CORS-preflight request") of the requests it judges.
     fn answers_preflights(&self) -> bool {
         false
+    }
+
+    /// The names of rules that its settings hold, in their order: a word of it may be that of one of them.
+    fn own_rules(&self) -> &[Arc<str>] {
+        &[]
     }
 
     /// Where the facts come from that it may ask for; a driver may fetch what it needs ahead.
@@ -284,6 +290,11 @@ pub struct BoundPolicy {
 }
 
 impl BoundPolicy {
+    /// The name of the rule of it that a word is of.
+    pub fn rule_of(&self, record: &VerdictRecord) -> Option<&Arc<str>> {
+        self.policy.own_rules().get(usize::from(record.found_by?))
+    }
+
     /// Whether it judges calls to models alone: what is asked must be read before it.
     pub fn needs_prompt(&self) -> bool {
         self.kind.needs_prompt || matches!(self.origin, Origin::Model { .. })

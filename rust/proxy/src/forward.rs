@@ -162,6 +162,8 @@ pub fn prepare(allowed: Allowed<'_>, service: Option<&Service>) -> Result<Prepar
             Effect::RemoveQueryParameter(_)
             | Effect::AddQueryParameter(..)
             | Effect::Response(_)
+            // It was noted among the verdicts.
+            | Effect::Tried(..)
             // They are of calls to models, which are not forwarded.
             | Effect::Reserve(_)
             | Effect::KeepAnswer(_)

@@ -167,8 +167,9 @@ impl Observation {
                     scope: policy.scope.clone(),
                     word: verdict.word.as_str().into(),
                     code: verdict.code.map(Into::into),
-                    shadow: policy.mode == lockgate_config::Mode::Shadow,
+                    shadow: verdict.tried || policy.mode == lockgate_config::Mode::Shadow,
                     rule: policy.rule.clone(),
+                    found_by: policy.rule_of(verdict).cloned(),
                 })
             })
             .collect();

@@ -219,6 +219,10 @@ pub struct Verdict {
     /// What tells its rule apart, when its word depends on that and on the words of a call to a model alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<Text>,
+    /// The rule of the policy's settings that found something. Of one that is only tried out, `shadow` is set whatever the policy's
+    /// own mode, and the word of the policy itself follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found_by: Option<Text>,
 }
 
 /// The word of a [`Verdict`] that refuses.

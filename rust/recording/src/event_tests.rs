@@ -37,6 +37,7 @@ fn full() -> Event {
             code: Some("rate_limited".into()),
             shadow: true,
             rule: None,
+            found_by: None,
         }],
         status: 429,
         grpc_status: Some(8),

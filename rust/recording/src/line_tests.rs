@@ -34,6 +34,7 @@ fn verdict() -> impl Strategy<Value = Verdict> {
             word: word.to_string().into(),
             code: code.as_deref().map(|code| code.to_owned().into()),
             shadow,
+            found_by: code.clone(),
             rule: code,
         }
     })

@@ -67,6 +67,8 @@ pub struct Decided<'r> {
     pub remedy: Option<&'static str>,
     /// The policy that refused or answered.
     pub policy: Option<&'r Arc<BoundPolicy>>,
+    /// The rule of its settings that found something.
+    pub found_by: Option<Arc<str>>,
     pub route: Option<&'r Route>,
     pub application: Option<Arc<str>>,
     /// What policies took out of the prompt of a request that goes on.
@@ -268,6 +270,7 @@ impl Decided<'_> {
             detail: None,
             remedy: Some(reason.remedy),
             policy: None,
+            found_by: None,
             route: None,
             application: None,
             redacted: None,
@@ -544,7 +547,7 @@ impl<'r, 'q> Judging<'r, 'q> {
         let policies = self.route.chain.policies();
         self.progress.verdicts.iter().rev().find_map(|record| {
             let policy = policies.get(usize::from(record.policy))?;
-            let said = record.word == word && record.code == Some(code);
+            let said = !record.tried && record.word == word && record.code == Some(code);
             (said && policy.mode == Mode::Enforce).then_some(policy)
         })
     }
@@ -586,6 +589,9 @@ impl<'r, 'q> Judging<'r, 'q> {
                 ..at
             },
             Outcome::Refuse(refusal) => Decided {
+                found_by: policy.zip(refusal.found_by).and_then(|(policy, rule)| {
+                    policy.policy.own_rules().get(usize::from(rule)).cloned()
+                }),
                 code: Some(refusal.reason.code),
                 status: Some(refusal.reason.status),
                 detail: Some(refusal.detail),

@@ -15,12 +15,22 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 AT = micros(hour_of_yesterday())
+GUARD = {"id": "own", "kind": "payload_guard", "scope": "gateway"}
 EVENTS = [
     event(AT),
     event(AT + 400_000_000, api="a" * 200, revision=OTHER),
     refused(AT + 1, path="/" + "p" * 600, api=None, route=None),
     refused(AT + 2, "rate_limit.exceeded", 429, application="shop", node="n\x00m"),
     event(AT + 3, code="upstream.failed", status=502),
+    refused(
+        AT + 4,
+        "payload_guard.rule",
+        403,
+        verdicts=[
+            {**GUARD, "word": "deny", "code": "payload_guard.rule", "found_by": "new", "shadow": True},
+            {**GUARD, "word": "deny", "code": "payload_guard.rule", "found_by": "cve-2026-1234"},
+        ],
+    ),
     event(AT - 5, revision=OTHER, client=None),
 ]
 
@@ -41,10 +51,11 @@ def test_what_is_read_at_once_is_what_the_lines_say(
     assert index._roll(path, lines) == []  # noqa: SLF001 - the other way
     assert found is not None
     assert said(found) == said(lines)
+    assert [one.rule for one in found.exceptions if one.rule] == ["cve-2026-1234"]
     monkeypatch.setattr(index, "MOST_OF_SEGMENT", 2)
     found = index._whole(path, "")  # noqa: SLF001 - with a bound
     assert found is not None
-    assert (len(found.exceptions), found.unkept) == (2, 1)
+    assert (len(found.exceptions), found.unkept) == (2, 2)
 
 
 @pytest.mark.parametrize("kept", [0.2, 0.6, 0.95])

@@ -161,7 +161,7 @@ class Relations:
         if not self._unread:
             return "SELECT * FROM no_events"
         names = ", ".join(duck.quoted(name) for name in self._unread)
-        return f"SELECT * EXCLUDE (segment) FROM tail WHERE {self._within()} AND segment IN ({names})"
+        return f"SELECT * EXCLUDE (segment, rule) FROM tail WHERE {self._within()} AND segment IN ({names})"
 
     def _events(self) -> str:
         stored = store.read("events", self._parts)

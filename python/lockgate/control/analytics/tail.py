@@ -89,12 +89,12 @@ def exceptions() -> list[CallException]:
     if not unread:
         return []
     text = f"""
-SELECT micros, id, api, route, application, source, method, path, status, code, alert, revision,
+SELECT micros, id, api, route, application, source, method, path, status, code, alert, revision, rule,
   split_part(segment, '/', 1)
 FROM tail WHERE code <> '' AND segment IN ({", ".join(unread)})
 ORDER BY micros DESC, id DESC LIMIT {index.MOST_OF_SEGMENT}"""
     names = ("at", "request", "api", "route", "application", "source", "method", "path", "status")
-    fields = (*names, "code", "alert", "revision", "node")
+    fields = (*names, "code", "alert", "revision", "rule", "node")
     rows = duck.cursor().execute(text).fetchall()
     return [CallException(**dict(zip(fields, row, strict=True))) for row in rows]
 
@@ -119,7 +119,7 @@ def _read(files: list[_File], seen: frozenset[tuple[str, str, int]]) -> None:
         cursor.execute("CREATE OR REPLACE TABLE staged AS SELECT * FROM tail LIMIT 0")
         room = MOST_EVENTS
         for segment, path, _ in files:
-            events = duck.events_of(duck.recorded([path], is_open=True), name_of(segment.node))
+            events = duck.exceptions_of(duck.recorded([path], is_open=True), name_of(segment.node))
             name = duck.quoted(segment.key)
             try:
                 cursor.execute(f"INSERT INTO staged SELECT {name}, * FROM ({events}) LIMIT {room}")

@@ -158,6 +158,7 @@ class ExceptionOut(Schema):
     path: str
     status: int
     code: str
+    rule: str
     alert: str
     revision: str
     node: str

@@ -128,6 +128,7 @@ def _exception(one: CallException, first: str) -> dict[str, Any]:
         "request": one.request,
         "alert": one.alert or None,
         "reason": one.code,
+        "rule": one.rule or None,
         "api": one.api or None,
         "route": one.route or None,
         "application": one.application or None,

@@ -90,6 +90,7 @@ class Rolled:
                     path=_short(event.get("path"), 512),
                     status=int(event["status"]),
                     code=code,
+                    rule=_short(_rule(event), 64),
                     alert=alert_of(code),
                     revision=revision,
                     node=self.node,
@@ -303,6 +304,12 @@ def _prune(progress: Progress) -> None:
     deleted, _ = CallException.objects.filter(at__lte=before).delete()
     if deleted:
         progress.pruned_before = max(progress.pruned_before, before)
+
+
+def _rule(event: dict[str, Any]) -> object:
+    """The rule that refused the call; those that are only tried out refuse nothing."""
+    said = (one.get("found_by") for one in event.get("verdicts") or () if not one.get("shadow"))
+    return next(filter(None, said), "")
 
 
 def _short(value: object, most: int) -> str:

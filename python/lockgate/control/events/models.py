@@ -80,6 +80,8 @@ class CallException(models.Model):
     path = models.CharField(max_length=512)
     status = models.PositiveSmallIntegerField()
     code = models.CharField(max_length=64)
+    rule = models.CharField(max_length=64, default="", db_default="")
+    """The rule of the policy that refused it, when its settings hold rules."""
     alert = models.CharField(max_length=32)
     revision = models.CharField(max_length=64)
     node = models.CharField(max_length=64, default="", blank=True)
