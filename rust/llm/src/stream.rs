@@ -100,6 +100,8 @@ impl Reader {
 pub(crate) struct Watch {
     pub(crate) usage: Option<Usage>,
     pub(crate) finish: Option<Finish>,
+    /// Why the answers ended, as [`UpstreamStream::reason`] says it.
+    pub(crate) reason: Option<FinishReason>,
     pub(crate) model: Option<String>,
     /// Answers that have begun and not ended.
     open: BTreeSet<u64>,
@@ -116,6 +118,7 @@ impl Watch {
                 }
                 Event::Finish { candidate, finish } => {
                     self.open.remove(candidate);
+                    self.reason = self.reason.max(Some(finish.reason));
                     self.finish = Some(finish.clone());
                 }
                 _ => {}
@@ -269,6 +272,12 @@ impl UpstreamStream {
         } else {
             usage.broken_off()
         })
+    }
+
+    /// Why the answer ended, once the provider said; of several answers, of the one that ended least as it was wished for.
+    #[must_use]
+    pub fn reason(&self) -> Option<FinishReason> {
+        self.watch.reason
     }
 
     fn finish(&mut self, out: &mut Vec<Event>) {

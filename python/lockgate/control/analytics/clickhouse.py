@@ -30,9 +30,10 @@ TABLE: Final = """CREATE TABLE events (
   target LowCardinality(String), status UInt16, tries UInt16, bytes_in Int64, bytes_out Int64,
   latency_us Int64, upstream_us Int64, shadow Array(LowCardinality(String)),
   model LowCardinality(String), provider LowCardinality(String), provider_model LowCardinality(String),
-  failure LowCardinality(String), input_tokens Nullable(Int64), cached_tokens Nullable(Int64),
-  output_tokens Nullable(Int64), cost Nullable(Int64), is_stream Bool, is_partial Bool, is_given_back Bool,
-  alert LowCardinality(String)
+  failure LowCardinality(String), finish LowCardinality(String), priced_by LowCardinality(String),
+  input_tokens Nullable(Int64), cached_tokens Nullable(Int64), output_tokens Nullable(Int64),
+  reasoning_tokens Nullable(Int64), cost Nullable(Int64),
+  is_stream Bool, is_partial Bool, is_given_back Bool, alert LowCardinality(String)
 ) ENGINE = MergeTree
 PARTITION BY toYYYYMMDD(fromUnixTimestamp64Micro(micros, 'UTC'))
 ORDER BY (intDiv(micros, 3600000000), api, application, micros)"""

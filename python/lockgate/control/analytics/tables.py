@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 HOUR: Final = 3_600
 DAY: Final = 86_400
-LAYOUT: Final = 3
+LAYOUT: Final = 4
 """The version of these tables. Since 2, `events` tells of calls to models, and there are roll-ups of them;
-since 3, there is one of networks. Files of older versions are read with what their events say, until they are
+since 3, there is one of networks; since 4, `events` and `models` tell why answers ended, and how much of them
+was reasoning. Files of older versions are read with what their events say, until they are
 written anew."""
 
 BOUNDS_US: Final = (

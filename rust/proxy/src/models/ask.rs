@@ -360,21 +360,20 @@ impl Asked<'_> {
         bill: &mut Bill,
     ) -> Result<Answer, Box<Failed>> {
         let Answered {
-            said,
-            usage,
-            losses,
-            ..
+            said, took, losses, ..
         } = match answered {
             Ok(answered) => answered,
             Err(Unanswered::Failed(failure)) => return Err(Box::new(failure.into())),
-            Err(Unanswered::Withheld(refusal, usage)) => {
-                bill.take(usage);
+            Err(Unanswered::Withheld(refusal, took)) => {
+                bill.take(took.usage);
+                bill.ended(took.reason);
                 bill.failed(refusal.reason.code);
                 bill.complete();
                 return Err(Box::new(refusal.into()));
             }
         };
-        bill.take(usage);
+        bill.take(took.usage);
+        bill.ended(took.reason);
         let mut all = outgoing.losses.clone();
         all.extend(&losses);
         bill.lost(&all);

@@ -13,7 +13,7 @@ use lockgate_policy::AnswerGuard;
 use crate::body::{AnyBody, BodyError, full};
 use crate::models::ask::LOST;
 use crate::models::bill::Bill;
-use crate::models::question::Unanswered;
+use crate::models::question::{Took, Unanswered};
 
 /// How the bytes of a provider become those of the caller.
 pub enum Speech {
@@ -91,6 +91,15 @@ impl Speech {
         }
     }
 
+    /// What the provider said of it so far.
+    fn took(&self) -> Took {
+        let (usage, reason) = match self {
+            Self::Translated(upstream, _) => (upstream.usage(), upstream.reason()),
+            Self::Passed(watch, _) => (watch.usage(), watch.reason()),
+        };
+        Took { usage, reason }
+    }
+
     fn failure(&self) -> Option<&Failure> {
         match self {
             Self::Translated(_, client) => client.failure(),
@@ -157,7 +166,7 @@ impl Streaming {
             self.look();
         }
         let failed = match (self.guard.refusal(), self.speech.failure()) {
-            (Some(refusal), _) => Unanswered::Withheld(Box::new(refusal.clone()), None),
+            (Some(refusal), _) => Unanswered::Withheld(Box::new(refusal.clone()), Took::default()),
             (None, Some(failure)) => Unanswered::Failed(failure.clone()),
             (None, None) => return Ok(self),
         };
@@ -220,11 +229,9 @@ impl Streaming {
 
     /// Takes note of what the provider said it took, and of the end.
     fn look(&mut self) {
-        let usage = match &self.speech {
-            Speech::Translated(upstream, _) => upstream.usage(),
-            Speech::Passed(watch, _) => watch.usage(),
-        };
-        self.bill.take(usage);
+        let took = self.speech.took();
+        self.bill.take(took.usage);
+        self.bill.ended(took.reason);
         self.bill.found(self.guard.told());
         self.note_losses();
         if !self.over && !self.speech.is_over() {
