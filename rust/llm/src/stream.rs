@@ -10,7 +10,7 @@ use crate::json::short;
 use crate::model::{Event, Finish, FinishReason};
 use crate::ollama;
 use crate::openai;
-use crate::sse::{Frames, TooLong, parse};
+use crate::sse::{Frames, TooLong, lead_off, parse};
 use crate::usage::Usage;
 
 /// The largest event of a provider: one may hold a picture.
@@ -81,6 +81,7 @@ impl Reader {
                 self.data(line, out)
             };
         }
+        let frame = lead_off(frame);
         match parse(frame).data {
             Some(data) if !data.is_empty() => self.data(&data, out),
             // A comment is a sign of life (WHATWG HTML §9.2.6).

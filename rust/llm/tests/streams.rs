@@ -122,6 +122,39 @@ fn every_cut_of_the_bytes_gives_the_same_events() {
 }
 
 #[test]
+fn events_without_data_say_nothing_wherever_they_are_cut() {
+    for (dialect, name) in WHOLE {
+        if dialect == Dialect::Ollama {
+            continue;
+        }
+        let expected = read(dialect, &[&input(name)], Ending::Clean);
+        let told = |events: Vec<Event>| -> Vec<Event> {
+            events
+                .into_iter()
+                .filter(|event| *event != Event::Ping)
+                .collect()
+        };
+        for end in ["\r\n", "\n", "\r"] {
+            for empty in ["data:", "data: ", ": ping", "event: x", "id: 7", ""] {
+                // Two of them: what is left of the end of one stands before the other.
+                let mut bytes = format!("{empty}{end}{end}").repeat(2).into_bytes();
+                let before = bytes.len();
+                bytes.extend(input(name));
+                for at in 0..=before {
+                    let (one, two) = bytes.split_at(at);
+                    let events = read(dialect, &[one, two], Ending::Clean);
+                    assert_eq!(
+                        told(events),
+                        told(expected.clone()),
+                        "{name} {empty:?}{end:?} cut at {at}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn why_an_answer_ended_and_what_of_it_was_reasoning_is_known_from_every_provider() {
     use FinishReason::{Stop, ToolCalls};
     let known = [
