@@ -61,6 +61,16 @@ impl Reader {
         }
     }
 
+    /// Whether the provider said what stands in no event.
+    fn leaves_out(&self) -> bool {
+        match self {
+            Self::Openai(reader) => reader.leaves_out,
+            Self::Anthropic(reader) => reader.leaves_out,
+            Self::Gemini(reader) => reader.leaves_out,
+            Self::Ollama(reader) => reader.leaves_out,
+        }
+    }
+
     /// The data of one event. `Ok(true)` says that it was the last.
     fn data(&mut self, data: &[u8], out: &mut Vec<Event>) -> Result<bool, Failure> {
         match self {
@@ -256,6 +266,13 @@ impl UpstreamStream {
             Ok(_) => self.finish(out),
             Err(failure) => self.fail(cut_off(failure), out),
         }
+    }
+
+    /// Whether everything that the provider said of its answer so far stands in events: what they do not know stays behind in a stream
+    /// (probabilities of tokens, sources), and a whole answer has it.
+    #[must_use]
+    pub fn has_told_all(&self) -> bool {
+        !self.reader.leaves_out()
     }
 
     /// Whether the last event has been given.

@@ -173,18 +173,38 @@ impl Question<'_> {
         }
     }
 
+    /// What a stream said, as the whole answer that the caller asked for; whether it is of the caller's language.
+    ///
+    /// # Errors
+    /// It cannot be said so, or may not reach the caller.
+    pub fn write_again(
+        chat: &ChatRequest,
+        (mut response, native): (ChatResponse, bool),
+        stamp: &Stamp,
+        guard: &mut AnswerGuard,
+    ) -> Result<Answered, Unanswered> {
+        let took = Took::of(&response);
+        let judged = guard.whole(&mut response);
+        judged.map_err(|refusal| Unanswered::Withheld(refusal, took))?;
+        let (said, losses) = write_response(chat.surface, &response, stamp, native)?;
+        Ok(Answered {
+            said: said.into(),
+            took,
+            losses,
+            has_ended: true,
+        })
+    }
+
     /// A whole answer as the stream that the caller asked for; nothing when it cannot be said as one.
     ///
     /// # Errors
     /// The answer is none, or may not reach the caller.
     pub fn stream_again(
         chat: &ChatRequest,
-        target: &ModelTarget,
-        text: &Bytes,
+        mut response: ChatResponse,
         stamp: &Stamp,
         guard: &mut AnswerGuard,
     ) -> Result<Option<Answered>, Unanswered> {
-        let mut response = read_response(target.dialect, &stamp.id, text)?;
         let took = Took::of(&response);
         let judged = guard.whole(&mut response);
         judged.map_err(|refusal| Unanswered::Withheld(refusal, took))?;
