@@ -272,8 +272,16 @@ class ModelCall(Model):
     cache_write_tokens: int | None = None
     cache_write_hour_tokens: int | None = None
     output_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    """Those of `output_tokens` that were reasoning."""
+    finish: str | None = None
+    """Why the answer ended, as far as the provider said: `stop`, `stop_sequence`, `tool_calls`, `pause`,
+    `other`, `length`, `refusal`, `content_filter` or `error`; of several answers, the one whose word stands
+    last here."""
     cost: int | None = None
     """Millionths of a US dollar."""
+    priced_by: str | None = None
+    """By which prices `cost` was counted: `document`, or the day of the gateway's list (`2026-11-26`)."""
     partial: bool = False
     given_back: bool = False
     """Whether no provider took it, so that all that was held for it was given back."""

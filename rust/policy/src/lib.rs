@@ -93,7 +93,7 @@ pub use identity::{Application, Identity};
 pub use outline::{OutlinedPolicy, OutlinedRoute, Place, descriptions, outline};
 pub use password::{PasswordError, hash_password};
 pub use policy::{BoundPolicy, Compiling, Kind, Origin, Phase, Policy, Secrets, stable_hash};
-pub use price::{dialect_of, price_of};
+pub use price::{KnownPrice, dialect_of, price_of};
 pub use problem_details::{Form, problem_response};
 pub use prompt::{Asked, AskedFor, Prompt, Recalled, Rewritten};
 pub use reason::{GATEWAY_REASONS, Reason};

@@ -56,6 +56,11 @@ pub trait Policy: Send + Sync + fmt::Debug {
         &[]
     }
 
+    /// Whether it concerns what services answer, and nothing that models do.
+    fn is_of_services(&self) -> bool {
+        false
+    }
+
     /// Where the facts come from that it may ask for; a driver may fetch what it needs ahead.
     fn endpoints(&self) -> &[Arc<Endpoint>] {
         &[]

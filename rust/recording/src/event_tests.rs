@@ -63,7 +63,10 @@ fn full() -> Event {
             cache_write_tokens: Some(5),
             cache_write_hour_tokens: Some(2),
             output_tokens: Some(7),
+            reasoning_tokens: Some(3),
+            finish: Some("length".into()),
             cost: Some(40),
+            priced_by: Some("2026-11-26".into()),
             partial: true,
             given_back: true,
             failure: Some("upstream_stream_truncated".into()),
@@ -110,7 +113,7 @@ fn the_json_is_one_line_and_says_its_version_first() {
     event.body = Some("two\nlines".into());
     let text = serde_json::to_string(&event).unwrap();
     assert!(
-        text.starts_with(r#"{"v":3,"at":1700000000000001,"#),
+        text.starts_with(r#"{"v":4,"at":1700000000000001,"#),
         "{text}"
     );
     assert!(!text.contains('\n'));

@@ -53,8 +53,12 @@ def recorded(recordings: Path, document: Path, noon: datetime) -> None:  # noqa:
     segment(
         recordings,
         [
-            asked(at, call={"cost": 60_000, "stream": True}, upstream_us=400_000),
-            asked(at + MINUTE, call={"cost": 4_200}, tries=2),
+            asked(
+                at,
+                call={"cost": 60_000, "stream": True, "finish": "length", "reasoning_tokens": 15},
+                upstream_us=400_000,
+            ),
+            asked(at + MINUTE, call={"cost": 4_200, "finish": "content_filter"}, tries=2),
             asked(at + 2 * MINUTE, "local", application="mobile", call=unpriced),
             asked(at + 3 * MINUTE, status=503, call=nothing),
             refused(at + 4 * MINUTE, "budget.exceeded", 429, api="ai", route="chat", application="shop"),
@@ -87,6 +91,21 @@ def test_money_is_shown_and_what_is_not_known_is_said(client: Client, *, is_take
     assert "unknown price" in models
     assert "0.00 USD" not in models
     assert "Half of a hundred streams had begun within p50" in page
+
+
+@pytest.mark.usefixtures("recorded")
+def test_answers_that_were_cut_off_or_filtered_are_told_by_model_and_reasoning_beside_its_tokens(
+    client: Client,
+) -> None:
+    page = shown(client)
+    ends = section(page, "model_ends")
+    assert ends.index("Out of tokens") < ends.index("Filtered") < ends.index("Not said")
+    fast = ends[ends.index("<td>fast</td>") :].split("</tr>")[0]
+    numbers = [cell.split("</td>")[0] for cell in fast.split('<td class="number">')[1:]]
+    # All was said, tools called, out of tokens, filtered, refused by the model, otherwise, not said.
+    assert numbers == ["3", "0", "0", "1", "1", "0", "0", "1"]
+    assert "Of them reasoning" in section(page, "model_usage")
+    assert "15 of them reasoning" in page
 
 
 @pytest.mark.usefixtures("recorded")

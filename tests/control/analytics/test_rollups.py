@@ -51,6 +51,8 @@ def model_call(drawn: random.Random) -> dict[str, Any] | None:
         "stream": drawn.random() < 0.5,
         "partial": drawn.random() < 0.1,
         **(tokens if drawn.random() < 0.9 else {}),
+        **({"reasoning_tokens": drawn.randrange(60)} if drawn.random() < 0.4 else {}),
+        **({"finish": drawn.choice(["stop", "length", "flux"])} if drawn.random() < 0.8 else {}),
         **({"cost": drawn.randrange(9_000)} if drawn.random() < 0.7 else {}),
     }
 

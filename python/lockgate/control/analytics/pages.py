@@ -172,10 +172,11 @@ def _of_models(span: Span, asked: dict[str, Any]) -> Cards:
     summary = ModelsSummary(span=span, **asked).run()[0]
     cost = UNKNOWN if summary.cost is None else dollars(summary.cost)
     others = f"and {unpriced(summary.unpriced)}" if summary.unpriced and summary.cost is not None else ""
+    thought = f"{compact(summary.reasoning_tokens)} of them reasoning" if summary.reasoning_tokens else ""
     return [
         ("Calls", f"{summary.calls:,}", ""),
         ("Cost", cost, others),
-        ("Tokens in / out", f"{compact(summary.input_tokens)} / {compact(summary.output_tokens)}", ""),
+        ("Tokens in / out", f"{compact(summary.input_tokens)} / {compact(summary.output_tokens)}", thought),
         ("Errors", f"{summary.unanswered:,}", _share(summary.unanswered, summary.calls)),
         ("Broke off", f"{summary.partial:,}", _share(summary.partial, summary.calls)),
         ("First token p50 / p95", _two(summary.p50_ms, summary.p95_ms), "ms"),

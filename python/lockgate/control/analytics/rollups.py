@@ -114,7 +114,7 @@ ROLL_UPS: Final = (
         ("hour", *_FILTERS, "api_version", "model", "provider", "provider_model"),
         OF_MODELS,
         f"(SELECT *, intDiv(micros, {HOUR * 1_000_000}) * {HOUR} AS hour FROM {{events}} WHERE {ASKED})",
-        since=2,
+        since=4,
     ),
     RollUp(
         "model_failures",

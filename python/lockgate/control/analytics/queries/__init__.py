@@ -20,6 +20,7 @@ from lockgate.control.analytics.queries.exceptions import (
 )
 from lockgate.control.analytics.queries.latencies import LatencyByRoute, LatencyOverTime, SlowestCalls
 from lockgate.control.analytics.queries.models import (
+    ModelEnds,
     ModelFailures,
     ModelProviders,
     ModelRefusals,
@@ -95,6 +96,7 @@ QUERIES: Final[tuple[type[Query[Any]], ...]] = (
     ModelUsageByTeam,
     ModelUsageByDay,
     ModelProviders,
+    ModelEnds,
     ModelFailures,
     ModelRefusals,
 )
