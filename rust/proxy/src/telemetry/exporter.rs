@@ -8,7 +8,7 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
-use super::collector::{Collector, Failed};
+use super::collector::{Collector, Failed, Refused};
 use super::spans::{encoded, spans_of};
 use super::{Counts, Ended};
 
@@ -118,28 +118,42 @@ impl Exporter {
         !self.batch.is_empty()
     }
 
-    /// Sends an export until it is taken, refused, or was sent often enough.
+    /// Sends an export until it is taken, refused, or was sent often enough. When the exporter is stopped it is sent once more at once,
+    /// unless the collector has said when to come again.
     async fn deliver(&mut self, body: bytes::Bytes) {
         for tries in 1.. {
-            let (why, again) = match self.collector.export(body.clone()).await {
-                Ok(refused) => {
-                    let spans = refused.spans.min(self.under_way);
-                    self.counts.exported(self.under_way - spans);
-                    self.counts.failed(spans);
-                    let said = || format!("the collector refused spans: {}", refused.why);
-                    self.counts.say((spans > 0).then(said));
-                    return;
-                }
-                Err(Failed::ForNow(why, after)) => (why, pause(tries, after, random())),
+            let (why, after) = match self.collector.export(body.clone()).await {
+                Ok(refused) => return self.taken(&refused),
+                Err(Failed::ForNow(why, after)) => (why, Some(after)),
                 Err(Failed::ForEver(why)) => (why, None),
             };
             self.counts.say(Some(why));
-            let Some(pause) = again else {
-                self.counts.failed(self.under_way);
-                return;
+            let pause = after.and_then(|after| pause(tries, after, random()));
+            let Some(pause) = pause.filter(|_| !self.is_stopped()) else {
+                break;
             };
-            sleep(pause).await;
+            let is_over = tokio::select! {
+                () = sleep(pause) => false,
+                _ = self.stopped.wait_for(|stop| *stop) => after.flatten().is_some(),
+            };
+            if is_over {
+                break;
+            }
         }
+        self.counts.failed(self.under_way);
+    }
+
+    fn taken(&self, refused: &Refused) {
+        let spans = refused.spans.min(self.under_way);
+        self.counts.exported(self.under_way - spans);
+        self.counts.failed(spans);
+        let said = || format!("the collector refused spans: {}", refused.why);
+        self.counts.say((spans > 0).then(said));
+    }
+
+    /// Whether it was told to stop, or nobody is left to tell it.
+    fn is_stopped(&self) -> bool {
+        *self.stopped.borrow() || self.stopped.has_changed().is_err()
     }
 
     fn give_up(&mut self) {
