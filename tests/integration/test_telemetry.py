@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import lockgate
 import pytest
+from certificates import Authority
 from collectors import CLIENT, INTERNAL, SERVER, collector, otlp, spans, taken, until
 from load import free_port
 from services import Request, Service, answer
@@ -251,6 +253,22 @@ def test_a_collector_that_asks_for_time_gets_it_and_then_the_same_export(serve: 
     assert came[1] - came[0] >= 2
 
 
+@pytest.mark.parametrize(("after", "asked"), [("", 2), ("Retry-After: 600\r\n", 1)])
+def test_a_stop_sends_once_more_and_not_before_the_collector_said(
+    serve: Serve, after: str, asked: int
+) -> None:
+    # The second try would come a second after the first; the stop comes before, or does not wait for it.
+    busy = f"HTTP/1.1 503 Busy\r\n{after}Content-Length: 0\r\n\r\n".encode()
+    with collector(reply=lambda _: busy) as collected, Service() as service:
+        gateway = serve(service.url, more=otlp(collected))
+        httpx.get(gateway.urls["public"])
+        until(lambda: stats(gateway)["problem"] == "the collector answered with 503")
+        assert gateway.stop(5.0)
+        assert len(collected.requests) >= asked
+        assert not after or len(collected.requests) == 1
+        assert len({request.body for request in collected.requests}) == 1
+
+
 @pytest.mark.parametrize(
     ("reply", "spans_then", "problem"),
     [
@@ -307,3 +325,23 @@ def test_a_key_that_was_changed_is_sent_after_a_reload(serve: Serve, tmp_path: P
         # Each is sent by a thread of its own.
         assert {request.all("authorization")[0] for request in collected.requests} == {"old", "Bearer new"}
         assert spans(collected)[0].resource["service.name"] == "shop"
+
+
+def test_a_collector_with_a_certificate_of_its_own_authority_is_known_by_its_name(
+    serve: Serve, tmp_path: Path
+) -> None:
+    authority = Authority(tmp_path)
+    authority.issue("collector", "collector.example")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "collector.pem", tmp_path / "collector.key")
+    with Service(reply=lambda _: taken(), tls=context) as collected, Service() as service:
+        tls = ", tls: { authorities: authority.pem, server_name: collector.example }"
+        gateway = serve(service.url, more=otlp(collected, tls))
+        httpx.get(gateway.urls["public"])
+        until(lambda: stats(gateway)["spans"]["exported"] == 2)
+        document = tmp_path / "gateway.yaml"
+        document.write_text(document.read_text().replace("collector.example", "other.example"))
+        assert gateway.reload().applied
+        httpx.get(gateway.urls["public"])
+        until(lambda: "no TLS" in (stats(gateway)["problem"] or ""))
+    assert len(spans(collected)) == 2
