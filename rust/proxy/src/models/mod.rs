@@ -5,6 +5,7 @@ mod bill;
 mod call;
 mod kept;
 mod keys;
+pub mod names;
 mod question;
 pub mod said;
 mod stream;

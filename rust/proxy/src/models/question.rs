@@ -74,6 +74,15 @@ impl From<Failure> for Unanswered {
 }
 
 impl Question<'_> {
+    /// What is asked, as the conventions of OpenTelemetry name it; they have no name for a count.
+    pub const fn operation(&self) -> &'static str {
+        match self {
+            Self::Chat(_) => "chat",
+            Self::Count(_) => "count_tokens",
+            Self::Embeddings(_) => "embeddings",
+        }
+    }
+
     /// The chat, when a stream is asked for.
     pub fn streamed(&self) -> Option<&ChatRequest> {
         match self {
