@@ -20,7 +20,7 @@ HOUR: Final = 3_600
 DAY: Final = 86_400
 LAYOUT: Final = 4
 """The version of these tables. Since 2, `events` tells of calls to models, and there are roll-ups of them;
-since 3, there is one of networks; since 4, one of nodes, and `events` and `models` tell why answers ended, and
+since 3, there is one of networks; since 4, one of nodes, and `events` and `models` tell why answers ended and
 how much of them was reasoning. Files of older versions are read with what their events say, until they are
 written anew."""
 

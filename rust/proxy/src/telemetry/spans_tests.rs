@@ -187,6 +187,7 @@ fn a_refusal_says_why_and_by_whom_and_is_no_error_of_the_gateway() {
         code: Some("jwt.expired".into()),
         shadow,
         rule: None,
+        found_by: None,
     };
     let refused = Event {
         decision: Decision::Refuse,
