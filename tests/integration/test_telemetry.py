@@ -358,7 +358,9 @@ def test_a_key_that_was_changed_is_sent_after_a_reload(serve: Serve, tmp_path: P
         until(lambda: len(collected.requests) == 2)
         # Each is sent by a thread of its own.
         assert {request.all("authorization")[0] for request in collected.requests} == {"old", "Bearer new"}
-        assert spans(collected)[0].resource["service.name"] == "shop"
+        resource = spans(collected)[0].resource
+        assert resource["service.name"] == "shop"
+        assert "service.instance.id" not in resource, "nodes without a name are not told apart"
 
 
 def test_a_collector_with_a_certificate_of_its_own_authority_is_known_by_its_name(

@@ -144,10 +144,7 @@ impl Telemetry {
             (taken, stopped),
             Collector::new(plan.service, plan.headers, forbidden),
             Redactor::new(key, names),
-            resource(
-                &plan.settings.service_name,
-                document.node.name.as_deref().unwrap_or("lockgate"),
-            ),
+            resource(&plan.settings.service_name, document.node.name.as_deref()),
             counts.clone(),
         );
         let sampler = Sampler::of(plan.settings.sample);
