@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import threading
 import time
@@ -125,6 +126,29 @@ def test_a_service_that_fails_and_one_that_is_not_there_are_errors(serve: Serve)
     assert "http.response.status_code" not in unreached.about
 
 
+def test_a_caller_that_leaves_breaks_no_trace(serve: Serve) -> None:
+    go_on = threading.Event()
+
+    def late(_: Request) -> bytes:
+        go_on.wait(120)
+        return answer()
+
+    with collector() as collected, Service(reply=late) as service:
+        gateway = serve(service.url, more=otlp(collected))
+        host, _, port = gateway.listeners["public"].rpartition(":")
+        with socket.create_connection((host, int(port))) as caller:
+            caller.sendall(
+                f"GET / HTTP/1.1\r\nHost: a\r\ntraceparent: {SAMPLED['traceparent']}\r\n\r\n".encode()
+            )
+            until(lambda: len(service.requests) == 1)
+        until(lambda: stats(gateway)["spans"]["exported"] == 2)
+        go_on.set()
+    request, call = spans(collected)
+    assert (request.trace, request.parent, call.parent) == (TRACE, CALLER, request.id)
+    assert [span for _, _, span, _ in told(service)] == [call.id]
+    assert "http.response.status_code" not in request.about
+
+
 @pytest.mark.parametrize(
     ("sample", "headers", "is_sent"),
     [(100, {}, True), (0, {}, False), (0, SAMPLED, True), (100, NOT_SAMPLED, False)],
@@ -209,7 +233,14 @@ def test_a_collector_that_is_down_costs_nothing_and_gets_what_waited_when_it_is_
         more = f"telemetry: {{ otlp: {{ endpoint: 'http://127.0.0.1:{port}' }} }}\n"
         gateway = serve(service.url, more=more)
         assert [httpx.get(gateway.urls["public"]).status_code for _ in range(20)] == [200] * 20
-        until(lambda: "cannot be reached" in (stats(gateway)["problem"] or ""))
+        notices: list[str] = []
+
+        def is_told() -> bool:
+            notices.extend(gateway.notices())
+            return bool(notices)
+
+        until(is_told)
+        assert "cannot be reached" in stats(gateway)["problem"]
         assert stats(gateway)["spans"] == {"exported": 0, "dropped": 0, "failed": 0}
         with collector(port=port) as collected:
             until(lambda: stats(gateway)["spans"]["exported"] == 40)
@@ -217,6 +248,9 @@ def test_a_collector_that_is_down_costs_nothing_and_gets_what_waited_when_it_is_
             metrics = httpx.get(f"http://{gateway.admin}/metrics").text
             assert 'lockgate_spans_total{outcome="exported"} 40' in metrics
             assert len(spans(collected)) == 40
+        notices += gateway.notices()
+        assert len(notices) == 1, "it is told when it begins, and not at each try"
+        assert notices[0].startswith("telemetry: the collector cannot be reached: ")
 
 
 def test_a_collector_that_hangs_holds_up_neither_traffic_nor_the_end(serve: Serve) -> None:
@@ -324,7 +358,9 @@ def test_a_key_that_was_changed_is_sent_after_a_reload(serve: Serve, tmp_path: P
         until(lambda: len(collected.requests) == 2)
         # Each is sent by a thread of its own.
         assert {request.all("authorization")[0] for request in collected.requests} == {"old", "Bearer new"}
-        assert spans(collected)[0].resource["service.name"] == "shop"
+        resource = spans(collected)[0].resource
+        assert resource["service.name"] == "shop"
+        assert "service.instance.id" not in resource, "nodes without a name are not told apart"
 
 
 def test_a_collector_with_a_certificate_of_its_own_authority_is_known_by_its_name(

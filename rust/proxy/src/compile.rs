@@ -147,8 +147,7 @@ pub fn parts(
     if !problems.is_empty() {
         return Err(problems);
     }
-    let said = telemetry.as_ref().and_then(|plan| plan.warning.clone());
-    warnings.extend(said);
+    warnings.extend(telemetry.iter().filter_map(|plan| plan.warning.clone()));
     Ok(Parts {
         upstreams,
         models,

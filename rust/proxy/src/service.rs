@@ -537,8 +537,7 @@ impl<'a> Exchange<'a> {
                     .await
             }
         };
-        let answer = answered.as_ref();
-        let answer = answer.map(|answer| answer.head.status);
+        let answer = answered.as_ref().map(|answer| answer.head.status);
         seen.called(tried, answer.map_err(|refusal| refusal.reason.code));
         self.finish(judged, answered?, seen).await
     }

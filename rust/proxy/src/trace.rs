@@ -16,7 +16,9 @@ pub struct Trace {
     parent: [u8; LENGTH],
     continues: bool,
     is_sampled: bool,
-    spans: SpanIds,
+    /// The digits of the caller's span, when the trace goes on, and of the request's.
+    caller: [u8; SPAN],
+    request: [u8; SPAN],
 }
 
 /// The ids of the spans of one request.
@@ -45,14 +47,17 @@ impl Sampler {
         Self(((1.0 - share.get() / 100.0) * ALL) as u64)
     }
 
-    fn takes(self, trace: [u8; 16]) -> bool {
-        let [.., a, b, c, d, e, f, g] = trace;
-        u64::from_be_bytes([0, a, b, c, d, e, f, g]) >= self.0
+    fn takes(self, trace: &str) -> bool {
+        let random = trace.get(trace.len().saturating_sub(14)..);
+        let random = random.and_then(|digits| u64::from_str_radix(digits, 16).ok());
+        random.is_some_and(|random| random >= self.0)
     }
 }
 
 /// Bytes of a `traceparent` of version 00.
 const LENGTH: usize = 55;
+/// Digits of the id of a span.
+const SPAN: usize = 16;
 
 impl Trace {
     /// Continues the caller's trace when its `traceparent` can be read (§3.2.2), else begins one with this id, which no other
@@ -64,17 +69,11 @@ impl Trace {
             _ => None,
         };
         let digits = id.as_str();
-        let (request, call) = digits.split_at_checked(16).unwrap_or_default();
+        let (request, call) = digits.split_at_checked(SPAN).unwrap_or_default();
         let trace_id = read.map_or(digits, |read| read.trace);
-        let spans = SpanIds {
-            trace: bytes(trace_id),
-            caller: read.map(|read| bytes(read.span)),
-            request: bytes(request),
-            call: bytes(call),
-        };
         let is_sampled = match read {
             Some(read) => read.is_sampled,
-            None => sampler.is_some_and(|sampler| sampler.takes(spans.trace)),
+            None => sampler.is_some_and(|sampler| sampler.takes(trace_id)),
         };
         let flags = if is_sampled { "01" } else { "00" };
         let mut parent = [b'-'; LENGTH];
@@ -87,13 +86,23 @@ impl Trace {
             parent,
             continues: read.is_some(),
             is_sampled,
-            spans,
+            caller: digits_of(read.map_or("", |read| read.span)),
+            request: digits_of(request),
         }
     }
 
     /// The ids of its spans, when the trace is sampled.
     pub fn sampled(&self) -> Option<SpanIds> {
-        self.is_sampled.then_some(self.spans)
+        if !self.is_sampled {
+            return None;
+        }
+        let part = |from, to| self.parent.get(from..to).unwrap_or_default();
+        Some(SpanIds {
+            trace: bytes(part(3, 35)),
+            caller: self.continues.then(|| bytes(&self.caller)),
+            request: bytes(&self.request),
+            call: bytes(part(36, 52)),
+        })
     }
 
     /// The id of the trace: 32 hexadecimal digits.
@@ -122,15 +131,22 @@ struct Told<'a> {
 }
 
 /// The bytes that pairs of hexadecimal digits stand for.
-fn bytes<const N: usize>(digits: &str) -> [u8; N] {
+fn bytes<const N: usize>(digits: &[u8]) -> [u8; N] {
     let mut bytes = [0; N];
-    for (byte, pair) in bytes.iter_mut().zip(digits.as_bytes().chunks_exact(2)) {
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
         let pair = str::from_utf8(pair).unwrap_or_default();
         *byte = u8::from_str_radix(pair, 16).unwrap_or_default();
     }
     bytes
 }
 
+/// The digits of the id of a span; zeros where there is none.
+fn digits_of(text: &str) -> [u8; SPAN] {
+    let digits = text.as_bytes().try_into();
+    digits.unwrap_or([b'0'; SPAN])
+}
+
+/// Reads a `traceparent`.
 fn read(text: &str) -> Option<Told<'_>> {
     let mut parts = text.split('-');
     let (version, trace, parent, flags) =

@@ -152,8 +152,14 @@ fn refused(said: Bytes) -> Refused {
     let refused = answer.partial_success.unwrap_or_default();
     Refused {
         spans: u64::try_from(refused.rejected_spans).unwrap_or_default(),
-        why: refused.error_message.chars().take(MOST_SAID).collect(),
+        why: printable(&refused.error_message),
     }
+}
+
+/// The start of a text, without what would do something to a terminal.
+fn printable(text: &str) -> String {
+    let letters = text.chars().filter(|letter| !letter.is_control());
+    letters.take(MOST_SAID).collect()
 }
 
 /// `Retry-After` (RFC 9110 §10.2.3): seconds, or a date.
@@ -192,5 +198,12 @@ mod tests {
     #[test]
     fn an_answer_that_cannot_be_read_refuses_nothing() {
         assert_eq!(refused(Bytes::from_static(b"<html>")), Refused::default());
+    }
+
+    #[test]
+    fn what_a_collector_says_can_be_printed() {
+        let said = printable(&format!("no\u{1b}[2J {}", "x".repeat(1_000)));
+        assert!(said.starts_with("no[2J x"), "{said}");
+        assert_eq!(said.len(), MOST_SAID);
     }
 }

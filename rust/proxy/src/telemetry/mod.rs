@@ -72,7 +72,16 @@ struct Counts {
     exported: AtomicU64,
     dropped: AtomicU64,
     failed: AtomicU64,
-    problem: Mutex<Option<String>>,
+    problem: Mutex<Problems>,
+}
+
+/// What is wrong with exports.
+#[derive(Debug, Default)]
+struct Problems {
+    /// What went wrong last, when the last export did.
+    last: Option<String>,
+    /// Whether somebody was told since it began.
+    is_told: bool,
 }
 
 /// The same at one time.
@@ -135,10 +144,7 @@ impl Telemetry {
             (taken, stopped),
             Collector::new(plan.service, plan.headers, forbidden),
             Redactor::new(key, names),
-            resource(
-                &plan.settings.service_name,
-                document.node.name.as_deref().unwrap_or("lockgate"),
-            ),
+            resource(&plan.settings.service_name, document.node.name.as_deref()),
             counts.clone(),
         );
         let sampler = Sampler::of(plan.settings.sample);
@@ -231,7 +237,15 @@ impl Telemetry {
 
     /// What went wrong last, when the last export did.
     pub fn problem(&self) -> Option<String> {
-        self.counts.problem.lock().clone()
+        self.counts.problem.lock().last.clone()
+    }
+
+    /// A sentence for people when exports begin to go wrong; once until one went well again.
+    pub fn notice(&self) -> Option<String> {
+        let mut problem = self.counts.problem.lock();
+        let last = problem.last.clone().filter(|_| !problem.is_told)?;
+        problem.is_told = true;
+        Some(format!("telemetry: {last}"))
     }
 
     /// Sends what waits, as far as the collector takes it within a few seconds. Later requests are dropped and counted.
@@ -256,8 +270,10 @@ impl Counts {
         self.failed.fetch_add(spans, Ordering::Relaxed);
     }
 
-    fn say(&self, problem: Option<String>) {
-        *self.problem.lock() = problem;
+    fn say(&self, last: Option<String>) {
+        let mut problem = self.problem.lock();
+        problem.is_told &= last.is_some();
+        problem.last = last;
     }
 }
 

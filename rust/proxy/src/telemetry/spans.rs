@@ -33,11 +33,11 @@ const SAMPLED: u32 = 1;
 const KNOWS_PARENT: u32 = 1 << 8;
 const PARENT_IS_REMOTE: u32 = 1 << 9;
 
-/// Who sends spans.
-pub fn resource(service: &str, node: &str) -> Resource {
+/// Who sends spans. A node without a name of its own has none here: several would share one.
+pub fn resource(service: &str, node: Option<&str>) -> Resource {
     let mut about = Attributes::default();
     about.text("service.name", service);
-    about.text("service.instance.id", node);
+    about.maybe("service.instance.id", node);
     about.text("service.version", env!("CARGO_PKG_VERSION"));
     Resource {
         attributes: about.done(),

@@ -261,6 +261,16 @@ fn no_credential_is_left_in_a_span() {
 }
 
 #[test]
+fn while_a_rollout_runs_a_span_says_which_revision_served() {
+    for (arm, expected) in [(Arm::Canary, "canary"), (Arm::Control, "control")] {
+        let mut traced = traced();
+        traced.arm = Some(arm);
+        assert_eq!(about(&spans(event(), traced)[0])["lockgate.arm"], expected);
+    }
+    assert!(!about(&spans(event(), traced())[0]).contains_key("lockgate.arm"));
+}
+
+#[test]
 fn a_method_that_nobody_knows_is_another_one() {
     let odd = Event {
         method: "BREW".into(),
