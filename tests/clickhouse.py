@@ -24,7 +24,9 @@ _USERS = f"""<clickhouse><profiles><default/></profiles><quotas><default/></quot
 <default><password></password><networks><ip>127.0.0.1</ip></networks>
   <profile>default</profile><quota>default</quota><access_management>1</access_management></default>
 <{USER}><password>{PASSWORD}</password><networks><ip>127.0.0.1</ip></networks>
-  <profile>default</profile><quota>default</quota></{USER}>
+  <profile>default</profile><quota>default</quota>
+  <grants><query>GRANT SELECT, INSERT, CREATE TABLE, ALTER DELETE ON {DATABASE}.*</query>
+    <query>GRANT TABLE ENGINE ON MergeTree</query></grants></{USER}>
 <reader><password>{PASSWORD}</password><networks><ip>127.0.0.1</ip></networks>
   <profile>default</profile><quota>default</quota>
   <grants><query>GRANT SELECT ON {DATABASE}.*</query></grants></reader>

@@ -175,7 +175,8 @@ def _refused(error: Error, address: dict[str, Any]) -> ConfigurationError:
     if error.code == _DENIED:
         return ConfigurationError(
             f"`{user}` may not do what is needed in `{database}` on the ClickHouse server at {where}",
-            f"GRANT SELECT, INSERT, CREATE TABLE, ALTER DELETE ON {database}.* TO {user}",
+            f"GRANT SELECT, INSERT, CREATE TABLE, ALTER DELETE ON {database}.* TO {user}; "
+            f"GRANT TABLE ENGINE ON MergeTree TO {user}",
         )
     if error.code is None:
         return ConfigurationError(

@@ -175,7 +175,6 @@ def _send(connection: Connection, part: Part) -> bool:
             fmt="Parquet",
             settings={
                 "async_insert": 0,
-                "insert_deduplicate": 1,
                 "insert_deduplication_token": part.name,
                 # What is sent again must be cut into the same blocks.
                 "input_format_parquet_preserve_order": 1,
@@ -197,8 +196,7 @@ def _there(connection: Connection, part: Part) -> int:
 
 def _drop(connection: Connection, day: str) -> bool:
     found = connection.client.query(
-        """SELECT DISTINCT partition_id FROM system.parts
-WHERE active AND database = currentDatabase() AND table = 'events' AND partition_id < {day:String}""",
+        "SELECT DISTINCT _partition_id FROM events WHERE _partition_id < {day:String}",
         parameters={"day": day},
     )
     for (partition,) in found.result_rows:
