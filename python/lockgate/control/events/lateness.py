@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from django.db.models import Q
+from django.db.models import Max, Q
 from django.utils import timezone
 
 from lockgate.control.events.models import Segment
@@ -47,8 +47,17 @@ def behind(now: datetime | None = None, since: int = 0) -> list[Behind]:
     """
     now = now or timezone.now()
     there = Q(removed_at=None) | Q(removed_at__gte=moment(since / 1_000_000))
-    nodes = Node.objects.filter(there, is_first=False).order_by("name")
-    return [found for node in nodes if (found := _of(node, now)) is not None]
+    nodes = list(Node.objects.filter(there, is_first=False).order_by("name"))
+    begins = {node.name: begin for node in nodes if (begin := node.recorded.get("since")) is not None}
+    here = _pushed(begins)
+    found = []
+    for node in nodes:
+        begin = begins.get(node.name)
+        # It may have pushed some of it since it said so.
+        begin = max(begin, here.get(node.name, 0)) if begin is not None else None
+        if (one := _of(node, begin, now)) is not None:
+            found.append(one)
+    return found
 
 
 def lost(nodes: Iterable[Node] | None = None) -> list[tuple[str, str]]:
@@ -72,10 +81,9 @@ def in_words(those: Iterable[Behind]) -> str:
     return f"Not here yet: calls at {named}{more}."
 
 
-def _of(node: Node, now: datetime) -> Behind | None:
+def _of(node: Node, begins: int | None, now: datetime) -> Behind | None:
     said: dict[str, Any] = node.recorded
     seen = _micros(node.seen_at or node.enrolled_at)
-    begins = _unread(node, said.get("since"))
     if node.removed_at is not None:
         if begins is None:
             return None
@@ -100,13 +108,12 @@ def _of(node: Node, now: datetime) -> Behind | None:
     return Behind(node.name, begins, None, why, is_late=False)
 
 
-def _unread(node: Node, since: int | None) -> int | None:
-    """From when on what it recorded is not here, if it said when it was heard of that there is something."""
-    if since is None:
-        return None
-    last = Segment.objects.filter(node=node.name).order_by("-first_at", "-number").first()
-    # It may have pushed some of it since then.
-    return since if last is None else max(since, last.last_at)
+def _pushed(begins: dict[str, int]) -> dict[str, int]:
+    """Until when the segments are that nodes pushed of what they had recorded since some time."""
+    if not begins:
+        return {}
+    newer = Segment.objects.filter(node__in=begins, first_at__gte=min(begins.values()))
+    return dict(newer.order_by().values_list("node").annotate(Max("last_at")))
 
 
 def _micros(time: datetime) -> int:
