@@ -390,6 +390,14 @@ def test_a_node_that_was_removed_is_named_for_what_it_had_not_pushed_until_then(
     assert behind(now + timedelta(days=1), since=int(now.timestamp() * 1_000_000) + 1_000_000) == []
 
 
+def test_a_node_that_serves_and_does_not_record_is_named() -> None:
+    now = datetime.now(UTC)
+    Node.objects.create(name="new", seen_at=now)
+    Node.objects.create(name="paris-1", seen_at=now, revision="a" * 64)
+    (found,) = behind(now)
+    assert found.why.startswith("paris-1 records nothing, or does not say so")
+
+
 def test_what_a_node_has_pushed_since_it_said_that_it_had_not_is_no_gap(state: Path) -> None:
     assert state.name
     now = datetime.now(UTC)
