@@ -388,3 +388,27 @@ def test_a_node_that_was_removed_is_named_for_what_it_had_not_pushed_until_then(
     assert "paris-1 (removed 1) was removed, and had not pushed" in found.why
     assert in_words([found]).startswith("Not here yet: calls at paris-1 (removed 1) since ")
     assert behind(now + timedelta(days=1), since=int(now.timestamp() * 1_000_000) + 1_000_000) == []
+
+
+def test_a_node_that_serves_and_does_not_record_is_named() -> None:
+    now = datetime.now(UTC)
+    Node.objects.create(name="new", seen_at=now)
+    Node.objects.create(name="paris-1", seen_at=now, revision="a" * 64)
+    (found,) = behind(now)
+    assert found.why.startswith("paris-1 records nothing, or does not say so")
+
+
+def test_what_a_node_has_pushed_since_it_said_that_it_had_not_is_no_gap(state: Path) -> None:
+    assert state.name
+    now = datetime.now(UTC)
+    micros = int(now.timestamp()) * 1_000_000
+    recorded = SAID | {"since": micros - 300_000_000, "segments": 30}
+    Node.objects.create(name="paris-1", seen_at=now, recorded=recorded)
+    assert behind(now)[0].is_late
+    at = {"first_at": micros - 30_000_000, "last_at": micros - 20_000_000}
+    for node in ("paris-1", "paris-2"):
+        Segment.objects.create(
+            node=node, name="events-1", number=1, events=1, damages=[], is_whole=True, **at
+        )
+    (found,) = behind(now)
+    assert (found.since, found.is_late) == (at["last_at"], False)

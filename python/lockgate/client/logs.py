@@ -43,6 +43,8 @@ class LoggedException(_Told):
     """A call that was refused or failed."""
 
     at: datetime
+    node: str
+    """At which node of the cluster."""
     request: str
     alert: str | None
     reason: str

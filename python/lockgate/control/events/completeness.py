@@ -94,7 +94,7 @@ def _of_others(start: int, end: int) -> list[dict[str, str]]:
         for one in behind(since=start)
         if one.since < end and (one.until is None or one.until > start)
     ]
-    return found + [_gap(start, end, why) for _, why in lost()]
+    return found + [_gap(start, end, why) for why in lost()]
 
 
 def _gap(start: int, end: int, why: str) -> dict[str, str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from django.db.models import Q
+from django.db.models import Max, Q
 from django.utils import timezone
 
 from lockgate.control.events.models import Segment
@@ -47,18 +47,27 @@ def behind(now: datetime | None = None, since: int = 0) -> list[Behind]:
     """
     now = now or timezone.now()
     there = Q(removed_at=None) | Q(removed_at__gte=moment(since / 1_000_000))
-    nodes = Node.objects.filter(there, is_first=False).order_by("name")
-    return [found for node in nodes if (found := _of(node, now)) is not None]
+    nodes = list(Node.objects.filter(there, is_first=False).order_by("name"))
+    begins = {node.name: begin for node in nodes if (begin := node.recorded.get("since")) is not None}
+    here = _pushed(begins)
+    found = []
+    for node in nodes:
+        begin = begins.get(node.name)
+        # It may have pushed some of it since it said so.
+        begin = max(begin, here.get(node.name, 0)) if begin is not None else None
+        if (one := _of(node, begin, now)) is not None:
+            found.append(one)
+    return found
 
 
-def lost(nodes: Iterable[Node] | None = None) -> list[tuple[str, str]]:
+def lost() -> list[str]:
     """What nodes say of their disks: whose events are lost, or are not recorded at all."""
     found = []
-    for node in nodes if nodes is not None else Node.objects.filter(removed_at=None, is_first=False):
+    for node in Node.objects.filter(removed_at=None, is_first=False).order_by("name"):
         if number := node.recorded.get("lost"):
-            found.append((node.name, f"the disk of {node} did not take {number:,} events since it started"))
+            found.append(f"the disk of {node} did not take {number:,} events since it started")
         if problem := node.recorded.get("problem"):
-            found.append((node.name, f"{node} cannot record: {problem}"))
+            found.append(f"{node} cannot record: {problem}")
     return found
 
 
@@ -72,24 +81,37 @@ def in_words(those: Iterable[Behind]) -> str:
     return f"Not here yet: calls at {named}{more}."
 
 
-def _of(node: Node, now: datetime) -> Behind | None:
-    said: dict[str, Any] = node.recorded
-    seen = _micros(node.seen_at or node.enrolled_at)
-    begins = _unread(node, said.get("since"))
+def _of(node: Node, begins: int | None, now: datetime) -> Behind | None:
     if node.removed_at is not None:
-        if begins is None:
-            return None
-        why = f"{node} was removed, and had not pushed what it recorded since {_time(begins)}"
-        return Behind(node.name, begins, _micros(node.removed_at), why, is_late=True)
+        return _removed(node, begins)
     if node.seen_at is None or now - node.seen_at > GONE_AFTER:
-        # Of what it is called for now nobody here knows, nor whether it is called.
-        start = seen if begins is None else min(begins, seen)
-        heard = f"was last heard of at {_time(seen)}" if node.seen_at else "was never heard of"
-        return Behind(
-            node.name, start, None, f"{node} {heard}; what it was called for is not here", is_late=True
-        )
-    if begins is None:
+        return _gone(node, begins)
+    if not node.recorded and node.revision:
+        start = _last(node)
+        why = f"{node} records nothing, or does not say so; its calls since {_time(start)} are not here"
+        return Behind(node.name, start, None, why, is_late=True)
+    return _there(node, begins, now) if begins is not None else None
+
+
+def _removed(node: Node, begins: int | None) -> Behind | None:
+    if begins is None or node.removed_at is None:
         return None
+    why = f"{node} was removed, and had not pushed what it recorded since {_time(begins)}"
+    return Behind(node.name, begins, _micros(node.removed_at), why, is_late=True)
+
+
+def _gone(node: Node, begins: int | None) -> Behind:
+    # Of what it is called for now nobody here knows, nor whether it is called.
+    seen = _micros(node.seen_at or node.enrolled_at)
+    start = seen if begins is None else min(begins, seen)
+    heard = f"was last heard of at {_time(seen)}" if node.seen_at else "was never heard of"
+    return Behind(
+        node.name, start, None, f"{node} {heard}; what it was called for since is not here", is_late=True
+    )
+
+
+def _there(node: Node, begins: int, now: datetime) -> Behind:
+    said: dict[str, Any] = node.recorded
     every = timedelta(seconds=float(said.get("every_seconds", 0.0)))
     if _micros(now - every - SLACK) > begins:
         number = int(said.get("segments", 1))
@@ -100,13 +122,18 @@ def _of(node: Node, now: datetime) -> Behind | None:
     return Behind(node.name, begins, None, why, is_late=False)
 
 
-def _unread(node: Node, since: int | None) -> int | None:
-    """From when on what it recorded is not here, if it said when it was heard of that there is something."""
-    if since is None:
-        return None
-    last = Segment.objects.filter(node=node.name).order_by("-first_at", "-number").first()
-    # It may have pushed some of it since then.
-    return since if last is None else max(since, last.last_at)
+def _pushed(begins: dict[str, int]) -> dict[str, int]:
+    """Until when the segments are that nodes pushed of what they had recorded since some time."""
+    if not begins:
+        return {}
+    newer = Segment.objects.filter(node__in=begins, first_at__gte=min(begins.values()))
+    return dict(newer.order_by().values_list("node").annotate(Max("last_at")))
+
+
+def _last(node: Node) -> int:
+    """Until when something is here of a node, since it was enrolled."""
+    newest = Segment.objects.filter(node=node.name).order_by("-first_at", "-number")
+    return newest.values_list("last_at", flat=True).first() or _micros(node.enrolled_at)
 
 
 def _micros(time: datetime) -> int:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -68,6 +69,18 @@ def until(wanted: str, path: str, browser: Browser) -> str:
     return text
 
 
+def audited(control: Controlling, token: str) -> dict[str, Any]:
+    """What `/audit/logs` says of the last day."""
+    asked = httpx.post(
+        f"{control.console}/audit/logs",
+        json={"timeRange": "last_24_hours", "metrics": ["security_violations", "traffic"]},
+        headers={"Authorization": f"Bearer {token}"},
+        timeout=SECONDS,
+    )
+    found: dict[str, Any] = asked.json()
+    return found
+
+
 def push(control: Controlling, node: Joined) -> None:
     """Have a node push what it recorded, without the half minute that it waits for news."""
     folder = node.state / "recordings"
@@ -106,13 +119,7 @@ def test_a_refusal_at_the_second_node_is_in_the_console_the_portal_the_alerts_an
         text = until("127.0.0.1", "/alerts/", browser)
         assert "Unauthorized access attempt" in text
 
-        asked = httpx.post(
-            f"{control.console}/audit/logs",
-            json={"timeRange": "last_24_hours", "metrics": ["security_violations", "traffic"]},
-            headers={"Authorization": f"Bearer {token}"},
-            timeout=SECONDS,
-        )
-        said = asked.json()
+        said = audited(control, token)
         assert said["totals"] == {"security_violations": 26, "traffic": 29}
         assert {found["node"] for found in said["exceptions"]} == {"paris-2"}
         # The page of nodes says how much each was called for, and leads to it.
@@ -121,6 +128,11 @@ def test_a_refusal_at_the_second_node_is_in_the_console_the_portal_the_alerts_an
         text = browser.get("/analytics/nodes/?node=paris-2").text
         assert "paris-2" in text
         assert "paris-1" not in text
+        # What each has not pushed is nothing now, and so there is no gap of theirs.
+        recorded = "SELECT recorded FROM nodes_node WHERE is_first = 0 ORDER BY name"
+        nothing = {"since": None, "segments": 0, "every_seconds": 1.0, "lost": 0, "problem": ""}
+        control.until(recorded, lambda rows: [json.loads(str(one)) for (one,) in rows] == [nothing] * 2)
+        assert "paris" not in str(audited(control, token)["completeness"])
         # Marks of credentials have a key of each node's own, which comes with them.
         pushed = control.state / "recordings" / "paris-2" / "redaction.key"
         assert pushed.read_bytes() == (two.state / "recordings" / "redaction.key").read_bytes()
