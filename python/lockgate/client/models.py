@@ -365,6 +365,7 @@ class ExceptionOut(Told):
     path: str
     status: int
     code: str
+    rule: str
     alert: str
     revision: str
 
