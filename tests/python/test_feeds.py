@@ -272,7 +272,8 @@ def test_a_rule_that_does_what_its_samples_say_is_taken(
             {"settings": {"classes": "none", "rules": [{**LOADER, "pattern": "a.{500}b"}]}},
             "the pattern of `loader`: it is too large",
         ),
-        ({"refuses": [{"url": "/", "headers": {"a b": "c"}}]}, "is no request"),
+        ({"refuses": [{"url": "/", "headers": {"a b": "c"}}]}, "`GET /` is no request: "),
+        ({"refuses": [{"url": "/a%2fb"}]}, "`GET /a%2fb` is no request: the path "),
     ],
 )
 def test_a_rule_that_does_not_do_what_its_samples_say_is_not_taken(change: dict[str, Any], says: str) -> None:

@@ -95,7 +95,7 @@ class Rule(_Written):
     """Calls that look like them and that it lets pass. A rule with patterns has one at least."""
 
     @property
-    def patterns(self) -> list[dict[str, Any]]:
+    def patterns(self) -> list[Any]:
         """The patterns of its own that a `payload_guard` has."""
         found = self.settings.get("rules") if self.kind == "payload_guard" else None
         return found if isinstance(found, list) else []

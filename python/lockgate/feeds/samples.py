@@ -64,11 +64,13 @@ def _hold(rule: Rule) -> None:
 def _said(bench: Bench, rule: Rule, sample: Sample) -> TracedPolicy:
     try:
         trace = bench.call(sample.method, sample.url, headers=sample.headers, body=sample.body)
-        (said,) = trace.policies
+        why = trace.detail
     except ValueError as error:
-        message = f"the rule `{rule.id}`: its sample `{sample}` is no request: {error}"
-        raise FeedError(message) from None
-    return said
+        trace, why = None, str(error)
+    if trace is None or not trace.policies:
+        message = f"the rule `{rule.id}`: its sample `{sample}` is no request: {why}"
+        raise FeedError(message)
+    return trace.policies[0]
 
 
 def _document(rule: Rule) -> dict[str, Any]:

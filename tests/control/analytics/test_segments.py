@@ -98,10 +98,10 @@ def test_counts_of_segments_are_added_to_each_other(recordings: Path) -> None:
     index.index_new()
     segment(recordings, [event(AT + 10), event(AT + 11), refused(AT + 12)], number=2)
     index.index_new()
-    assert sum(Count.objects.values_list("count", flat=True)) == 9
+    assert sum(Count.objects.values_list("count", flat=True)) == 10
     mine = Count.objects.get(bucket=AT // 1_000_000, api="orders", application="shop", code="")
     assert mine.count == 3
-    assert CallException.objects.count() == 4
+    assert CallException.objects.count() == 5
 
 
 def test_revisions_that_take_turns_are_told_once_each_and_the_last_one_stays(recordings: Path) -> None:

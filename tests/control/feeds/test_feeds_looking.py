@@ -284,7 +284,7 @@ def test_rules_that_the_document_cannot_take_are_refused_and_leave_nothing(
 def test_patterns_are_held_to_their_samples_before_anything_is_made_of_them(
     set_up: SetUp, publisher: Publisher
 ) -> None:
-    set_up(kind="rules")
+    set_up(kind="rules", mode="shadow")
     rule: dict[str, Any] = {
         "id": "cve-2026-1234",
         "kind": "payload_guard",

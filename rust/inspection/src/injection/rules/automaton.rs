@@ -6,14 +6,18 @@ use regex_automata::nfa::thompson;
 use regex_automata::util::primitives::PatternID;
 use regex_automata::{Input, MatchKind, PatternSet};
 use regex_syntax::ParserBuilder;
-use regex_syntax::hir::Hir;
+use regex_syntax::hir::{Class, Hir, HirKind};
 
 /// The most bytes of the automaton of one rule.
 const ONE_BYTES: usize = 2 * 1024 * 1024;
 /// The most bytes of an automaton of several rules: what is larger leaves the caches of a processor.
-const SEVERAL_BYTES: usize = 1024 * 1024;
+const SEVERAL_BYTES: usize = 512 * 1024;
 /// The most rules that are tried in one automaton.
 const TOGETHER_MAX: usize = 128;
+/// How many of those that go on without an end are tried first.
+const TOGETHER_WIDE: usize = 4;
+/// More bytes than letters and digits have are many.
+const MANY_BYTES: usize = 64;
 /// The most bytes of all automata of a set.
 const ALL_BYTES: usize = 32 * 1024 * 1024;
 /// How deep the groups of an expression may be nested.
@@ -136,31 +140,60 @@ impl Group {
 
 /// As few automata for these expressions as their size allows; each expression has been read on its own.
 pub(super) fn group(hirs: &[Hir]) -> Result<Vec<Group>, TooLargeTogether> {
-    // Those that go on without an end double the states of what stands beside them; together they split off in few steps.
-    let mut ordered: Vec<(usize, &Hir)> = hirs.iter().enumerate().collect();
-    ordered.sort_by_key(|(_, hir)| hir.properties().maximum_len().is_none());
+    // What goes on after some text until another may be on its way at any time, and doubles the states of what stands beside it.
+    let (wide, narrow): (Vec<_>, Vec<_>) =
+        hirs.iter().enumerate().partition(|(_, hir)| is_wide(hir));
     let (mut groups, mut bytes) = (Vec::new(), 0_usize);
-    let mut waiting: Vec<&[(usize, &Hir)]> = ordered.chunks(TOGETHER_MAX).collect();
-    while let Some(next) = waiting.pop() {
-        let most = if next.len() == 1 {
-            ONE_BYTES
-        } else {
-            SEVERAL_BYTES
-        };
-        match Group::build(next, most) {
-            Ok(group) => {
-                bytes = bytes.saturating_add(group.automaton.memory_usage());
-                groups.push(group);
+    for (mut rest, mut size) in [(&*narrow, TOGETHER_MAX), (&*wide, TOGETHER_WIDE)] {
+        while !rest.is_empty() {
+            let (next, behind) = rest.split_at(size.min(rest.len()));
+            let most = if next.len() == 1 {
+                ONE_BYTES
+            } else {
+                SEVERAL_BYTES
+            };
+            match Group::build(next, most) {
+                Ok(group) => {
+                    let took = group.automaton.memory_usage();
+                    bytes = bytes.saturating_add(took);
+                    if took < SEVERAL_BYTES / 16 {
+                        size = TOGETHER_MAX.min(2 * size);
+                    }
+                    groups.push(group);
+                    rest = behind;
+                }
+                Err(_) if next.len() > 1 => size = next.len() / 2,
+                Err(_) => return Err(TooLargeTogether),
             }
-            Err(_) if next.len() > 1 => {
-                let (first, second) = next.split_at(next.len() / 2);
-                waiting.extend([second, first]);
+            if bytes > ALL_BYTES {
+                return Err(TooLargeTogether);
             }
-            Err(_) => return Err(TooLargeTogether),
-        }
-        if bytes > ALL_BYTES {
-            return Err(TooLargeTogether);
         }
     }
     Ok(groups)
+}
+
+/// Whether an expression holds a repeat without end of many different bytes. Groups are nested [`NESTING_MAX`] deep at most.
+fn is_wide(hir: &Hir) -> bool {
+    match hir.kind() {
+        HirKind::Repetition(repeat) => {
+            (repeat.max.is_none() && takes_many(&repeat.sub)) || is_wide(&repeat.sub)
+        }
+        HirKind::Capture(capture) => is_wide(&capture.sub),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().any(is_wide),
+        HirKind::Empty | HirKind::Literal(_) | HirKind::Class(_) | HirKind::Look(_) => false,
+    }
+}
+
+fn takes_many(hir: &Hir) -> bool {
+    match hir.kind() {
+        HirKind::Class(Class::Bytes(class)) => {
+            let bytes = class.iter().map(|range| range.len());
+            bytes.sum::<usize>() > MANY_BYTES
+        }
+        HirKind::Class(Class::Unicode(_)) => true,
+        HirKind::Capture(capture) => takes_many(&capture.sub),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().any(takes_many),
+        _ => false,
+    }
 }
