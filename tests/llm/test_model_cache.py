@@ -124,7 +124,7 @@ def test_what_is_given_again_takes_nothing_from_budget_and_limit(tmp_path: Path)
     assert len(service.requests) == 2
 
 
-def test_errors_streams_and_what_broke_off_or_was_withheld_are_not_kept(tmp_path: Path) -> None:
+def test_errors_and_what_broke_off_or_was_withheld_are_not_kept(tmp_path: Path) -> None:
     def completion(finish: str | None, text: str = "Hello") -> bytes:
         choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": finish}
         whole = {"id": "c", "object": "chat.completion", "created": 1, "model": "m-1", "choices": [choice]}
@@ -141,7 +141,6 @@ def test_errors_streams_and_what_broke_off_or_was_withheld_are_not_kept(tmp_path
         (lambda _: completion("content_filter"), asked()),
         (lambda _: completion("stop", "the albatross"), asked()),
         (cut, asked(stream=True)),
-        (provider("openai"), asked(stream=True)),
     ]:
         with Service(reply=reply) as service:
             text = document(target("openai", service), policies=f"{IDENTIFIED}, {AGAIN}, {guard}")

@@ -326,19 +326,14 @@ mod tests {
     #[test]
     fn nothing_comes_of_a_stream_that_broke_off_wherever_it_did() {
         for (dialect, text) in STREAMS {
-            for at in (0..text.len()).filter(|at| text.is_char_boundary(*at)) {
-                assert_eq!(
-                    gathered(dialect, &text[..at], Ending::Dropped),
-                    None.or_else(|| {
-                        // What ends with its last event has ended, whatever became of the connection.
-                        let mut stream = UpstreamStream::new(dialect, "c0ffee");
-                        stream.feed(text[..at].as_bytes(), &mut Vec::new());
-                        stream
-                            .is_over()
-                            .then(|| gathered(dialect, text, Ending::Clean))
-                            .flatten()
-                    })
-                );
+            for (at, _) in text.char_indices() {
+                let beginning = &text[..at];
+                let mut stream = UpstreamStream::new(dialect, "c0ffee");
+                stream.feed(beginning.as_ref(), &mut Vec::new());
+                // What has said its last word has ended, whatever became of the connection.
+                let has_ended = stream.is_over();
+                let found = gathered(dialect, beginning, Ending::Dropped);
+                assert_eq!(found.is_some(), has_ended, "{beginning}");
             }
         }
     }
