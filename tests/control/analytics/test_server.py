@@ -258,11 +258,16 @@ def test_what_is_wrong_with_an_address_is_said_without_its_password(address: str
             "`reader` may not do what is needed in `calls`",
             "GRANT SELECT, INSERT",
         ),
-        ("tcp://a:secret@b/c", "begins with `tcp` and names no database", "https://USER:PASSWORD@HOST:8443"),
-        ("http://a:secret@b", "begins with `http` and names no database", "https://USER:PASSWORD@HOST:8443"),
+        (
+            "http://a:secret@[b/c",
+            "names no database of a ClickHouse server",
+            "https://USER:PASSWORD@HOST:8443",
+        ),
+        ("tcp://a:secret@b/c", "names no database of a ClickHouse server", "https://USER:PASSWORD@HOST:8443"),
+        ("http://a:secret@b", "names no database of a ClickHouse server", "https://USER:PASSWORD@HOST:8443"),
         (
             "http://a:secret@b:x/c",
-            "begins with `http` and names no database",
+            "names no database of a ClickHouse server",
             "https://USER:PASSWORD@HOST:8443",
         ),
     ):
