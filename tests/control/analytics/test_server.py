@@ -54,7 +54,8 @@ def told(address: str, sql: str) -> str:
 
 
 @pytest.fixture(autouse=True)
-def _own_table(address: str, settings: Any) -> Iterator[None]:
+def _own_table(address: str, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(server, "SETTLED_SECONDS", 0)
     told(address, "DROP TABLE IF EXISTS events SYNC")
     settings.LOCKGATE = settings.LOCKGATE.model_copy(update={"clickhouse": url(address)})
     server.forget()
@@ -140,6 +141,20 @@ def test_what_is_sent_again_is_there_once(address: str) -> None:
     worker.send_recording()
     assert told(address, "SELECT count() FROM events") == many
     assert Part.objects.filter(is_sent=False).count() == 0
+
+
+@pytest.mark.usefixtures("recorded")
+def test_a_part_is_sent_when_nobody_has_its_calls_from_the_segment_any_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(server, "SETTLED_SECONDS", 10)
+    taken = sorted(Part.objects.values_list("since", flat=True))
+    monkeypatch.setattr(time, "time", lambda: taken[0] + 9.0)
+    total = counted()
+    assert server.send_new() == 0
+    monkeypatch.setattr(time, "time", lambda: taken[-1] + 10.0)
+    assert server.send_new() == Part.objects.filter(state=LIVE).count() > 1
+    assert counted() == total
 
 
 @pytest.mark.usefixtures("recorded")
@@ -243,11 +258,16 @@ def test_what_is_wrong_with_an_address_is_said_without_its_password(address: str
             "`reader` may not do what is needed in `calls`",
             "GRANT SELECT, INSERT",
         ),
-        ("tcp://a:secret@b/c", "begins with `tcp` and names no database", "https://USER:PASSWORD@HOST:8443"),
-        ("http://a:secret@b", "begins with `http` and names no database", "https://USER:PASSWORD@HOST:8443"),
+        (
+            "http://a:secret@[b/c",
+            "names no database of a ClickHouse server",
+            "https://USER:PASSWORD@HOST:8443",
+        ),
+        ("tcp://a:secret@b/c", "names no database of a ClickHouse server", "https://USER:PASSWORD@HOST:8443"),
+        ("http://a:secret@b", "names no database of a ClickHouse server", "https://USER:PASSWORD@HOST:8443"),
         (
             "http://a:secret@b:x/c",
-            "begins with `http` and names no database",
+            "names no database of a ClickHouse server",
             "https://USER:PASSWORD@HOST:8443",
         ),
     ):

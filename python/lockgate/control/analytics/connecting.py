@@ -122,17 +122,15 @@ def connect(url: str) -> Connection:
 
 
 def _address(url: str) -> dict[str, Any]:
-    parts = urlsplit(url)
     try:
+        parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        port = -1
+        parts, port = urlsplit(""), None
     database = unquote(parts.path.strip("/"))
-    if parts.scheme not in {"http", "https"} or not parts.hostname or not database or port == -1:
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not database:
         # What else stands in it may be a password.
-        message = (
-            f"LOCKGATE_CLICKHOUSE begins with `{parts.scheme}` and names no database of a ClickHouse server"
-        )
+        message = "LOCKGATE_CLICKHOUSE names no database of a ClickHouse server"
         raise ConfigurationError(message, "write https://USER:PASSWORD@HOST:8443/DATABASE")
     return {
         "scheme": parts.scheme,

@@ -42,6 +42,9 @@ MOST_GIVEN: Final = 200_000
 """So many calls are given along with a query; with more, the files here are the faster way."""
 MOST_SENT: Final = 20
 """How many parts a round sends."""
+SETTLED_SECONDS: Final = 10
+"""So long a part has counted before it is sent: whoever looked at the catalogue before it did, and has its
+calls from the segment, is done with the page by then."""
 REST_SECONDS: Final = 30
 """So long a server that failed is not asked again, so that pages do not wait for it."""
 
@@ -84,7 +87,8 @@ def send_new(most: int = MOST_SENT) -> int:
     if connection is None:
         return 0
     there = Q(server=connection.id, is_sent=True)
-    parts = Part.objects.filter(state=LIVE).exclude(there).order_by("first_at", "id")
+    settled = Part.objects.filter(state=LIVE, since__lte=int(time.time()) - SETTLED_SECONDS)
+    parts = settled.exclude(there).order_by("first_at", "id")
     sent = 0
     for part in parts[:most]:
         if _tried(partial(_send, connection, part)) is None:
