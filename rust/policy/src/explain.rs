@@ -302,7 +302,7 @@ fn trace(route: &Route, progress: &Progress, view: &RequestView<'_>) -> Trace {
             let records = progress.verdicts.iter();
             let mut records = records.filter(|record| usize::from(record.policy) == at);
             let tried = records.clone().filter(|record| record.tried);
-            let tried = tried.filter_map(|record| bound.rule_of(record).cloned());
+            let tried = tried.filter_map(|record| bound.own_rule(record.found_by).cloned());
             let tried = tried.collect();
             let record = records.rfind(|record| !record.tried);
             TracedPolicy {
@@ -313,7 +313,9 @@ fn trace(route: &Route, progress: &Progress, view: &RequestView<'_>) -> Trace {
                 mode: bound.mode,
                 verdict: record.map(|record| record.word),
                 code: record.and_then(|record| record.code),
-                found_by: record.and_then(|record| bound.rule_of(record)).cloned(),
+                found_by: record
+                    .and_then(|record| bound.own_rule(record.found_by))
+                    .cloned(),
                 tried,
             }
         });

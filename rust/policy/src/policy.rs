@@ -5,7 +5,6 @@ use lockgate_config::{Base, Document, Mode, OnError, PolicyEntry, Problem, Secre
 use schemars::{Schema, SchemaGenerator};
 use serde::Serialize;
 
-use crate::chain::VerdictRecord;
 use crate::condition::Condition;
 use crate::directory::Directory;
 use crate::endpoint::Endpoint;
@@ -295,9 +294,9 @@ pub struct BoundPolicy {
 }
 
 impl BoundPolicy {
-    /// The name of the rule of it that a word is of.
-    pub fn rule_of(&self, record: &VerdictRecord) -> Option<&Arc<str>> {
-        self.policy.own_rules().get(usize::from(record.found_by?))
+    /// The name of a rule that its settings hold, by its place in [`Policy::own_rules`].
+    pub fn own_rule(&self, place: Option<u16>) -> Option<&Arc<str>> {
+        self.policy.own_rules().get(usize::from(place?))
     }
 
     /// Whether it judges calls to models alone: what is asked must be read before it.

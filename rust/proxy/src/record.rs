@@ -203,7 +203,7 @@ impl Observation {
                     code: verdict.code.map(Into::into),
                     shadow: verdict.tried || policy.mode == lockgate_config::Mode::Shadow,
                     rule: policy.rule.clone(),
-                    found_by: policy.rule_of(verdict).cloned(),
+                    found_by: policy.own_rule(verdict.found_by).cloned(),
                 })
             })
             .collect();

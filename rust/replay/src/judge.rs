@@ -15,7 +15,7 @@ use lockgate_recording::Decision;
 use crate::authorities::{Authorities, Taken, UNTRUSTED, Unreadable};
 use crate::held::Holding;
 use crate::request::{KnownBody, Request};
-use crate::rules::{self, Before, are_alike};
+use crate::rules::{self, Before, Unseen, are_alike};
 use crate::spending::{Spending, Took};
 use crate::words::Answer;
 
@@ -77,13 +77,6 @@ pub struct Decided<'r> {
     pub unseen: Vec<Unseen<'r>>,
     /// Whether the service was asked: an answer may be withheld that has cost something.
     pub asked: bool,
-}
-
-/// A policy of whose work nothing is known, and what had to be recorded.
-#[derive(Debug, Clone, Copy)]
-pub struct Unseen<'r> {
-    pub policy: &'r Arc<BoundPolicy>,
-    pub what: &'static str,
 }
 
 /// Why a request cannot be judged.
@@ -310,12 +303,6 @@ impl Decided<'_> {
             what: unseen.what.into(),
         };
         Some((by, lack))
-    }
-}
-
-impl Unseen<'_> {
-    fn may_refuse(&self) -> bool {
-        !self.policy.kind.reasons.is_empty()
     }
 }
 
@@ -589,9 +576,9 @@ impl<'r, 'q> Judging<'r, 'q> {
                 ..at
             },
             Outcome::Refuse(refusal) => Decided {
-                found_by: policy.zip(refusal.found_by).and_then(|(policy, rule)| {
-                    policy.policy.own_rules().get(usize::from(rule)).cloned()
-                }),
+                found_by: policy
+                    .and_then(|policy| policy.own_rule(refusal.found_by))
+                    .cloned(),
                 code: Some(refusal.reason.code),
                 status: Some(refusal.reason.status),
                 detail: Some(refusal.detail),
