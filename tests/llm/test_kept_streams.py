@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 import lockgate
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 MISS, HIT = "lockgate; fwd=miss", "lockgate; hit"
 
 
-def chunk(delta: object, finish: str | None = None, **more: Any) -> str:
-    choice = {"index": 0, "delta": delta, "finish_reason": finish, **more}
+def chunk(delta: object, finish: str | None = None, logprobs: object = None) -> str:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish, "logprobs": logprobs}
     whole = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m-1", "choices": [choice]}
     return f"data: {json.dumps(whole, separators=(',', ':'))}\n\n"
 
 
-def streamed(*pieces: object, finish: str | None = "stop", **more: Any) -> bytes:
-    said = "".join(chunk({"content": piece}, **more) for piece in pieces)
+def streamed(*pieces: object, finish: str | None = "stop", logprobs: object = None) -> bytes:
+    said = "".join(chunk({"content": piece}, logprobs=logprobs) for piece in pieces)
     end = chunk({}, finish) if finish else ""
     return answer(f"{said}{end}data: [DONE]\n\n", Content_Type=media_type("openai"))
 

@@ -172,7 +172,7 @@ def _of_models(span: Span, asked: dict[str, Any]) -> Cards:
     summary = ModelsSummary(span=span, **asked).run()[0]
     cost = UNKNOWN if summary.cost is None else dollars(summary.cost)
     others = f"and {unpriced(summary.unpriced)}" if summary.unpriced and summary.cost is not None else ""
-    thought = f"{compact(summary.reasoning_tokens)} of them reasoning" if summary.reasoning_tokens else ""
+    thought = f"{compact(summary.reasoning_tokens)} of reasoning" if summary.reasoning_tokens else ""
     return [
         ("Calls", f"{summary.calls:,}", ""),
         ("Cost", cost, others),
