@@ -17,8 +17,6 @@ use crate::core::Shared;
 
 /// After so long, whoever serves on the same core may go on: what waits there waits no longer than this.
 const TURN: Duration = Duration::from_micros(50);
-/// The last of all niceties: on a core that has no time left, this thread gets about one part in seventy of it.
-const LAST: i32 = 19;
 /// Facts that are asked for about one request.
 const MOST_FACTS: usize = 8;
 /// Differences that wait for the guard; more of them change nothing.
@@ -101,7 +99,7 @@ impl Asking {
     /// Runs; this thread gives way to those that serve.
     pub fn run(self) {
         // Of this thread alone on Linux. A system that does not want it loses nothing but that.
-        let _ = rustix::process::nice(LAST);
+        let _ = rustix::process::nice(10);
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
