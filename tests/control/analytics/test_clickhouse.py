@@ -16,7 +16,7 @@ from control.analytics.test_models import EVENTS as OF_MODELS
 from control.analytics.test_queries import COARSE, EVENTS, FINE
 from control.analytics.test_rollups import calls
 from lockgate.control.analytics import clickhouse, duck, taking
-from lockgate.control.analytics.connecting import TABLE
+from lockgate.control.analytics.connecting import SETTINGS, TABLE
 from lockgate.control.analytics.queries import QUERIES
 from lockgate.control.analytics.store import folder
 from lockgate.control.events import index
@@ -68,7 +68,9 @@ def _recorded(recordings: Path, server: Any) -> None:
 
 def asked(server: Any, query: Query[Any]) -> list[Any]:
     """The rows of ClickHouse."""
-    answer = server.query(clickhouse.text_of(query), "JSONCompactEachRow", params=query.given())
+    settings = ", ".join(f"{name} = {value}" for name, value in SETTINGS.items())
+    text = f"{clickhouse.text_of(query)}\nSETTINGS {settings}"
+    answer = server.query(text, "JSONCompactEachRow", params=query.given())
     return query.made([tuple(json.loads(line)) for line in str(answer).splitlines() if line])
 
 
