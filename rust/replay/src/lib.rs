@@ -12,6 +12,7 @@ mod authorities;
 mod expectation;
 mod held;
 mod judge;
+mod judgement;
 mod order;
 mod report;
 mod request;

@@ -14,7 +14,8 @@ use lockgate_recording::{Event, KEY_FILE, ReadError, Reader, Redactor, read_begi
 
 use crate::authorities::Unreadable;
 use crate::expectation::Expectation;
-use crate::judge::{Judgement, Lack, Side};
+use crate::judge::Side;
+use crate::judgement::{Judgement, Lack};
 use crate::order::InOrder;
 use crate::report::{KeySetNow, PolicyName, Recording, Report, RouteName, Warming};
 use crate::request::Request;

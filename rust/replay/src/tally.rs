@@ -9,7 +9,7 @@ use lockgate_policy::is_block;
 use lockgate_policy::{BoundPolicy, Route, RouteTarget};
 use lockgate_recording::{Decision, Event};
 
-use crate::judge::{Decided, Judgement, Lack};
+use crate::judgement::{Decided, Judgement, Lack};
 use crate::report::{
     Caller, Change, Disagreement, Group, PolicyName, RouteName, Said, Sample, Totals, Unjudged,
 };
