@@ -55,6 +55,8 @@ class LoggedException(_Told):
     method: str
     path: str
     status: int
+    rule: str | None
+    """The rule of the policy that refused it, when it has rules."""
     revision: str
 
 

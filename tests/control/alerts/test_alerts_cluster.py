@@ -64,6 +64,17 @@ def heard_of(*, generation: int = 1, **said: Any) -> None:
     Node.objects.filter(is_first=False).update(seen_at=timezone.now(), generation=generation, **said)
 
 
+def test_where_the_first_node_is_alone_nothing_goes_to_no_further_node() -> None:
+    now = timezone.now()
+    Node.objects.create(name="first", is_first=True, seen_at=now)
+    waves.end(publishing.publish(REVISION, "a" * 64, "{}", 1), Publication.State.STOPPED, "harm")
+    watch_cluster()
+    assert not Alert.objects.exists()
+    Node.objects.create(name="paris-1", seen_at=now, generation=1, revision="a" * 64, key_id="paris-1")
+    watch_cluster()
+    assert alerts() == {"publication:revision": "publication_stopped"}
+
+
 def test_a_node_that_refuses_a_revision_stops_it_and_both_are_told_once(nodes: list[Node]) -> None:
     watch_cluster()
     assert not Alert.objects.exists()

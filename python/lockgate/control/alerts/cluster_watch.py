@@ -92,6 +92,9 @@ def _refusals() -> Iterator[Found]:
 
 def _stopped() -> Iterator[Found]:
     """Publications that were stopped or withdrawn, until what came after them gets on."""
+    if not Node.objects.filter(removed_at=None, is_first=False).exists():
+        # Where the first node is alone, there is none that it does not go to.
+        return
     for kind in Publication.Kind.values:
         # What restores the one before is no answer to what was wrong.
         newest = Publication.objects.filter(kind=kind, restores=False).defer("payload").order_by("-number")
