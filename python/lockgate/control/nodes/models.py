@@ -114,7 +114,8 @@ class Turn(models.Model):
     given_at = models.DateTimeField(default=timezone.now)
     took_at = models.DateTimeField(null=True)
     at_taking = models.JSONField(default=dict)
-    """The counts when it was first seen to serve it, and when its process had started."""
+    """The counts when it was first seen to serve it, and when its process had started; `before`, the same
+    of when it had its turn."""
     healthy_at = models.DateTimeField(null=True)
     """When it had served it long enough without harm."""
 
