@@ -38,7 +38,9 @@ def ask(url: str, surface: str, *, stream: bool = False) -> httpx.Response:
 
 
 def calls(folder: Path) -> list[ModelCall]:
-    return [event.model_call for event in lockgate.Recording(folder / "recording") if event.model_call]
+    # What each core recorded is in order; which core comes first is not said.
+    events = sorted(lockgate.Recording(folder / "recording"), key=lambda event: event.at)
+    return [event.model_call for event in events if event.model_call]
 
 
 @pytest.mark.parametrize("name", PROVIDERS)
