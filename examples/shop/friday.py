@@ -46,8 +46,9 @@ PAID = """              - id: paid
                 plans: [gold]
                 purpose: { why: the supplier sends a bill for each forecast, owner: sales }
 """
-KNOWN = "unjudged: { at_most: 25% }"
-"""Bodies are not kept on every route: what is judged by them is not known, and that is known."""
+KNOWN = "unjudged: { at_most: 25% }\ndisagreement: { at_most: 10% }"
+"""Bodies are not kept on every route: what is judged by them is not known, and that is known. Nor is it
+recorded which of the calls of a burst came to the limit of those side by side first."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ class Friday:
         )
         self.bad = self.pinned()
         self.check(self.bad)
-        report = self.replay(self.bad)
+        report = self.replay(self.bad, KNOWN)
         told = in_words(hit_by(report))
         self.tell(f"replay stops it with exit code {report.exit_code}: it would lock out {told}", "bold red")
 
