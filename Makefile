@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: pictures llamacpp bench-models bench-control bench-replay help tools setup demo friday test failures fuzz quick lint advisories bench client docs wheel clean
+.PHONY: pictures llamacpp bench-models bench-control bench-replay help tools setup demo friday test failures fuzz quick lint advisories bench client docs sbom wheel clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -31,9 +31,10 @@ test: setup ## Run every test
 friday: setup ## Change the shop's policies on a Friday afternoon: one good change, two bad ones, told as they happen
 	@$(PY) -m examples.shop.friday $(ARGS)
 
-failures: setup ## Treat a running gateway as outages of others did, and print what stopped each
+failures: setup ## Treat a running gateway as outages of others did, and print what stopped each; ONLY="F8 F14" does these again
 	@rm -rf target/failures
-	@LOCKGATE_FAILURES=target/failures $(PY) -m pytest tests/failures --quiet --junitxml=target/failures/results.xml; \
+	@LOCKGATE_FAILURES=target/failures $(PY) -m pytest $(or $(foreach class,$(ONLY),$$(printf 'tests/failures/test_f%02d_*.py' $(class:F%=%))),tests/failures) \
+		--quiet --junitxml=target/failures/results.xml; \
 		ended=$$?; PYTHONPATH=tests $(PY) -m failures.report target/failures && exit $$ended
 
 SECONDS ?= 60
@@ -102,7 +103,10 @@ docs: setup ## Write docs/reference from the code, and build the site into site/
 pictures: setup ## Write the pictures of console and portal in docs/images; needs scripts/install-chromium
 	PYTHONPATH=scripts:tests $(PY) -m pictures
 
-wheel: $(READY) ## Build a wheel into target/wheels
+sbom: $(READY) ## Write requirements/lockgate.cdx.json, the bill of materials, from the locks
+	PYTHONPATH=scripts $(PY) -m sbom
+
+wheel: sbom ## Build a wheel, with its bill of materials, into target/wheels
 	$(VENV)/bin/maturin build --release --locked
 
 clean: ## Remove what was built

@@ -48,9 +48,9 @@ def measure(system: System, service: int, seconds: int) -> Result:
         port = free_port()
         command = system.start(Path(name), port, service)
         with running(command, 0, port) as pid:
-            load(port, 1, 1, "/r7/1", posts=system.posts)
+            load(port, 1, 1, "/r7/1", script=system.script)
             before = cpu_seconds(pid)
-            said = load(port, seconds, 1, "/r7/1", posts=system.posts)
+            said = load(port, seconds, 1, "/r7/1", script=system.script)
             user, spent = (after - earlier for after, earlier in zip(cpu_seconds(pid), before, strict=True))
             memory = megabytes(pid)
     if "Non-2xx" in said:

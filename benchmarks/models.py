@@ -5,6 +5,9 @@ providers on the others, and what is compared is the processor's time of a call.
 ask of it: key, prompt guard, a limit of tokens, a budget, the price of each call, a recorded event. The
 peers do what they do when they are started with nothing but the address of the provider.
 
+Then one caller asks alone, to tell what a system adds to the time of an answer: half of the answers, and 99
+of a hundred, take so much longer than those of the provider itself.
+
 "passed on" is a chat in the provider's own language, "translated" one that an application asks as OpenAI does
 and Anthropic answers. A stream has 200 chunks of text, each sent by itself; its time is also given for each.
 
@@ -35,6 +38,7 @@ from benchmarks.systems import (
     megabytes,
     nginx,
     program,
+    quantile,
     running,
 )
 
@@ -171,21 +175,30 @@ class Result:
     """Processor time of a call."""
     per_second: float
     megabytes: float
+    times: tuple[float, float]
+    """What half of the answers to one caller alone took, and 99 of a hundred, in milliseconds."""
 
 
-def load(peer: Peer, port: int, behind: int, seconds: int) -> int:
-    """Ask by 16 kept connections, one call after the other; how many calls were answered."""
-    line = [program("taskset"), "-c", "1", program("wrk"), "-t", "1", "-c", "16", "--timeout", "30s"]
+def load(peer: Peer, port: int, behind: int, seconds: int, callers: int = 16) -> str:
+    """Ask by kept connections, one call after the other; what wrk says of the answers."""
+    line = [program("taskset"), "-c", "1", program("wrk"), "-t", "1", "-c", str(callers), "--timeout", "30s"]
     fields = [part for pair in peer.fields(behind).items() for part in ("-H", ": ".join(pair))]
     script = ["-s", str(Path(__file__).with_name("chat.lua"))]
-    command = [*line, *script, "-d", f"{seconds}s", *fields, f"http://127.0.0.1:{port}{peer.path}"]
+    command = [
+        *line,
+        *script,
+        "--latency",
+        "-d",
+        f"{seconds}s",
+        *fields,
+        f"http://127.0.0.1:{port}{peer.path}",
+    ]
     told = {**os.environ, "STREAM": "1" if peer.is_stream else "0"}
     said = subprocess.run(command, capture_output=True, text=True, check=True, env=told).stdout
-    answered = int(re.search(r"(\d+) requests in", said)[1])  # type: ignore[index]
     if "Non-2xx" in said:
         message = f"{peer.name} refused the load:\n{said}"
         raise RuntimeError(message)
-    return answered
+    return said
 
 
 def measure(peer: Peer, behind: int, seconds: int) -> Result:
@@ -197,13 +210,21 @@ def measure(peer: Peer, behind: int, seconds: int) -> Result:
             # To get warm; a peer may take longer than this for the first streams.
             load(peer, port, behind, 2)
             _, before = cpu_seconds(pid)
-            calls = load(peer, port, behind, seconds)
+            said = load(peer, port, behind, seconds)
             _, after = cpu_seconds(pid)
             memory = megabytes(pid)
+            times = alone(peer, port, behind, seconds)
+    calls = int(found[1]) if (found := re.search(r"(\d+) requests in", said)) else 0
     if not calls:
         message = f"{peer.name} answered nothing within {seconds} s; more --seconds may help"
         raise RuntimeError(message)
-    return Result((after - before) / calls * 1e6, calls / seconds, memory)
+    return Result((after - before) / calls * 1e6, calls / seconds, memory, times)
+
+
+def alone(peer: Peer, port: int, behind: int, seconds: int) -> tuple[float, float]:
+    """What answers to one caller take, in milliseconds: half of them, and 99 of a hundred."""
+    said = load(peer, port, behind, seconds, callers=1)
+    return quantile(said, 50), quantile(said, 99)
 
 
 def main() -> None:
@@ -217,27 +238,43 @@ def main() -> None:
     os.environ["PROVIDERS_KEY"] = "none"
     peers = [peer for peer in PEERS_AND_US if options.only in f"{peer.name} {peer.work}"]
     results: dict[int, list[Result]] = {}
+    direct: dict[bool, list[tuple[float, float]]] = {False: [], True: []}
     with tempfile.TemporaryDirectory() as name:
         whole, streams = free_port(), free_port()
         streaming = [sys.executable, "-m", "benchmarks.provider", str(streams), str(CHUNKS)]
         with running(provider(Path(name), whole), 1, whole), running(streaming, 1, streams):
             for _ in range(options.rounds):
+                for is_stream, port in ((False, whole), (True, streams)):
+                    itself = Peer("direct", "", bare_nginx, is_stream=is_stream)
+                    direct[is_stream].append(alone(itself, port, port, options.seconds))
                 for at, peer in enumerate(peers):
                     try:
                         result = measure(peer, streams if peer.is_stream else whole, options.seconds)
                     except FileNotFoundError:
                         continue
                     results.setdefault(at, []).append(result)
-    show(peers, results, options.rounds, options.seconds, options.json)
+    print(f"{options.rounds} rounds of {options.seconds} s, 16 connections, one core each; medians")
+    show(peers, results, {kind: middle_of(times) for kind, times in direct.items()}, options.json)
+
+
+def middle_of(times: list[tuple[float, float]]) -> tuple[float, float]:
+    """The median of each."""
+    first, second = zip(*times, strict=True)
+    return statistics.median(first), statistics.median(second)
 
 
 def show(
-    peers: list[Peer], results: dict[int, list[Result]], rounds: int, seconds: int, json_to: Path | None
+    peers: list[Peer],
+    results: dict[int, list[Result]],
+    direct: dict[bool, tuple[float, float]],
+    json_to: Path | None,
 ) -> None:
     """Print medians, each with the peers' time over its own."""
     middle = {at: statistics.median(result.micros for result in found) for at, found in results.items()}
-    print(f"{rounds} rounds of {seconds} s, 16 connections, one core each; medians")
-    print(f"{'system':<10}{'work':<32}CPU µs  µs a chunk  Portkey x  LiteLLM x   calls/s  RSS MB")
+    print(
+        f"{'system':<10}{'work':<32}CPU µs  µs a chunk  Portkey x  LiteLLM x   calls/s  RSS MB"
+        "  added ms: p50   p99"
+    )
     rows = []
     for at, found in results.items():
         peer = peers[at]
@@ -255,18 +292,23 @@ def show(
         a_chunk = middle[at] / CHUNKS if peer.is_stream else None
         per_second = statistics.median(result.per_second for result in found)
         memory = statistics.median(result.megabytes for result in found)
+        took = middle_of([result.times for result in found])
+        added = [time - least for time, least in zip(took, direct[peer.is_stream], strict=True)]
         rows.append(
             {
                 "system": peer.name,
                 "work": peer.work,
                 "micros": middle[at],
                 "micros_a_chunk": a_chunk,
+                "added_p50_ms": added[0],
+                "added_p99_ms": added[1],
                 **ratios,
             }
         )
         shown = "".join(f"{f'{ratio:.1f}' if ratio else '':>11}" for ratio in ratios.values())
         of_chunk = f"{a_chunk:.1f}" if a_chunk else ""
         figures = f"{middle[at]:>6.0f}{of_chunk:>12}{shown}{per_second:>10.0f}{memory:>8.0f}"
+        figures += f"{added[0]:>15.2f}{added[1]:>6.2f}"
         print(f"{peer.name:<10}{peer.work:<32}{figures}")
     missing = sorted({peer.name for at, peer in enumerate(peers) if at not in results})
     if missing:

@@ -2,7 +2,8 @@
 
 One gateway on one core, load from another. Without a rollout and with a candidate in shadow by turns, in one
 run: requests per second, processor time of the gateway for each request (asking the candidate included), and
-latency as wrk sees it.
+latency as wrk sees it. First callers pause for a moment after each answer, so that the core has time left;
+then they do not.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING
 from lockgate.admin import AdminClient
 from lockgate.rollout import Needs, RolloutPlan, RolloutStatus, asked
 
-from benchmarks.systems import cpu_seconds, document, free_port, load, running, service
+from benchmarks.systems import cpu_seconds, document, free_port, load, quantile, running, service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,8 +45,15 @@ def main() -> None:
     parser.add_argument("--routes", type=int, default=609, help="routes of the document")
     options = parser.parse_args()
     print(f"{options.turns} turns of {options.seconds} s each, medians; Python {sys.version.split()[0]}")
-    with tempfile.TemporaryDirectory() as name:
-        turns = list(measure(Path(name), options.seconds, options.turns, options.routes))
+    for what, script in (("callers pause", "pause.lua"), ("callers do not pause", "")):
+        with tempfile.TemporaryDirectory() as name:
+            turns = list(measure(Path(name), options, script))
+        print(what)
+        show(turns)
+
+
+def show(turns: list[tuple[str, Turn]]) -> None:
+    """Print medians of both, and their ratios."""
     print("                requests/s  CPU us/request  p50 ms  p99 ms")
     medians = {}
     for label in ("without", "shadow"):
@@ -62,11 +70,12 @@ def main() -> None:
     print(f"{'ratio':<14}{ratios[0]:>12.3f}{ratios[1]:>16.3f}{ratios[2]:>8.3f}{ratios[3]:>8.3f}")
 
 
-def measure(folder: Path, seconds: int, turns: int, routes: int) -> Iterator[tuple[str, Turn]]:
+def measure(folder: Path, options: argparse.Namespace, script: str) -> Iterator[tuple[str, Turn]]:
     """Turns without a rollout and with one in shadow."""
+    seconds: int = options.seconds
     (folder / "service").mkdir()
     port, listen, admin_port = free_port(), free_port(), free_port()
-    text = document(listen, port, routes=routes, policies=True)
+    text = document(listen, port, routes=options.routes, policies=True)
     text = text.replace('admin: { bind: "127.0.0.1:0" }', f'admin: {{ bind: "127.0.0.1:{admin_port}" }}')
     (folder / "gateway.yaml").write_text(text)
     candidate = folder / "next.yaml"
@@ -81,11 +90,11 @@ def measure(folder: Path, seconds: int, turns: int, routes: int) -> Iterator[tup
         running(command, 0, listen) as pid,
     ):
         load(listen, 2, 1, "/r7/1")
-        for _ in range(turns):
-            yield "without", turn(pid, listen, seconds)
+        for _ in range(options.turns):
+            yield "without", turn(pid, listen, seconds, script)
             admin.begin_rollout(body)
             time.sleep(0.2)
-            yield "shadow", turn(pid, listen, seconds)
+            yield "shadow", turn(pid, listen, seconds, script)
             found = admin.rollout()
             status = RolloutStatus.model_validate(found)
             if not status.running:
@@ -100,25 +109,16 @@ def measure(folder: Path, seconds: int, turns: int, routes: int) -> Iterator[tup
             time.sleep(0.2)
 
 
-def turn(pid: int, listen: int, seconds: int) -> Turn:
+def turn(pid: int, listen: int, seconds: int, script: str) -> Turn:
     """Load for so long."""
     _, before = cpu_seconds(pid)
-    said = load(listen, seconds, 1, "/r7/1")
+    said = load(listen, seconds, 1, "/r7/1", script=script)
     _, after = cpu_seconds(pid)
     count = int(found[1]) if (found := re.search(r"(\d+) requests in", said)) else 0
     if "Non-2xx" in said or not count:
         message = f"not all answers were good:\n{said}"
         raise RuntimeError(message)
     return Turn(count / seconds, (after - before) / count * 1e6, quantile(said, 50), quantile(said, 99))
-
-
-def quantile(said: str, percent: int) -> float:
-    """A latency of wrk's table, in milliseconds."""
-    found = re.search(rf"^\s*{percent}%\s+([\d.]+)(us|ms|s)", said, re.MULTILINE)
-    if found is None:
-        message = f"wrk does not say its {percent} %:\n{said}"
-        raise RuntimeError(message)
-    return float(found[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[found[2]]
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -31,8 +32,8 @@ class System:
     work: str
     start: Callable[[Path, int, int], list[str]]
     """Writes a configuration into a folder, from its port and the service's; gives the command."""
-    posts: bool = False
-    """Whether it is asked with a JSON body of 230 bytes."""
+    script: str = ""
+    """What the load is told to send, when that is more than `GET`."""
 
 
 def program(name: str) -> str:
@@ -193,7 +194,10 @@ SYSTEMS = [
     System("Lockgate", "policies, 5,000 routes", lockgate(5000, policies=True)),
     System("Lockgate", "payload rules, GET", lockgate(609, policies=True, guard=True)),
     System(
-        "Lockgate", "payload rules, POST of 230 bytes", lockgate(609, policies=True, guard=True), posts=True
+        "Lockgate",
+        "payload rules, POST of 230 bytes",
+        lockgate(609, policies=True, guard=True),
+        script="post.lua",
     ),
 ]
 
@@ -234,15 +238,24 @@ def megabytes(pid: int) -> float:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def load(port: int, seconds: int, core: int, path: str, *, posts: bool = False) -> str:
+def load(port: int, seconds: int, core: int, path: str, *, script: str = "") -> str:
     """32 kept connections that ask one request after the other; what wrk says of it."""
     line = [program("taskset"), "-c", str(core), program("wrk"), "-t", "1", "-c", "32", "--latency"]
     fields = ["-H", f"X-Api-Key: {KEY}", "-H", "Accept: application/json", "-H", "User-Agent: bench"]
-    if posts:
-        fields += ["-s", str(Path(__file__).with_name("post.lua"))]
+    if script:
+        fields += ["-s", str(Path(__file__).with_name(script))]
     command = [*line, "-d", f"{seconds}s", *fields, f"http://127.0.0.1:{port}{path}"]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     if ran.returncode:
         message = f"wrk failed: {ran.stdout}{ran.stderr}"
         raise RuntimeError(message)
     return ran.stdout
+
+
+def quantile(said: str, percent: int) -> float:
+    """A latency of wrk's table, in milliseconds."""
+    found = re.search(rf"^\s*{percent}%\s+([\d.]+)(us|ms|s)", said, re.MULTILINE)
+    if found is None:
+        message = f"wrk does not say its {percent} %:\n{said}"
+        raise RuntimeError(message)
+    return float(found[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[found[2]]

@@ -105,7 +105,9 @@ SELECT 2 AS v, {start} + i * {spacing} AS at, 'r' || n AS id, 'node-1' AS node,
     model: 'model-' || n % 3, provider: 'provider-' || n % 4, provider_model: 'm-' || n % 6,
     stream: n % 40 = 0, input_tokens: {drawn("t", 4000)}, cached_tokens: 0, output_tokens: {drawn("u", 900)},
     cost: CASE WHEN n % 60 > 0 THEN {drawn("m", 9000)} END, partial: false, given_back: false,
-    failure: NULL::VARCHAR
+    failure: NULL::VARCHAR, reasoning_tokens: CASE WHEN n % 40 = 0 THEN {drawn("r", 400)} END,
+    finish: CASE WHEN n % 100 = 0 THEN 'length' ELSE 'stop' END,
+    priced_by: CASE WHEN n % 60 > 0 THEN '2026-11-26' END
   }} END AS model_call
 FROM (
   SELECT i, i + {number} AS n, {drawn("s", self.sources)} AS source, 'api-' || {drawn("p", 8)} AS api,

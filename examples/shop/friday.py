@@ -46,8 +46,9 @@ PAID = """              - id: paid
                 plans: [gold]
                 purpose: { why: the supplier sends a bill for each forecast, owner: sales }
 """
-KNOWN = "unjudged: { at_most: 25% }"
-"""Bodies are not kept on every route: what is judged by them is not known, and that is known."""
+KNOWN = "unjudged: { at_most: 25% }\ndisagreement: { at_most: 10% }"
+"""Bodies are not kept on every route: what is judged by them is not known, and that is known. Nor is it
+recorded which of the calls of a burst came to the limit of those side by side first."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,8 @@ class Friday:
         self.check(candidate)
         hit = hit_by(self.replay(candidate))
         self.tell(f"it would refuse {in_words(hit)}")
-        most = 3 * sum(hit.values()) + 1
+        # Calls go on, and forecasts are asked for in bursts: one may have only begun.
+        most = 3 * sum(hit.values()) + 50
         # Some of these calls were refused before, for being too many at a time: now it is for the plan.
         whose = f"applications: [{', '.join(hit)}]"
         expected = f"newly_refused: {{ {whose}, at_most: {most} }}\nchanged_reason: {{ {whose} }}\n{KNOWN}"
@@ -136,7 +138,7 @@ class Friday:
         )
         self.bad = self.pinned()
         self.check(self.bad)
-        report = self.replay(self.bad)
+        report = self.replay(self.bad, KNOWN)
         told = in_words(hit_by(report))
         self.tell(f"replay stops it with exit code {report.exit_code}: it would lock out {told}", "bold red")
 

@@ -20,6 +20,8 @@ class Reloaded(Model):
     id: str
     generation: int | None = None
     reason: str | None = None
+    live_ms: float | None = None
+    """From when the document was read until it served, in milliseconds."""
     problems: list[str]
 
 

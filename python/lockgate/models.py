@@ -84,6 +84,20 @@ class TracedPolicy(Model):
     mode: str
     verdict: str | None
     code: str | None
+    found_by: str | None = None
+    """The rule of its settings that found something."""
+    tried: list[str] = []
+    """The rules of its settings that are only tried out and would have refused the request."""
+
+    @property
+    def reason(self) -> str:
+        """The reason code, with the rule that found it, and those that are only tried out."""
+        tried = f"tried out: {', '.join(self.tried)}" if self.tried else ""
+        return _reason(self.code, self.found_by) or tried
+
+
+def _reason(code: str | None, found_by: str | None) -> str:
+    return f"{code or ''} ({found_by})" if found_by else code or ""
 
 
 class Forwarded(Model):
@@ -219,6 +233,8 @@ class Applied(Model):
     id: str
     generation: int | None = None
     reason: str | None = None
+    live_ms: float | None = None
+    """From when the document was read until it served, in milliseconds."""
     problems: list[Problem]
 
 
@@ -233,6 +249,13 @@ class Verdict(Model):
     shadow: bool = False
     rule: str | None = None
     """What tells the rule of a guard apart: the same rule says the same of the same call."""
+    found_by: str | None = None
+    """The rule of the policy's settings that found something; with `shadow`, one that is only tried out."""
+
+    @property
+    def reason(self) -> str:
+        """The reason code, with the rule that found it."""
+        return _reason(self.code, self.found_by)
 
 
 class ModelCall(Model):
@@ -249,8 +272,16 @@ class ModelCall(Model):
     cache_write_tokens: int | None = None
     cache_write_hour_tokens: int | None = None
     output_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    """Those of `output_tokens` that were reasoning."""
+    finish: str | None = None
+    """Why the answer ended, as far as the provider said: `stop`, `stop_sequence`, `tool_calls`, `pause`,
+    `other`, `length`, `refusal`, `content_filter` or `error`; of several answers, the one whose word stands
+    last here."""
     cost: int | None = None
     """Millionths of a US dollar."""
+    priced_by: str | None = None
+    """By which prices `cost` was counted: `document`, or the day of the gateway's list (`2026-11-26`)."""
     partial: bool = False
     given_back: bool = False
     """Whether no provider took it, so that all that was held for it was given back."""

@@ -66,10 +66,13 @@ class Said(Model):
 
     decision: Literal["forward", "refuse", "respond"]
     code: str | None
+    found_by: str | None = None
+    """The rule of the policy's settings that found something."""
 
     def __str__(self) -> str:
         """The decision and its reason."""
-        return f"{self.decision} {self.code}" if self.code else self.decision
+        rule = f" ({self.found_by})" if self.found_by else ""
+        return f"{self.decision} {self.code}{rule}" if self.code else self.decision
 
 
 class Sample(Model):

@@ -77,7 +77,9 @@ class Types:
         if name is not None and given.get("properties"):
             return self.link(name)
         if choices:
-            return ", or ".join(dict.fromkeys(self.words(choice) for choice in choices))
+            single = [self.words(choice) for choice in choices if "const" in choice]
+            others = [self.words(choice) for choice in choices if "const" not in choice]
+            return ", or ".join(dict.fromkeys([*([", ".join(single)] if single else []), *others]))
         return self._plain(given)
 
     def _plain(self, schema: Schema) -> str:
@@ -93,10 +95,20 @@ class Types:
     def values(self, schema: Schema) -> Iterator[tuple[str, str, str]]:
         """The values of fields that take one of some words: field, value, what it means."""
         for name, field in schema.get("properties", {}).items():
-            _, given = self.resolve(_element(_given(field)))
-            for value in given.get("oneOf", []):
-                if "const" in value and "description" in value:
-                    yield f"`{name}`", f"`{value['const']}`", sentence(value["description"])
+            for value, what in self._meanings(_element(_given(field))):
+                yield f"`{name}`", f"`{value}`", sentence(what)
+
+    def _meanings(self, schema: Schema) -> Iterator[tuple[str, str]]:
+        """Words, and mappings of one name, that each say what they mean; those of each choice."""
+        _, given = self.resolve(schema)
+        for value in given.get("oneOf", []):
+            names = [*value.get("properties", {})]
+            if "description" in value and "const" in value:
+                yield value["const"], value["description"]
+            elif "description" in value and len(names) == 1:
+                yield f"{{ {names[0]}: … }}", value["description"]
+        for choice in given.get("anyOf", []):
+            yield from self._meanings(_element(choice))
 
     def children(self, schema: Schema) -> Iterator[tuple[str, str]]:
         """The fields that hold objects, with their definitions; a list has `[]`, names have `NAME`."""

@@ -26,6 +26,7 @@ listeners: { public: { bind: "0.0.0.0:8080", trusted_proxies: [10.0.0.0/8, 127.0
 upstreams: { orders: { targets: ["https://orders.example.com"], health: { path: /healthz } } }
 recording: { directory: recording }
 access_log: { to: access.log }
+telemetry: { otlp: { endpoint: "https://collector.example.com", headers: { key: "${file:secret.txt}" } } }
 node: { state: state }
 policies:
   - id: token
@@ -52,7 +53,7 @@ def test_the_sandbox_stands_on_loopback_with_secrets_of_its_own(document: Path) 
         read = json.loads(rewritten)
     assert "example.com" not in json.dumps(read["upstreams"])
     assert "example.com" not in read["policies"][0]["endpoint"]
-    assert not {"recording", "access_log"} & set(read)
+    assert not {"recording", "access_log", "telemetry"} & set(read)
     assert "state" not in read["node"]
     assert read["listeners"]["public"]["trusted_proxies"] == ["10.0.0.0/8", "127.77.0.1/32"]
     assert "planted-secret" not in rewritten

@@ -38,6 +38,7 @@ PAGES = [
     "/",
     "/exceptions/",
     "/analytics/models/",
+    "/analytics/nodes/",
     "/audit/?verify=1",
     "/users/",
     "/users/2/",

@@ -179,6 +179,13 @@ def test_the_form_of_a_kind_gives_back_its_example_unchanged(kind: str, tmp_path
         assert form.policy() == one.value
 
 
+def test_a_list_of_mappings_says_what_stands_in_one() -> None:
+    form = PolicyForm("payload_guard", {"id": "own"})
+    assert "As YAML: `- { id: …, pattern: … }`; further names are `in`, `why`, `mode`." in str(
+        form.fields["set-rules"].help_text
+    )
+
+
 def test_a_permission_of_changes_is_no_ones_by_accident() -> None:
     assert "changes:approve" not in permissions_of("security_engineer")
     assert "changes:write" not in permissions_of("approver")

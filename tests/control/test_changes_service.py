@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from control.people import NewUser
+    from pytest_django.fixtures import Settings
 
 
 def test_a_change_begins_with_a_copy_of_what_is_served_and_touches_nothing_of_it(served: Path) -> None:
@@ -42,6 +43,23 @@ def test_the_worker_gathers_evidence_and_says_who_would_notice(served: Path) -> 
     found = Impact(replayed())
     assert found.sentence == "3 requests: 2 applications, 3 calls newly refused"
     assert [(hit.group.application, hit.group.requests) for hit in found.hits] == [("shop", 2), ("legacy", 1)]
+
+
+def test_evidence_says_by_whose_calls_it_was_judged_when_there_are_other_nodes(
+    served: Path,  # noqa: ARG001
+    settings: Settings,
+) -> None:
+    write()
+    gather()
+    status = {step.step: step.says for step in gate.status(drafts.read("tighten")).steps}
+    assert "judged by calls at" not in status["replay"]
+    for node in ("paris-1", "paris-2"):
+        (settings.LOCKGATE.state / "recordings" / node).mkdir(parents=True)
+    evidence.ask(ADA, "tighten", again=True)
+    Worker((), KINDS).run_waiting()
+    status = {step.step: step.says for step in gate.status(drafts.read("tighten")).steps}
+    assert status["replay"].endswith("; judged by calls at first alone, not at paris-1, paris-2")
+    assert not [says for step, says in status.items() if step != "replay" and "judged by calls at" in says]
 
 
 def test_what_is_ticked_is_expected_and_the_rest_still_blocks(served: Path) -> None:  # noqa: ARG001

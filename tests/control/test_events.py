@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+import zstandard
 from django.db.models import Sum
 from lockgate import _engine
 from lockgate.control.audit.models import Entry
@@ -16,14 +17,18 @@ from lockgate.control.events.alerts import ALERTS, alert_of
 from lockgate.control.events.completeness import gaps
 from lockgate.control.events.exceptions import CursorError, Wanted, cursor, page, read_cursor
 from lockgate.control.events.index import Rolled, index_new, open_segments
+from lockgate.control.events.lateness import behind, in_words
 from lockgate.control.events.models import CallException, Count, Progress, Segment
+from lockgate.control.events.recordings import SegmentName
 from lockgate.control.events.times import Span, TimeError, between, last, read
+from lockgate.control.nodes.models import Node
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from control.people import Traffic
+    from pytest_django.fixtures import Settings
 
 NOW = datetime(2026, 11, 25, 12, 2, tzinfo=UTC)
 EXPECTED = {"": 2, "rate_limit.exceeded": 1, "api_key.missing": 2, "route.not_found": 1}
@@ -50,7 +55,7 @@ def test_of_two_who_read_a_segment_at_once_one_counts_it(
     traffic: Traffic, recordings: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     traffic()
-    seen_by_both = list(recordings.glob("*.zst"))
+    seen_by_both = [SegmentName(path.name) for path in recordings.glob("*.zst")]
     monkeypatch.setattr(index, "_waiting", lambda: seen_by_both)
     index_new()
     index_new()
@@ -102,7 +107,8 @@ def test_a_new_revision_is_a_change_of_policy_in_the_audit_log(traffic: Traffic)
 @pytest.mark.parametrize(
     ("damage", "why"),
     [
-        (lambda whole: whole[:-40], "no event of segment"),
+        (lambda whole: whole[:-40], "the end of a sealed segment is missing"),
+        (lambda _: zstandard.compress(b""), "no event of segment"),
         (lambda whole: b"junk" + whole[4:], "is damaged after line 0"),
     ],
 )
@@ -270,3 +276,139 @@ def test_spans_that_cannot_be_meant_are_refused() -> None:
     ):
         with pytest.raises(TimeError, match=message):
             act()
+
+
+def pushed(state: Path, node: str = "paris-1") -> Path:
+    """The folder of what a node pushed."""
+    folder = state / "recordings" / node
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.fixture
+def state(tmp_path: Path, settings: Settings, recordings: Path) -> Path:
+    folder = tmp_path / "control"
+    settings.LOCKGATE = settings.LOCKGATE.model_copy(update={"state": folder, "recording": recordings})
+    return folder
+
+
+def test_segments_of_all_nodes_are_counted_each_once_also_those_of_one_name(
+    traffic: Traffic, recordings: Path, state: Path
+) -> None:
+    traffic()
+    (sealed,) = recordings.glob("*.zst")
+    for node in ("paris-1", "paris-2"):
+        (pushed(state, node) / sealed.name).write_bytes(sealed.read_bytes())
+    assert open_segments().events == 18
+    assert {one.node for one in open_segments().exceptions} == {"", "paris-1", "paris-2"}
+    index_new()
+    index_new()
+    assert counts() == {code: 3 * count for code, count in EXPECTED.items()}
+    assert open_segments().events == 0
+    assert sorted(Segment.objects.values_list("node", flat=True)) == ["", "paris-1", "paris-2"]
+    assert [one.node for one in page(Wanted(node="paris-2"), None, 50)[0]] == ["paris-2"] * 4
+    assert [one.node for one in page(Wanted(node="first"), None, 50)[0]] == [""] * 4
+    # Each met the revision at its own time.
+    said = Entry.objects.filter(action="revision.served").values_list("who", "object")
+    assert sorted(said) == [
+        ("node", "gateway"),
+        ("node paris-1", "node paris-1"),
+        ("node paris-2", "node paris-2"),
+    ]
+
+
+def test_each_node_numbers_its_segments_for_itself_and_a_gap_says_whose_it_is(
+    traffic: Traffic, recordings: Path, state: Path
+) -> None:
+    traffic()
+    (sealed,) = recordings.glob("*.zst")
+    folder = pushed(state)
+
+    def push(number: int, seconds: int) -> None:
+        begins = int(sealed.name.split("-")[1]) + seconds * 1_000_000
+        (folder / f"events-{begins:016}-{number:06}.ndjson.zst").write_bytes(sealed.read_bytes())
+        index_new()
+
+    push(5, 0)
+    push(8, 2)
+    assert [gap["why"] for gap in gaps(span(), Rolled(), 0, None) if "deleted" in gap["why"]] == [
+        "2 segments of paris-1 were deleted before they were read"
+    ]
+    # One of them comes after all, and then the other.
+    push(7, 1)
+    assert [one.missing for one in Segment.objects.filter(node="paris-1").order_by("number")] == [0, 1, 0]
+    push(6, 1)
+    assert [one.missing for one in Segment.objects.filter(node="paris-1").order_by("number")] == [0, 0, 0, 0]
+    assert all(Segment.objects.filter(node="paris-1").values_list("is_whole", flat=True))
+
+
+SAID = {"since": None, "segments": 0, "every_seconds": 10.0, "lost": 0, "problem": ""}
+
+
+@pytest.mark.parametrize(
+    ("said", "heard", "why"),
+    [
+        ({}, 5, ""),
+        (
+            {"since": -20, "segments": 1},
+            5,
+            "is still recording; its segment comes when it is sealed, after 10 s",
+        ),
+        ({"since": -300, "segments": 3}, 5, "is late: it has not pushed 3 segments"),
+        ({}, 600, "was last heard of at"),
+        ({"lost": 7}, 5, "the disk of paris-1 did not take 7 events"),
+        ({"problem": "no space"}, 5, "paris-1 cannot record: no space"),
+    ],
+)
+def test_a_node_of_which_not_everything_is_here_is_named_and_why(
+    state: Path,  # noqa: ARG001
+    said: dict[str, int | str],
+    heard: int,
+    why: str,
+) -> None:
+    now = datetime.now(UTC)
+    recorded = SAID | said
+    if since := said.get("since"):
+        recorded["since"] = int((now.timestamp() + int(since)) * 1_000_000)
+    Node.objects.create(name="paris-1", seen_at=now - timedelta(seconds=heard), recorded=recorded)
+    found = [gap["why"] for gap in gaps(span(), Rolled(), 0, None) if "paris-1" in gap["why"]]
+    assert [why in one for one in found] == ([True] if why else [])
+    # Of a time that is over long ago, all is here.
+    before = between(now - timedelta(days=3), now - timedelta(days=2))
+    assert not [gap for gap in gaps(before, Rolled(), 0, None) if "heard" in gap["why"]]
+
+
+def test_a_node_that_was_removed_is_named_for_what_it_had_not_pushed_until_then() -> None:
+    now = datetime.now(UTC)
+    recorded = SAID | {"since": int((now.timestamp() - 60) * 1_000_000)}
+    gone = {"seen_at": now, "removed_at": now, "key_id": "1"}
+    Node.objects.create(name="paris-1 (removed 1)", recorded=recorded, **gone)
+    Node.objects.create(name="paris-2 (removed 2)", recorded=SAID, **gone)
+    (found,) = behind(now)
+    assert "paris-1 (removed 1) was removed, and had not pushed" in found.why
+    assert in_words([found]).startswith("Not here yet: calls at paris-1 (removed 1) since ")
+    assert behind(now + timedelta(days=1), since=int(now.timestamp() * 1_000_000) + 1_000_000) == []
+
+
+def test_a_node_that_serves_and_does_not_record_is_named() -> None:
+    now = datetime.now(UTC)
+    Node.objects.create(name="new", seen_at=now)
+    Node.objects.create(name="paris-1", seen_at=now, revision="a" * 64)
+    (found,) = behind(now)
+    assert found.why.startswith("paris-1 records nothing, or does not say so")
+
+
+def test_what_a_node_has_pushed_since_it_said_that_it_had_not_is_no_gap(state: Path) -> None:
+    assert state.name
+    now = datetime.now(UTC)
+    micros = int(now.timestamp()) * 1_000_000
+    recorded = SAID | {"since": micros - 300_000_000, "segments": 30}
+    Node.objects.create(name="paris-1", seen_at=now, recorded=recorded)
+    assert behind(now)[0].is_late
+    at = {"first_at": micros - 30_000_000, "last_at": micros - 20_000_000}
+    for node in ("paris-1", "paris-2"):
+        Segment.objects.create(
+            node=node, name="events-1", number=1, events=1, damages=[], is_whole=True, **at
+        )
+    (found,) = behind(now)
+    assert (found.since, found.is_late) == (at["last_at"], False)

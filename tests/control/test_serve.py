@@ -184,6 +184,8 @@ def test_a_document_that_is_refused_serves_the_last_good_one_and_the_console_run
         (["--proxy", "0.0.0.0/0"], 2, "takes the word of everybody"),
         (["--tls-key", "key.pem"], 2, "there is a TLS key and no certificate"),
         (["--database", "mysql://x"], 2, "names no PostgreSQL database"),
+        (["--clickhouse", "tcp://x/y"], 2, "names no database of a ClickHouse server"),
+        (["--clickhouse", "http://127.0.0.1:1/y"], 2, "no ClickHouse server answers at 127.0.0.1:1"),
     ],
 )
 def test_what_makes_no_sense_does_not_start(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from lockgate.control.analytics.connecting import connect
 from lockgate.control.configuration import ConfigurationError, ControlSettings, network
 from lockgate.control.secret import cipher, make_state, secret_key
 
@@ -73,6 +75,7 @@ def test_settings_go_through_the_environment_unchanged() -> None:
     before = settings(
         bind="0.0.0.0:443",
         database="postgresql://db/x",
+        clickhouse="https://ada:secret@db:8443/calls",
         certificate=Path("/c.pem"),
         key=Path("/k.pem"),
         proxies=(network("10.0.0.0/24"), network("fd00::1")),
@@ -138,3 +141,10 @@ def test_each_purpose_has_a_key_of_its_own() -> None:
     sealed = cipher(secret, "second factors").encrypt(b"seed")
     assert cipher(secret, "second factors").decrypt(sealed) == b"seed"
     assert cipher(secret, "one")._signing_key != cipher(secret, "other")._signing_key  # noqa: SLF001
+
+
+def test_without_its_client_a_clickhouse_server_cannot_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "clickhouse_connect", None)
+    with pytest.raises(ConfigurationError, match="the client for ClickHouse is not installed") as refused:
+        connect("http://db/calls")
+    assert refused.value.help == 'pip install "lockgate[clickhouse]"'

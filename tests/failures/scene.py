@@ -19,6 +19,7 @@ from lockgate.rollout import GuardSettings, Needs, RolloutPlan, Step
 from services import Service, answer
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
@@ -61,6 +62,8 @@ class Load:
     headers: dict[str, str] = field(default_factory=dict)
     applications: list[str] = field(default_factory=lambda: APPLICATIONS)
     answers: list[Answered] = field(default_factory=list)
+    tls: ssl.SSLContext | None = None
+    """How callers connect to a gateway with TLS."""
     good: Callable[[Answered], bool] = lambda one: one.status == 200
     """What callers may see."""
 
@@ -75,7 +78,7 @@ class Load:
         self._thread.join()
 
     def _run(self) -> None:
-        with httpx.Client(timeout=PATIENCE) as client:
+        with httpx.Client(timeout=PATIENCE, verify=self.tls or True) as client:
             for name in itertools.cycle(self.applications):
                 at = time.monotonic()
                 try:

@@ -37,8 +37,11 @@ def shadowed(scene: Scene, pattern: str) -> str:
     """Every place of a document that takes a pattern, in shadow."""
     (scene.document.parent / "contract.json").write_text(contract(pattern))
     found = json.dumps(pattern)
+    # A rule that finds the empty text is refused; this one is as hard to look for.
+    rule = json.dumps({"id": "own", "pattern": f"{pattern.rstrip('$')}!"})
     policies = (
         f"{KEY}, {{ id: contract, kind: schema, mode: shadow }}, "
+        f"{{ id: rules, kind: payload_guard, classes: none, rules: [{rule}], mode: shadow }}, "
         f"{{ id: private, kind: redact, expressions: [{found}], mode: shadow }}, "
         f"{{ id: mine, kind: headers, request: {{ set: {{ X-A: b }} }}, mode: shadow, "
         f"when: {json.dumps(f'request.path.matches({found})')} }}"
@@ -119,3 +122,29 @@ def test_many_poisoned_requests_at_a_time_leave_the_others_alone(
                 attacker.join()
     assert load.bad == []
     failure_report(stage="node", bad=len(load.bad))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "told"),
+    [
+        ("a.{500}b", "too large"),
+        ("(?:a{1000}){1000}", "too large"),
+        ("(a|a)*", "empty text"),
+        (".+", "every"),
+    ],
+)
+def test_a_rule_that_no_table_holds_is_refused_and_the_old_document_serves(
+    scene: Scene, pattern: str, told: str, failure_report: FailureReport
+) -> None:
+    rules = json.dumps([{"id": "own", "pattern": pattern}])
+    guard = f"{{ id: guard, kind: payload_guard, classes: none, rules: {rules}, mode: shadow }}"
+    with scene.serve() as gateway, Load(gateway.urls["public"]) as load:
+        scene.document.write_text(scene.text(policies=f"{KEY}, {guard}"))
+        (problem,) = lockgate.check(scene.document).problems
+        assert "the pattern of `own`" in problem.message
+        assert told in problem.message
+        assert problem.help
+        assert not gateway.reload().applied
+        load.more(20)
+    assert load.bad == []
+    failure_report(stage="check", bad=len(load.bad))

@@ -48,6 +48,18 @@ def with_condition(scene: Scene, length: int) -> str:
     return scene.text(policies=f'{KEY}, {TELL[:-2]}, when: "{condition}" }}')
 
 
+def with_rules(scene: Scene, count: int) -> str:
+    rules = ", ".join(f"{{ id: r{number}, pattern: attack-{number}- }}" for number in range(count))
+    return scene.text(policies=f"{KEY}, {{ id: own, kind: payload_guard, classes: none, rules: [{rules}] }}")
+
+
+def with_pattern(scene: Scene, length: int) -> str:
+    # A text that repeats itself would have to be counted.
+    text = "".join(f"{number}-" for number in range(length))[:length]
+    rule = f'{{ id: own, pattern: "{text}" }}'
+    return scene.text(policies=f"{KEY}, {{ id: own, kind: payload_guard, classes: none, rules: [{rule}] }}")
+
+
 def nested(scene: Scene, depth: int) -> str:
     """The value of a claim, which may be anything, at this depth of the document."""
     above = 7
@@ -60,6 +72,8 @@ LIMITS: dict[str, tuple[int, Callable[[Scene, int], str]]] = {
     "routes": (20_000, with_routes),
     "the keys of an issuer": (64, with_keys),
     "the bytes of a condition": (2_048, with_condition),
+    "the rules of a guard": (500, with_rules),
+    "the bytes of a pattern": (4_096, with_pattern),
     "the depth of a document": (64, nested),
 }
 
@@ -100,6 +114,13 @@ DUPLICATES: dict[str, tuple[Callable[[Scene], str], str]] = {
     "the key of two applications": (
         lambda scene: scene.text().replace(sha256("app-1"), sha256("app-2")),
         "belongs to two applications",
+    ),
+    "a rule": (
+        lambda scene: scene.text(
+            policies=f"{KEY}, {{ id: own, kind: payload_guard, classes: none, "
+            "rules: [{ id: a, pattern: x }, { id: a, pattern: y }] }"
+        ),
+        "exists twice in this policy",
     ),
     "a name": (lambda scene: scene.text() + "purposes: optional\n", "is written twice"),
     "a file": (

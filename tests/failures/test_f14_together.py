@@ -34,8 +34,8 @@ SIZE = 1_000
 SECONDS = 300.0
 """How long a step may take before the test fails; it says nothing of how long it takes."""
 ENROL = """INSERT INTO nodes_node (name, key_id, public_key, enrolled_at, is_first, enrolled_by, address,
-version, started, revision, stage, directory, counts, refused)
-VALUES (?, ?, ?, ?, 0, 'a test', '', '', 0.0, '', '', 0, '{}', '[]')"""
+version, started, revision, stage, directory, counts, refused, recorded)
+VALUES (?, ?, ?, ?, 0, 'a test', '', '', 0.0, '', '', 0, '{}', '[]', '{}')"""
 
 
 @pytest.fixture

@@ -1,21 +1,24 @@
-"""F18: a key that is taken away while tokens are still signed with it (Azure AD 2021-03)."""
+"""F18: a key that is taken away while tokens or certificates are still signed with it (Azure AD 2021-03)."""
 
 from __future__ import annotations
 
 import json
+import ssl
 import time
 from typing import TYPE_CHECKING, Any
 
 import jwt
 import lockgate
 import pytest
+from certificates import Authority
 from cryptography.hazmat.primitives.asymmetric import ec
-from failures.scene import Load, quick
+from failures.scene import APPLICATIONS, Load, quick
 from jwt.algorithms import ECAlgorithm
 from services import Service, answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from failures.report import FailureReport
     from failures.scene import Scene
@@ -165,3 +168,82 @@ def test_an_issuer_that_leaves_the_live_key_out_is_believed(
         gap="an issuer that withdraws a key by itself, outside any change, is believed once its keys are "
         "asked for again: which keys are good is for it to say",
     )
+
+
+class Authorities:
+    """Two authorities of one name: that which the callers' certificates come from, and the next one."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.issuing: dict[str, Authority] = {}
+        for name in ("live", "next"):
+            (folder / name).mkdir()
+            self.issuing[name] = Authority(folder / name)
+            self.issuing[name].issue("caller", f"{name}.example.com")
+        self.issuing["live"].issue("gateway", "localhost")
+
+    def taken(self, *names: str) -> str:
+        """TLS of a listener that takes certificates of these."""
+        file = self.folder / f"{'-'.join(names)}.pem"
+        file.write_text("".join(self.issuing[name].path.read_text() for name in names))
+        own = self.folder / "live" / "gateway"
+        return (
+            f'tls: {{ certificate: "{own}.pem", key: "${{file:{own}.key}}", client_authorities: "{file}" }}'
+        )
+
+    def caller(self, name: str) -> ssl.SSLContext:
+        """A caller with a certificate of one of them."""
+        context = ssl.create_default_context(cafile=str(self.issuing["live"].path))
+        own = self.folder / name / "caller"
+        context.load_cert_chain(f"{own}.pem", f"{own}.key")
+        return context
+
+
+def over_tls(scene: Scene, tls: str, more: str = "") -> str:
+    return scene.text().replace('bind: "127.0.0.1:0" }', f'bind: "127.0.0.1:0", {tls} }}', 1) + more
+
+
+def test_an_authority_whose_certificates_are_used_is_missed_and_one_beside_it_is_not(
+    scene: Scene, failure_report: FailureReport
+) -> None:
+    authorities = Authorities(scene.folder)
+    text = over_tls(scene, authorities.taken("live"))
+    with scene.serve(f"{text}recording: {{ directory: recording }}\n") as gateway:
+        url = gateway.urls["public"].replace("127.0.0.1", "localhost")
+        with Load(url, tls=authorities.caller("live")) as load:
+            load.more(50)
+    assert load.bad == []
+    scene.document.write_text(text)
+    recording = scene.document.with_name("recording")
+    overlap = scene.next(over_tls(scene, authorities.taken("live", "next")))
+    assert lockgate.replay(scene.document, overlap, recording).outcome == "no_change"
+    cut = scene.next(over_tls(scene, authorities.taken("next")))
+    assert lockgate.check(cut).ok
+    report = lockgate.replay(scene.document, cut, recording)
+    assert (report.exit_code, report.totals.newly_refused) == (1, report.totals.judged)
+    assert {group.reason for group in report.groups} == {"certificate.untrusted"}
+    assert {group.application for group in report.groups} <= set(APPLICATIONS)
+    # The evidence is right: with the cut list nobody connects, with both whoever has either.
+    with scene.serve(cut.read_text()) as gateway:
+        url = gateway.urls["public"].replace("127.0.0.1", "localhost")
+        with Load(url, tls=authorities.caller("live"), good=lambda one: one.status == 0) as load:
+            load.more(5)
+        assert load.bad == []
+    with scene.serve(over_tls(scene, authorities.taken("live", "next"))) as gateway:
+        url = gateway.urls["public"].replace("127.0.0.1", "localhost")
+        for name in ("live", "next"):
+            with Load(url, tls=authorities.caller(name)) as load:
+                load.more(5)
+            assert load.bad == []
+    failure_report(stage="replay", bad=0)
+
+
+def test_an_authority_that_is_no_certificate_is_a_clear_error(scene: Scene) -> None:
+    recording = scene.recorded(scene.text(), 5)
+    authorities = Authorities(scene.folder)
+    tls = authorities.taken("live")
+    candidate = scene.next(over_tls(scene, tls))
+    (scene.folder / "live.pem").write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+    why = "of listener `public` cannot be read: a certificate is no authority"
+    with pytest.raises(OSError, match=why):
+        lockgate.replay(scene.document, candidate, recording)

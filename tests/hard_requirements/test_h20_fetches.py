@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import httpx
 import lockgate
 import pytest
+from collectors import until
+from load import free_port
 from services import Service, answer
 
 if TYPE_CHECKING:
@@ -106,3 +108,26 @@ def test_explaining_asks_nobody(serve: Serve, tmp_path: Path, run: Run) -> None:
         )
         assert done.returncode in {0, 1}, done.stderr
         assert asked.requests == service.requests == []
+
+
+def test_spans_go_to_no_address_that_no_route_may_lead_to(serve: Serve, tmp_path: Path) -> None:
+    """A collector mostly stands on this machine: private addresses are as good as for services (H4)."""
+    admin = free_port()
+    document = tmp_path / "gateway.yaml"
+    with Service() as service:
+        serve(service.url, more=f"telemetry: {{ otlp: {{ endpoint: 'http://127.0.0.1:{admin}' }} }}\n").stop(
+            0
+        )
+        document.write_text(
+            document.read_text().replace('"127.0.0.1:0" }\nupstreams', f'"127.0.0.1:{admin}" }}\nupstreams')
+        )
+        with lockgate.Gateway(document) as gateway:
+            assert gateway.admin == f"127.0.0.1:{admin}"
+            httpx.get(gateway.urls["public"])
+            until(lambda: gateway.stats()["telemetry"]["problem"] is not None)
+            problem = gateway.stats()["telemetry"]["problem"]
+        assert "is not reachable through the gateway" in problem
+        text = document.read_text()
+        document.write_text(text.replace(f"http://127.0.0.1:{admin}", "http://169.254.169.254"))
+        with pytest.raises(lockgate.ProblemsError, match="is a link-local address"):
+            lockgate.Gateway(document)

@@ -195,6 +195,16 @@ BAD: dict[str, tuple[Callable[[Path], None], str]] = {
         append("access_log: { to: no/such/log }\n"),
         r"the access log `no/such/log` cannot be",
     ),
+    "a collector by another protocol": (
+        append("telemetry: { otlp: { endpoint: 'grpc://127.0.0.1:4317' } }\n"),
+        r"`grpc://127.0.0.1:4317` is not an address; write `http://host:port`",
+    ),
+    "a collector's key that is not there": (
+        append(
+            "telemetry: { otlp: { endpoint: 'http://127.0.0.1:4318', headers: { key: '${file:no}' } } }\n"
+        ),
+        r"the field `key`: the file `no` cannot be read",
+    ),
     "a recording in a file": (
         append("recording: { directory: gateway.yaml }\n"),
         r"gateway.yaml/redaction.key` cannot be used",

@@ -63,7 +63,9 @@ def test_the_same_question_is_asked_of_the_provider_once_and_answered_as_a_strea
         post(url + CHAT, asked("Another question"))
         post(url + CHAT, asked(temperature=0))
     assert len(service.requests) == 3
-    calls = [event.model_call for event in lockgate.Recording(tmp_path / "recording")]
+    # What each core recorded is in order; which core comes first is not said.
+    events = sorted(lockgate.Recording(tmp_path / "recording"), key=lambda event: event.at)
+    calls = [event.model_call for event in events]
     kept = [call for call in calls if call and call.from_cache]
     assert len(kept) == 2
     assert {(call.input_tokens, call.output_tokens, call.cost) for call in kept} == {(0, 0, 0)}
@@ -124,7 +126,7 @@ def test_what_is_given_again_takes_nothing_from_budget_and_limit(tmp_path: Path)
     assert len(service.requests) == 2
 
 
-def test_errors_streams_and_what_broke_off_or_was_withheld_are_not_kept(tmp_path: Path) -> None:
+def test_errors_and_what_broke_off_or_was_withheld_are_not_kept(tmp_path: Path) -> None:
     def completion(finish: str | None, text: str = "Hello") -> bytes:
         choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": finish}
         whole = {"id": "c", "object": "chat.completion", "created": 1, "model": "m-1", "choices": [choice]}
@@ -141,7 +143,6 @@ def test_errors_streams_and_what_broke_off_or_was_withheld_are_not_kept(tmp_path
         (lambda _: completion("content_filter"), asked()),
         (lambda _: completion("stop", "the albatross"), asked()),
         (cut, asked(stream=True)),
-        (provider("openai"), asked(stream=True)),
     ]:
         with Service(reply=reply) as service:
             text = document(target("openai", service), policies=f"{IDENTIFIED}, {AGAIN}, {guard}")

@@ -13,7 +13,7 @@ from guides import ROOT, Block, blocks
 from lockgate.changes.reading import read
 from lockgate.cli import app
 from lockgate.documents import check, explain
-from lockgate.feeds import MOST_BYTES, FeedError, Manifest, render, sign, verify
+from lockgate.feeds import MOST_BYTES, FeedError, Manifest, hold, render, sign, verify
 from lockgate.signing import private_key, public_key
 from lockgate.signing import sign as sign_value
 from pydantic import ValidationError
@@ -42,6 +42,21 @@ RULE = {
     "why": "log4shell",
     "settings": {"classes": ["log4shell"]},
 }
+LOADER = {"id": "loader", "pattern": r"class\.module", "in": ["query", "body"]}
+PATTERNS: dict[str, Any] = {
+    "id": "cve-2026-1234",
+    "kind": "payload_guard",
+    "why": "CVE-2026-1234",
+    "settings": {"classes": "none", "rules": [LOADER]},
+    "refuses": [{"url": "/?class.module.x=1"}],
+    "passes": [{"url": "/?note=a+class+module"}],
+}
+
+
+def pack(**changes: object) -> Manifest:
+    """A manifest with one rule that has patterns."""
+    said = {name: value for name, value in SAID.items() if name != "networks"}
+    return Manifest.model_validate(said | {"rules": [PATTERNS | changes]})
 
 
 @pytest.fixture
@@ -102,6 +117,35 @@ def test_a_signature_covers_each_field(keys: tuple[Ed25519PrivateKey, Ed25519Pub
         (
             {"networks": None, "rules": [{**RULE, "kind": "ip_filter", "settings": {"deny": ["0.0.0.0/0"]}}]},
             "`0.0.0.0/0` is wider than /8",
+        ),
+        (
+            {"networks": None, "rules": [{**PATTERNS, "passes": []}]},
+            "`rules.0` of it: a rule with patterns needs samples: calls in `refuses` and in `passes`",
+        ),
+        (
+            {"networks": None, "rules": [{**PATTERNS, "refuses": []}]},
+            "a rule with patterns needs samples",
+        ),
+        (
+            {
+                "networks": None,
+                "rules": [
+                    {**PATTERNS, "settings": {"classes": "none", "rules": [{**LOADER, "mode": "enforce"}]}}
+                ],
+            },
+            "a feed does not say `mode`",
+        ),
+        (
+            {"networks": None, "rules": [{**PATTERNS, "settings": {"classes": "none", "rules": ["a"]}}]},
+            "a pattern of it is no mapping with an `id`",
+        ),
+        (
+            {"networks": None, "rules": [{**PATTERNS, "refuses": [{"url": "a"}]}]},
+            "`rules.0.refuses.0.url` of it",
+        ),
+        (
+            {"networks": None, "rules": [{**PATTERNS, "refuses": [{"url": "/"}] * 21}]},
+            "`rules.0.refuses` of it",
         ),
         ({"upstreams": {}}, "`upstreams` of it: extra inputs are not permitted"),
         ({"at_most": 10_001}, "`at_most` of it"),
@@ -189,6 +233,81 @@ def test_rules_become_emergency_policies_that_end_and_only_refuse(tmp_path: Path
     document = tmp_path / "gateway.yaml"
     document.write_text(DOCUMENT)
     assert check(document).ok, check(document).problems
+
+
+def test_a_rule_that_does_what_its_samples_say_is_taken(
+    keys: tuple[Ed25519PrivateKey, Ed25519PublicKey],
+) -> None:
+    manifest = pack()
+    hold(verify(sign(manifest, keys[0]).encode(), keys[1], now=NOW))
+    size = {"kind": "size", "when": "request.path == '/import'", "settings": {"uri": "64B"}}
+    long = {"url": "/import?" + "a" * 99}
+    hold(pack(**size, refuses=[long], passes=[{"url": "/import"}, {"url": "/other?" + "a" * 99}]))
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (
+            {"refuses": [{"url": "/?classmodule=1"}]},
+            "the rule `cve-2026-1234` does not refuse its sample `GET /?classmodule=1`",
+        ),
+        (
+            {
+                "passes": [
+                    {"method": "POST", "headers": {"Content-Type": "text/plain"}, "body": "class.module"}
+                ]
+            },
+            "the rule `cve-2026-1234` refuses its sample `POST /`, which is to pass",
+        ),
+        (
+            {"settings": {"classes": "none", "rules": [LOADER, {"id": "other", "pattern": "other"}]}},
+            "no sample in `refuses` of the rule `cve-2026-1234` is found by its pattern `other`",
+        ),
+        (
+            {"settings": {"rules": [LOADER]}},
+            "the rule `cve-2026-1234`: the policy `cve-2026-1234` has `rules`, and does not say which",
+        ),
+        (
+            {"settings": {"classes": "none", "rules": [{**LOADER, "pattern": "a.{500}b"}]}},
+            "the pattern of `loader`: it is too large",
+        ),
+        ({"refuses": [{"url": "/", "headers": {"a b": "c"}}]}, "`GET /` is no request: "),
+        ({"refuses": [{"url": "/a%2fb"}]}, "`GET /a%2fb` is no request: the path "),
+    ],
+)
+def test_a_rule_that_does_not_do_what_its_samples_say_is_not_taken(change: dict[str, Any], says: str) -> None:
+    with pytest.raises(FeedError) as caught:
+        hold(pack(**change))
+    assert says in str(caught.value)
+
+
+def test_samples_are_signed_and_served_are_the_patterns_alone(tmp_path: Path) -> None:
+    manifest = pack()
+    found = render(manifest, mode="shadow", owner="security")
+    (policy,) = yaml.safe_load(found.text)["policies"]
+    assert (policy["id"], policy["mode"], policy["rules"]) == (
+        "feed-threats-cve-2026-1234",
+        "shadow",
+        [LOADER],
+    )
+    assert "refuses" not in policy
+    (tmp_path / "feeds").mkdir()
+    (tmp_path / found.path).write_text(found.text)
+    document = tmp_path / "gateway.yaml"
+    document.write_text(DOCUMENT)
+    assert check(document).ok, check(document).problems
+    trace = explain(document, "GET", "/orders/7?class.module.x=1")
+    assert (trace.decision, trace.policies[0].found_by) == ("forward", "loader")
+
+
+def test_the_command_signs_no_rule_that_lets_its_own_attack_pass(tmp_path: Path) -> None:
+    signing_key(tmp_path / "feed.key", tmp_path / "feed.key.pub")
+    rule = PATTERNS | {"refuses": [{"url": "/?classmodule=1"}]}
+    said = {name: value for name, value in SAID.items() if name != "networks"} | {"rules": [rule]}
+    (tmp_path / "patches.yaml").write_text(yaml.safe_dump(said))
+    done = say("sign", tmp_path / "patches.yaml", "--key", tmp_path / "feed.key")
+    assert (done.exit_code, "does not refuse its sample" in done.output) == (2, True)
 
 
 DOCUMENT = """lockgate: 1

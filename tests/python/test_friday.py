@@ -16,7 +16,7 @@ def test_a_good_change_goes_live_and_bad_ones_are_stopped_by_replay_shadow_and_c
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
     assert (done.returncode, done.stderr) == (0, "")
     good, stopped, forced, unseen = re.split(r"\n(?=A bad|The same|What no)", done.stdout)
-    assert "as expected (exit code 0)" in good
+    assert "as expected (exit code 0)" in good, good
     assert re.search(r"last good: \d+ calls were refused, as it was said", good)
     assert re.search(r"stops it with exit code 1: it would lock out warehouse \([1-9][\d,]* calls\)", stopped)
     assert re.search(r"taken back by itself after [\d.]+ s: .*; 0 callers were refused", forced)

@@ -90,6 +90,17 @@ def test_the_wheel_holds_what_it_needs_and_nothing_else(wheel: Path) -> None:
     assert not [name for name in names if not re.match(r"lockgate(/|-[\d.]+\.dist-info/)", name)]
 
 
+def test_the_bill_of_materials_comes_along_and_the_command_shows_it(wheel: Path, installed: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if "/sboms/" in name)
+        text = archive.read(name).decode()
+    assert re.fullmatch(r"lockgate-[\d.]+\.dist-info/sboms/lockgate\.cdx\.json", name)
+    assert text == (ROOT / "requirements" / "lockgate.cdx.json").read_text()
+    assert run(installed, "sbom") == text
+    # It is installed with what `requirements/runtime.txt` has.
+    assert "are those of the bill of materials" in run(installed, "sbom", "--check")
+
+
 def test_the_source_package_is_whole(tmp_path: Path) -> None:
     run(*MATURIN, "sdist", "--out", tmp_path)
     (built,) = tmp_path.glob("*.tar.gz")
@@ -98,4 +109,5 @@ def test_the_source_package_is_whole(tmp_path: Path) -> None:
     tracked = run("git", "ls-files", "python", "rust").split()
     sources = {name for name in tracked if "/tests/" not in name}
     assert {"LICENSE", "README.md", "Cargo.toml", "Cargo.lock", "pyproject.toml"} <= names
+    assert "requirements/lockgate.cdx.json" in names
     assert sources - names == set()

@@ -113,7 +113,7 @@ class Sandbox:
 
     def _rewritten(self) -> dict[str, Any]:
         document = copy.deepcopy(self.candidate.document)
-        for section in ("recording", "access_log", "node"):
+        for section in ("recording", "access_log", "telemetry", "node"):
             document.pop(section, None)
         document["node"] = {"cores": 1}
         document["purposes"] = "optional"

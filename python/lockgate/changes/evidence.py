@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from pydantic import ConfigDict, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from lockgate.changes import inputs
 from lockgate.changes.inputs import Segment  # noqa: TC001 - models need it when they run
@@ -47,6 +47,8 @@ class Evidence(Model):
     """The hashes of what it looked at: another one now, and it says nothing any more."""
     recording: list[Segment] | None
     """The files of the recording that a replay read."""
+    nodes: str | None = Field(default=None, max_length=500)
+    """At which nodes these calls were, when there are others whose calls were not replayed."""
     passed: bool
     says: str
     """What the step made of it, in a sentence."""
@@ -100,8 +102,18 @@ class Gathered(NamedTuple):
         return sha256(self.text.encode())
 
 
-def gather(change: Change, step: Step, pair: Pair, by: str, watch: Watch) -> Gathered:
+def gather(
+    change: Change, step: Step, pair: Pair, by: str, watch: Watch, *, nodes: str | None = None
+) -> Gathered:
     """Run a step.
+
+    Args:
+        change: The change.
+        step: The step.
+        pair: Its documents.
+        by: Who runs it.
+        watch: Hears how it goes.
+        nodes: At which nodes the recorded calls were, when it has not those of all.
 
     Raises:
         ProblemsError: A file of the change has errors.
@@ -124,6 +136,7 @@ def gather(change: Change, step: Step, pair: Pair, by: str, watch: Watch) -> Gat
         by=by,
         bound=bound,
         recording=segments,
+        nodes=nodes if segments is not None else None,
         passed=outcome.passed,
         says=outcome.says,
         report=report.model_dump(mode="json"),
@@ -155,10 +168,11 @@ def assess(change: Change, step: Step, pair: Pair) -> tuple[StepStatus, Model | 
         return _unreadable(step, "its report is about something else"), None
     if outcome.passed != evidence.passed:
         return _unreadable(step, "it says another outcome than its report"), None
+    at = f"; judged by calls at {evidence.nodes}" if evidence.nodes else ""
     status = StepStatus(
         step=step.name,
         condition="holds" if outcome.passed else "failed",
-        says=outcome.says,
+        says=f"{outcome.says}{at}",
         at=evidence.at,
         code=outcome.code,
         sha256=sha256(data),

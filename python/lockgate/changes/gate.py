@@ -189,6 +189,7 @@ def run(
     only: Iterable[Name] | None = None,
     again: bool = False,
     watch: Callable[[Name, str, int, int], None] | None = None,
+    nodes: str | None = None,
 ) -> Iterator[tuple[StepStatus, Model | None]]:
     """Run the steps whose evidence does not hold, in order, up to the first that blocks.
 
@@ -199,6 +200,7 @@ def run(
         only: Only these steps.
         again: Also those whose evidence holds.
         watch: Hears how a step goes: words, how much is done, and of how much.
+        nodes: At which nodes the recorded calls were, when it has not those of all.
 
     Raises:
         ProblemsError: A file of the change has errors.
@@ -222,7 +224,7 @@ def run(
                 if watch:
                     watch(name, words, done, of)
 
-            found = gather(change, step, documents, who, hear)
+            found = gather(change, step, documents, who, hear, nodes=nodes)
             audit.write(
                 log,
                 who=who,

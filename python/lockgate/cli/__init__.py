@@ -27,6 +27,7 @@ from lockgate.cli import (
     revision,
     rollout,
     run,
+    sbom,
     serve,
     state,
 )
@@ -73,6 +74,7 @@ app.command()(node.node)
 app.command()(reload.reload)
 app.command()(state.rollback)
 app.command()(state.generations)
+app.command()(sbom.sbom)
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(control.app, name="control")
 app.add_typer(directory.app, name="directory")

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 OLLAMA = "http://127.0.0.1:11434"
 LLAMA_CPP = "http://127.0.0.1:8080"
 CHOICES = {
-    "openai": "gpt-5-mini",
+    "openai": "gpt-5.4-mini",
     "anthropic": "claude-haiku-4-5",
-    "gemini": "gemini-2.5-flash",
+    "gemini": "gemini-3.5-flash",
     "mistral": "mistral-small-latest",
-    "moonshot": "kimi-k2-turbo-preview",
+    "moonshot": "kimi-k2.6",
     "ollama": "llama3.2",
     "llama.cpp": "local",
 }

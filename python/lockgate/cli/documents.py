@@ -124,7 +124,7 @@ def explain(
     if trace.policies:
         heading = ("phase", "policy", "kind", "declared at", "mode", "verdict", "reason")
         rows = [
-            (row.phase, row.id, row.kind, row.origin, row.mode, row.verdict or "not reached", row.code or "")
+            (row.phase, row.id, row.kind, row.origin, row.mode, row.verdict or "not reached", row.reason)
             for row in trace.policies
         ]
         columns(heading, *rows)

@@ -12,7 +12,7 @@ from lockgate.changes.evidence import write as write_file
 from lockgate.changes.reading import read
 from lockgate.cli.output import fail, out, show_problems, write
 from lockgate.documents import problems_of
-from lockgate.feeds import MOST_BYTES, FeedError, Manifest
+from lockgate.feeds import MOST_BYTES, FeedError, Manifest, hold
 from lockgate.feeds import sign as sign_manifest
 from lockgate.feeds import verify as verify_manifest
 from lockgate.signing import private_key, public_key
@@ -38,10 +38,13 @@ def sign(
 ) -> None:
     """Sign a manifest: what it prints is what a feed's address answers.
 
-    Exit code 2: a file cannot be used.
+    Rules are held to their samples first. Exit code 2: a file cannot be used, or a rule does not do what its
+    samples say.
     """
     try:
-        text = sign_manifest(read(manifest, Manifest), private_key(key))
+        said = read(manifest, Manifest)
+        hold(said)
+        text = sign_manifest(said, private_key(key))
         if len(text.encode()) > MOST_BYTES:
             fail(f"it would have more than {MOST_BYTES:,} bytes; split it into several feeds")
         if to is not None:
@@ -74,6 +77,7 @@ def verify(
         fail(str(error))
     try:
         found = verify_manifest(data, trusted)
+        hold(found)
     except FeedError as error:
         fail(str(error), 1)
     count = len(found.entries)

@@ -143,7 +143,7 @@ def show(
     if event.verdicts:
         heading = ("policy", "kind", "declared at", "verdict", "reason")
         rows = [
-            (v.id, v.kind, v.scope, f"{v.word} (shadow)" if v.shadow else v.word, v.code or "")
+            (v.id, v.kind, v.scope, f"{v.word} (shadow)" if v.shadow else v.word, v.reason)
             for v in event.verdicts
         ]
         columns(heading, *rows)
@@ -190,10 +190,20 @@ def _model(call: ModelCall | None) -> str | None:
         return f"{asked}, from the cache"
     told = ((call.input_tokens, "tokens in"), (call.output_tokens, "tokens out"))
     took = [f"{count} {what}" for count, what in told if count is not None]
+    if call.reasoning_tokens is not None:
+        took.append(f"{call.reasoning_tokens} of them reasoning")
     if call.cost is not None:
-        took.append(f"{call.cost / 1_000_000:.6f} USD")
+        took.append(f"{call.cost / 1_000_000:.6f} USD{_prices(call.priced_by)}")
+    if call.finish is not None:
+        took.append(f"ended by {call.finish}")
     took += [word for word in (call.failure, call.lost) if word]
     return "; ".join([asked, *took])
+
+
+def _prices(by: str | None) -> str:
+    if by is None:
+        return ""
+    return " by the document's price" if by == "document" else f" by the prices of {by}"
 
 
 def _row(event: Event) -> tuple[str, ...]:

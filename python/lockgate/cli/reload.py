@@ -38,4 +38,5 @@ def reload(
         why = f"nothing was reloaded ({answer.reason})"
         err.print(f"{why}; revision {answer.id[:12]} serves on{generation}", style="red")
         raise typer.Exit(1)
-    out.print(f"revision {answer.id[:12]} is served{generation}")
+    live = "" if answer.live_ms is None else f", {answer.live_ms:.1f} ms after it was read"
+    out.print(f"revision {answer.id[:12]} is served{generation}{live}")

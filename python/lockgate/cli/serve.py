@@ -23,6 +23,7 @@ from lockgate.cli.run import (
     node_options,
 )
 from lockgate.control.accounts.configuration import check_environment
+from lockgate.control.analytics.connecting import connect
 from lockgate.control.configuration import (
     ConfigurationError,
     ControlSettings,
@@ -74,6 +75,17 @@ def serve(
             envvar="LOCKGATE_DATABASE",
             help="postgresql://USER:PASSWORD@HOST/NAME; SQLite in the state folder by default. A password "
             "belongs into LOCKGATE_DATABASE, which other users of the machine cannot see.",
+            show_default=False,
+        ),
+    ] = None,
+    clickhouse: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            envvar="LOCKGATE_CLICKHOUSE",
+            help="https://USER:PASSWORD@HOST:8443/DATABASE of a ClickHouse server that gets the recorded "
+            "calls as well, and answers the queries of analytics; a password belongs into "
+            "LOCKGATE_CLICKHOUSE.",
             show_default=False,
         ),
     ] = None,
@@ -149,6 +161,7 @@ def serve(
             state=folder,
             bind=bind,
             database=database or None,
+            clickhouse=clickhouse or None,
             certificate=tls_certificate and tls_certificate.absolute(),
             key=tls_key and tls_key.absolute(),
             proxies=tuple(network(one) for one in proxy or ()),
@@ -161,6 +174,8 @@ def serve(
             pace=Pace.read(pace),
         )
         settings.check()
+        if settings.clickhouse:
+            connect(settings.clickhouse).client.close()
         check_environment()
         os.umask(0o077)
         make_state(folder)

@@ -43,6 +43,8 @@ class LoggedException(_Told):
     """A call that was refused or failed."""
 
     at: datetime
+    node: str
+    """At which node of the cluster."""
     request: str
     alert: str | None
     reason: str
@@ -53,6 +55,8 @@ class LoggedException(_Told):
     method: str
     path: str
     status: int
+    rule: str | None
+    """The rule of the policy that refused it, when it has rules."""
     revision: str
 
 

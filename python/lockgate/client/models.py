@@ -365,8 +365,10 @@ class ExceptionOut(Told):
     path: str
     status: int
     code: str
+    rule: str
     alert: str
     revision: str
+    node: str
 
 
 class Exceptions(Told):
@@ -578,6 +580,7 @@ class NodeOut(Told):
     version: str
     enrolled_at: datetime
     enrolled_by: str
+    recorded: RecordedOut | None
 
 
 class NodeToken(Told):
@@ -721,6 +724,16 @@ class Reason(Told):
     """Why, for those who look later."""
 
     why: str
+
+
+class RecordedOut(Told):
+    """Calls of a node in the last 24 hours, until when they are here, and why not all of them are."""
+
+    calls: int
+    refused: int
+    failed: int
+    last: datetime | None
+    behind: str
 
 
 class RefusedOut(Told):

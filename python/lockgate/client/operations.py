@@ -1498,6 +1498,7 @@ class Traffic:
         api: str | Omitted = OMITTED,
         application: str | Omitted = OMITTED,
         source: str | Omitted = OMITTED,
+        node: str | Omitted = OMITTED,
         cursor: str | Omitted = OMITTED,
         limit: int | Omitted = OMITTED,
     ) -> models.Exceptions:
@@ -1516,6 +1517,7 @@ class Traffic:
                 "api": api,
                 "application": application,
                 "source": source,
+                "node": node,
                 "cursor": cursor,
                 "limit": limit,
             },
@@ -1529,6 +1531,7 @@ class Traffic:
         api: str | Omitted = OMITTED,
         application: str | Omitted = OMITTED,
         source: str | Omitted = OMITTED,
+        node: str | Omitted = OMITTED,
         limit: int | Omitted = OMITTED,
     ) -> Iterator[models.ExceptionOut]:
         """Every one of `call_exceptions`, a page at a time.
@@ -1544,6 +1547,7 @@ class Traffic:
                 api=api,
                 application=application,
                 source=source,
+                node=node,
                 limit=limit,
                 cursor=cursor,
             )

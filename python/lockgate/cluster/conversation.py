@@ -7,6 +7,7 @@ in a thousand tasks of a test.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from pydantic import ValidationError
@@ -36,8 +37,10 @@ SPREAD_SECONDS: Final = 5.0
 """A node that serves already waits up to so long before it asks for the first time."""
 FETCH_SPREAD_SECONDS: Final = 1.0
 """So long at most before what is not urgent is fetched."""
-MOST_SEGMENTS: Final = 8
-"""In one round."""
+MOST_SEGMENTS: Final = 100
+"""In one round: as many as come together while the control plane does not answer for a quarter of an hour."""
+ENOUGH_BYTES: Final = 64 << 20
+"""What is pushed in a round ends with the segment that reaches this: then it is asked what else there is."""
 UNKNOWN_SECONDS: Final = 300.0
 """How often a node asks that the control plane does not know."""
 Said = TypeVar("Said", bound=Model)
@@ -83,7 +86,7 @@ class Serves(Protocol):
         """Serve another revision."""
 
     def segments(self) -> Iterator[Path]:
-        """Segments that were not pushed yet, oldest first."""
+        """Segments that were not pushed yet, oldest first; before them the key of their marks."""
 
     def pushed(self, segment: Path) -> None:
         """Note that the control plane has it."""
@@ -157,9 +160,14 @@ class Conversation:
             # Whoever drives this may have to do something of its own now.
             yield Wait(0.0)
         if assignment.pushes:
-            for _, segment in zip(range(MOST_SEGMENTS), self.node.segments(), strict=False):
+            pushed = 0
+            for segment in islice(self.node.segments(), MOST_SEGMENTS):
+                size = segment.stat().st_size
                 yield from self._ask("PUT", f"{SEGMENTS}{segment.name}", segment)
                 self.node.pushed(segment)
+                pushed += size
+                if pushed >= ENOUGH_BYTES:
+                    return
 
     def _follow(self, assignment: Assignment) -> Generator[Request | Wait, Answer | None, None]:
         # What refuses more comes first and at once.

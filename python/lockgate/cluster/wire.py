@@ -19,7 +19,9 @@ DIRECTORIES: Final = f"{PREFIX}directories/"
 REFUSALS: Final = f"{PREFIX}refusals"
 """What is revoked, and what is blocked for a time."""
 SEGMENTS: Final = f"{PREFIX}segments/"
-"""Followed by the name of a segment."""
+"""Followed by the name of a segment, or by `KEY`."""
+KEY: Final = "redaction.key"
+"""The key of the marks that stand for credentials in the segments of a node, 32 bytes."""
 TOKEN: Final = "lgn_"  # noqa: S105 - how they begin, and none
 """How one-time tokens begin; after the secret and a dot, the id of the control plane's key follows."""
 
@@ -60,6 +62,21 @@ class Counts(Model):
     """Calls that a policy refused."""
 
 
+class Recorded(Model):
+    """What a node has recorded, and not pushed yet."""
+
+    since: int | None = None
+    """When that begins, in microseconds; nothing when all was pushed."""
+    segments: int = 0
+    """How many segments it is, with the one that is being written."""
+    every_seconds: float = 10.0
+    """How long a segment stays open at most."""
+    lost: int = 0
+    """Events that its disk did not take since the node started."""
+    problem: str = Field(default="", max_length=500)
+    """Why it cannot record."""
+
+
 class Report(Model):
     """What a node says of itself each time that it asks."""
 
@@ -76,6 +93,8 @@ class Report(Model):
     directory: int = 0
     counts: Counts = Counts()
     refused: tuple[Refused, ...] = Field(default=(), max_length=4)
+    recorded: Recorded | None = None
+    """Absent when it records nothing, or serves nothing yet."""
 
 
 class Assignment(Model):

@@ -111,6 +111,8 @@ class ControlSettings(BaseModel):
     """Where the console listens. `LOCKGATE_CONTROL_BIND`"""
     database: str | None = None
     """`postgresql://…`; SQLite in the state folder by default. `LOCKGATE_DATABASE`"""
+    clickhouse: str | None = None
+    """`https://…`: a ClickHouse server that has the recorded calls as well. `LOCKGATE_CLICKHOUSE`"""
     certificate: Path | None = None
     """The certificate chain of the console, PEM. `LOCKGATE_CONTROL_TLS_CERTIFICATE`"""
     key: Path | None = None
@@ -147,6 +149,7 @@ class ControlSettings(BaseModel):
             state=Path(given["state"]).absolute(),
             bind=given["bind"] or "127.0.0.1:9900",
             database=given["database"] or None,
+            clickhouse=given["clickhouse"] or None,
             certificate=_path(given["certificate"]),
             key=_path(given["key"]),
             proxies=tuple(network(text) for text in given["proxies"].split()),
@@ -165,6 +168,7 @@ class ControlSettings(BaseModel):
             "state": self.state,
             "bind": self.bind,
             "database": self.database,
+            "clickhouse": self.clickhouse,
             "certificate": self.certificate,
             "key": self.key,
             "proxies": " ".join(map(str, self.proxies)),
@@ -287,6 +291,7 @@ _VARIABLES = {
     "state": "LOCKGATE_CONTROL_STATE",
     "bind": "LOCKGATE_CONTROL_BIND",
     "database": "LOCKGATE_DATABASE",
+    "clickhouse": "LOCKGATE_CLICKHOUSE",
     "certificate": "LOCKGATE_CONTROL_TLS_CERTIFICATE",
     "key": "LOCKGATE_CONTROL_TLS_KEY",
     "proxies": "LOCKGATE_CONTROL_PROXIES",

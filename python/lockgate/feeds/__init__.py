@@ -1,6 +1,7 @@
 """Feeds: signed, versioned lists that change policies by themselves, by the way of any other change.
 
-`sign` makes a manifest, `verify` opens it, and `render` says what it becomes in a document.
+`sign` makes a manifest, `verify` opens it, `hold` holds its rules to their samples, and `render` says what it
+becomes in a document.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ from lockgate.feeds.manifest import (
     FeedError,
     Manifest,
     Rule,
+    Sample,
     parse,
     sign,
     verify,
 )
 from lockgate.feeds.render import FOLDER, Rendered, render
+from lockgate.feeds.samples import hold
 
 __all__ = [
     "FOLDER",
@@ -23,6 +26,8 @@ __all__ = [
     "Manifest",
     "Rendered",
     "Rule",
+    "Sample",
+    "hold",
     "parse",
     "render",
     "sign",

@@ -31,6 +31,8 @@ MOST_BYTES: Final = 1_048_576
 MOST_NETWORKS: Final = 5_000
 """Each call is compared with each of them."""
 MOST_RULES: Final = 100
+MOST_SAMPLES: Final = 20
+"""Of a rule that it refuses, and as many that it lets pass."""
 MOST_AHEAD: Final = timedelta(minutes=5)
 """How far the clock of the publisher may be ahead of ours."""
 MOST_LASTS: Final = timedelta(days=90)
@@ -55,6 +57,25 @@ class _Written(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
+class Sample(_Written):
+    """A call, as a rule is held to it."""
+
+    method: Annotated[str, StringConstraints(pattern=r"^[A-Z]{1,16}$")] = "GET"
+    """The method."""
+    url: Annotated[str, StringConstraints(pattern=r"^/", max_length=4_000)] = "/"
+    """The path with the query."""
+    headers: dict[str, Annotated[str, StringConstraints(max_length=4_000)]] = Field(
+        default_factory=dict, max_length=20
+    )
+    """Its fields."""
+    body: Annotated[str, StringConstraints(max_length=16_384)] | None = None
+    """Its body, as text."""
+
+    def __str__(self) -> str:
+        """The first words of it."""
+        return f"{self.method} {self.url[:60]}"
+
+
 class Rule(_Written):
     """A rule of a pack: a policy that can only refuse."""
 
@@ -68,6 +89,16 @@ class Rule(_Written):
     """To which requests it applies, as `when` of a policy; to all without it."""
     settings: dict[str, Any] = Field(default_factory=dict)
     """The settings of the kind."""
+    refuses: tuple[Sample, ...] = Field(default=(), max_length=MOST_SAMPLES)
+    """Calls that it refuses: it is not taken where it does not. A rule with patterns has one for each."""
+    passes: tuple[Sample, ...] = Field(default=(), max_length=MOST_SAMPLES)
+    """Calls that look like them and that it lets pass. A rule with patterns has one at least."""
+
+    @property
+    def patterns(self) -> list[Any]:
+        """The patterns of its own that a `payload_guard` has."""
+        found = self.settings.get("rules") if self.kind == "payload_guard" else None
+        return found if isinstance(found, list) else []
 
     @field_validator("settings")
     @classmethod
@@ -83,6 +114,20 @@ class Rule(_Written):
         if self.kind == "ip_filter" and self.when is None:
             for text in self.settings.get("deny") or ():
                 _narrow(str(text))
+        return self
+
+    @model_validator(mode="after")
+    def _has_samples(self) -> Self:
+        for one in self.patterns:
+            if not isinstance(one, dict) or not isinstance(one.get("id"), str):
+                message = "a pattern of it is no mapping with an `id`"
+                raise ValueError(message)
+            if "mode" in one:
+                message = "a feed does not say `mode`; that is for those who run the gateway"
+                raise ValueError(message)
+        if self.patterns and not (self.refuses and self.passes):
+            message = "a rule with patterns needs samples: calls in `refuses` and in `passes`"
+            raise ValueError(message)
         return self
 
 
@@ -146,13 +191,15 @@ class Manifest(_Written):
         if self.networks is not None:
             return sorted(set(self.networks))
         return sorted(
-            canonical(rule.model_dump(mode="json")).decode("utf-8", "replace") for rule in self.rules or ()
+            canonical(rule.model_dump(mode="json", exclude={"refuses", "passes"})).decode("utf-8", "replace")
+            for rule in self.rules or ()
         )
 
 
 def sign(manifest: Manifest, key: Ed25519PrivateKey) -> str:
     """The signed manifest: the text that is published."""
-    said = manifest.model_dump(mode="json", exclude_none=True)
+    # What is not written is not signed either: a gateway that is older reads what it knows.
+    said = manifest.model_dump(mode="json", exclude_defaults=True)
     return json.dumps({"manifest": said, "signature": sign_value(said, key)}, ensure_ascii=False) + "\n"
 
 

@@ -50,6 +50,8 @@ pub struct CameVerdict {
     pub word: Option<Cow<'static, str>>,
     /// Its reason.
     pub code: Option<Cow<'static, str>>,
+    /// The rules of its settings that found something, those that are only tried out among them.
+    pub rules: Vec<Arc<str>>,
 }
 
 impl Came {
@@ -91,6 +93,12 @@ impl Came {
                     id: policy.id.clone(),
                     word: policy.verdict.map(|word| word.as_str().into()),
                     code: policy.code.map(Into::into),
+                    rules: policy
+                        .found_by
+                        .iter()
+                        .chain(&policy.tried)
+                        .cloned()
+                        .collect(),
                 })
                 .collect(),
         }

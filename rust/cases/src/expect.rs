@@ -89,6 +89,8 @@ pub struct Expect {
     pub route: Option<String>,
     /// What policies say, by id.
     pub policies: IndexMap<String, Said>,
+    /// The rules of policies that find something, those that are only tried out among them, by the id of the policy.
+    pub rules: IndexMap<String, Vec<String>>,
     /// What the service gets.
     pub forwarded: ExpectForwarded,
 }
@@ -166,6 +168,18 @@ impl Expect {
                 Some(verdict) => {
                     let came = verdict.word.as_deref().unwrap_or(UNREACHED);
                     found.one(&what, Some(said.as_str()), Some(came));
+                }
+            }
+        }
+        for (id, rules) in &self.rules {
+            let what = format!("rules of {id}");
+            match came.verdicts.iter().find(|verdict| *verdict.id == **id) {
+                None => found.push(what, "a policy of the route", "no such policy"),
+                Some(verdict) => {
+                    let came: Vec<&str> = verdict.rules.iter().map(|rule| &**rule).collect();
+                    let text = |rules: String| (!rules.is_empty()).then_some(rules);
+                    let (wanted, came) = (text(rules.join(", ")), text(came.join(", ")));
+                    found.one(&what, wanted.as_deref(), came.as_deref());
                 }
             }
         }

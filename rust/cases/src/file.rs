@@ -100,6 +100,8 @@ pub struct WrittenExpect {
     #[serde(default)]
     pub policies: IndexMap<String, Said>,
     #[serde(default)]
+    pub rules: IndexMap<String, Vec<String>>,
+    #[serde(default)]
     pub forwarded: WrittenForwarded,
 }
 

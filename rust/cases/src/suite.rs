@@ -401,6 +401,7 @@ fn expect(written: WrittenExpect) -> Result<Expect, Problem> {
         application: written.application,
         route: written.route,
         policies: written.policies,
+        rules: written.rules,
         forwarded: ExpectForwarded {
             path: forwarded.path,
             query: forwarded.query,

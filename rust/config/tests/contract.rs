@@ -103,6 +103,58 @@ fn a_secret_written_in_the_document_is_refused_without_being_repeated() {
 }
 
 #[test]
+fn what_a_collector_is_told_is_said_in_full_or_not_at_all() {
+    let telemetry = |text: &str| first_problem(&format!("lockgate: 1\ntelemetry: {text}\n"));
+    let otlp = |more: &str| {
+        telemetry(&format!(
+            "{{ otlp: {{ endpoint: 'http://127.0.0.1:4318'{more} }} }}"
+        ))
+    };
+    for (said, told) in [
+        (telemetry("{}"), "2:12: the field `otlp` is missing"),
+        (
+            telemetry("{ otlp: { sample: 5 } }"),
+            "2:20: the field `endpoint` is missing",
+        ),
+        (
+            telemetry("{ otlp: { endpoint: '' } }"),
+            "2:32: the text is empty; write a value, or leave the field out",
+        ),
+        (
+            otlp(", sampel: 5"),
+            "2:57: unknown field `sampel`; did you mean `sample`?",
+        ),
+        (
+            otlp(", sample: 101"),
+            "2:65: `101` is not a share; write a number from 0 to 100",
+        ),
+        (
+            otlp(", sample: 10%"),
+            "2:65: expected a number from 0 to 100, found the text `10%`",
+        ),
+        (
+            otlp(", headers: {}"),
+            "2:66: the mapping is empty; write at least one entry, or leave the field out",
+        ),
+        (
+            otlp(", headers: { api-key: '' }"),
+            "2:77: the text is empty; write a value, or leave the field out",
+        ),
+        (
+            otlp(", headers: { api-key: hunter2 }"),
+            "2:77: a secret is never written in a document; write `${env:NAME}` or `${file:PATH}`",
+        ),
+        (
+            otlp(", service_name: ''"),
+            "2:71: the text is empty; write a value, or leave the field out",
+        ),
+    ] {
+        assert_eq!(said, format!("gateway.yaml:{told}"));
+    }
+    assert_eq!(otlp(", sample: 0.5, service_name: shop"), "");
+}
+
+#[test]
 fn the_order_of_names_does_not_change_the_revision_id() {
     let one = load_document(&Source::text("a", "lockgate: 1\npurposes: optional\n")).unwrap();
     let two = load_document(&Source::text("b", "purposes: optional\nlockgate: 1\n")).unwrap();

@@ -30,6 +30,7 @@
 //! | disks | segments of recordings | `recording/src/read_fuzz.rs` |
 //! | disks | certificates and keys | `proxy/src/tls_fuzz.rs`, `policy/src/signature_key_fuzz.rs` |
 //! | authors | documents | `config/src/load_fuzz.rs`, `config/src/quantity_fuzz.rs`, `config/src/secret_fuzz.rs` |
+//! | authors | rules over payloads | `inspection/src/injection/rules/rules_fuzz.rs` |
 //! | authors | prices | `llm/src/price_fuzz.rs` |
 //! | authors | conditions | `policy/src/condition_fuzz.rs` |
 //! | authors | hashes, times, URLs | `policy/src/directory_fuzz.rs`, `policy/src/password_fuzz.rs`, `policy/src/endpoint_fuzz.rs` |

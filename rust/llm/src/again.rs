@@ -21,6 +21,13 @@ impl ChatResponse {
             && finishes.all(|finish| finish.as_ref().is_some_and(|finish| ended(finish.reason)))
     }
 
+    /// Why it ended, as far as the provider said; of several answers, of the one that ended least as it was wished for.
+    #[must_use]
+    pub fn reason(&self) -> Option<FinishReason> {
+        let finishes = self.candidates.iter().map(|candidate| &candidate.finish);
+        finishes.flatten().map(|finish| finish.reason).max()
+    }
+
     /// The events of a stream that says the same; `None` when a piece of it has none.
     #[must_use]
     pub fn events(&self) -> Option<Vec<Event>> {

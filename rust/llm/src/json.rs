@@ -251,6 +251,18 @@ pub(crate) fn text<'a>(object: &'a Object, name: &str) -> Option<&'a str> {
     object.get(name)?.as_str()
 }
 
+/// Whether an object says anything under other names than these.
+pub(crate) fn holds_more(object: &Object, known: &[&str]) -> bool {
+    let says = |value: &Value| match value {
+        Value::Null => false,
+        Value::Array(list) => !list.is_empty(),
+        Value::Object(members) => !members.is_empty(),
+        _ => true,
+    };
+    let mut members = object.iter();
+    members.any(|(name, value)| !known.contains(&name.as_str()) && says(value))
+}
+
 /// Puts a value under a name when there is one.
 pub(crate) fn put<V: Into<Value>>(object: &mut Object, name: &str, value: Option<V>) {
     if let Some(value) = value {

@@ -84,6 +84,7 @@ mod dialect;
 mod embeddings;
 mod estimate;
 mod failure;
+mod gathering;
 mod gemini;
 pub mod guard;
 mod json;
@@ -117,6 +118,7 @@ pub use embeddings::{
 };
 pub use estimate::{Estimate, Figures};
 pub use failure::{Failure, FailureKind};
+pub use gathering::Gathering;
 pub use loss::{How, Loss, Losses};
 pub use model::*;
 pub use models::{Model, write_models};

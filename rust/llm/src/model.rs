@@ -417,27 +417,45 @@ impl Finish {
     }
 }
 
-/// Why an answer ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Why an answer ended, from what was wished for to what was not: of several answers, the last in this order says most of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FinishReason {
     /// The model had said all.
     Stop,
     /// A stop sequence came.
     StopSequence,
-    /// No tokens were left.
-    Length,
     /// The model waits for tools.
     ToolCalls,
-    /// A filter took the answer.
-    ContentFilter,
-    /// The model refused.
-    Refusal,
     /// The provider paused a long turn; it goes on when sent back.
     Pause,
-    /// The provider failed while it generated.
-    Error,
     /// A word that this crate does not know.
     Other,
+    /// No tokens were left.
+    Length,
+    /// The model refused.
+    Refusal,
+    /// A filter took the answer.
+    ContentFilter,
+    /// The provider failed while it generated.
+    Error,
+}
+
+impl FinishReason {
+    /// Its name in records.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Stop => "stop",
+            Self::StopSequence => "stop_sequence",
+            Self::ToolCalls => "tool_calls",
+            Self::Pause => "pause",
+            Self::Other => "other",
+            Self::Length => "length",
+            Self::Refusal => "refusal",
+            Self::ContentFilter => "content_filter",
+            Self::Error => "error",
+        }
+    }
 }
 
 /// An answer.

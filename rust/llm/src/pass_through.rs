@@ -5,7 +5,7 @@ use serde::de::IgnoredAny;
 
 use crate::dialect::{Dialect, Surface};
 use crate::failure::{Failure, FailureKind};
-use crate::model::{Event, Finish};
+use crate::model::{Event, Finish, FinishReason};
 use crate::sse::Frames;
 use crate::stream::{Ending, MOST_EVENT_BYTES, Reader, Watch, broken, cut_off, within_stream};
 use crate::surface_error::write_event;
@@ -158,6 +158,12 @@ impl PassThrough {
     #[must_use]
     pub fn finish(&self) -> Option<&Finish> {
         self.watch.finish.as_ref()
+    }
+
+    /// As [`crate::UpstreamStream::reason`].
+    #[must_use]
+    pub fn reason(&self) -> Option<FinishReason> {
+        self.watch.reason
     }
 
     /// Why it broke off, if it did.

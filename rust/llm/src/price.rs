@@ -69,6 +69,12 @@ pub struct LongPrice {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cached: Option<u64>,
     /// As in [`ModelPrice`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_write: Option<u64>,
+    /// As in [`ModelPrice`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_write_hour: Option<u64>,
+    /// As in [`ModelPrice`].
     pub output: u64,
 }
 
@@ -156,8 +162,10 @@ impl ModelPrice {
         let long = self.above.as_ref().filter(|above| input > above.tokens);
         let rate = long.map_or(self.input, |long| long.input);
         let cached_rate = long.map_or(self.cached, |long| long.cached).unwrap_or(rate);
-        let write_rate = self.cache_write.unwrap_or(rate);
-        let hour_rate = self.cache_write_hour.unwrap_or(write_rate);
+        let write_rate = long.map_or(self.cache_write, |long| long.cache_write);
+        let write_rate = write_rate.unwrap_or(rate);
+        let hour_rate = long.map_or(self.cache_write_hour, |long| long.cache_write_hour);
+        let hour_rate = hour_rate.unwrap_or(write_rate);
         let output_rate = long.map_or(self.output, |long| long.output);
         let cached = usage.cached.unwrap_or(0).min(input);
         let written = usage.cache_write.unwrap_or(0).min(input - cached);
@@ -184,6 +192,8 @@ impl ModelPrice {
             self.cache_write,
             self.cache_write_hour,
             long.map(|long| long.input),
+            long.and_then(|long| long.cache_write),
+            long.and_then(|long| long.cache_write_hour),
         ];
         let rate = input.into_iter().flatten().max().unwrap_or(self.input);
         let output = long.map_or(self.output, |long| long.output.max(self.output));
@@ -297,6 +307,52 @@ mod tests {
         };
         assert_eq!(pro.cost(&usage(200_000)), Some(250_000));
         assert_eq!(pro.cost(&usage(200_001)), Some(500_003));
+    }
+
+    #[test]
+    fn what_a_long_prompt_writes_into_the_cache_has_the_price_of_long_prompts() {
+        let list = PriceList::built_in().unwrap();
+        let haiku = list.of(Dialect::Anthropic, "claude-haiku-5-5").unwrap();
+        let usage = |input| Usage {
+            input: Some(input),
+            cache_write: Some(input),
+            cache_write_hour: Some(50_000),
+            output: Some(0),
+            ..Usage::default()
+        };
+        // Half of it at 0.125 and half at 0.2 dollars a million; a token more, and it is five times that.
+        assert_eq!(haiku.cost(&usage(100_000)), Some(6_250 + 10_000));
+        assert_eq!(haiku.cost(&usage(100_001)), Some(31_251 + 50_000));
+        let most = |input| {
+            haiku.worst_case(&Estimate {
+                input,
+                output: 0,
+                bounded: true,
+            })
+        };
+        assert_eq!((most(100_000), most(200_000)), (20_000, 200_000));
+    }
+
+    #[test]
+    fn models_of_all_providers_that_take_money_have_prices() {
+        let list = PriceList::built_in().unwrap();
+        for (dialect, model) in [
+            (Dialect::Openai, "gpt-6.1-sol"),
+            (Dialect::Anthropic, "claude-sonnet-5-5"),
+            (Dialect::Gemini, "gemini-3.8-flash"),
+            (Dialect::Mistral, "mistral-medium-latest"),
+            (Dialect::Moonshot, "kimi-k3.1-pro"),
+        ] {
+            assert!(list.of(dialect, model).is_some(), "{model}");
+        }
+        // What comes from a cache is never dearer, and a long prompt never cheaper.
+        for price in &list.models {
+            assert!(price.cached.is_none_or(|cached| cached <= price.input));
+            let long = price.above.as_ref();
+            assert!(
+                long.is_none_or(|long| long.input >= price.input && long.output >= price.output)
+            );
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@ use lockgate_fuzzing::near;
 use super::*;
 
 const SEEDS: &[&str] = &[
-    r#"{"version":1,"date":"2026-11-25","currency":"USD","models":[{"dialect":"openai","model":"x","input":1,"cached":2,"output":3,"above":{"tokens":9,"input":1,"output":2}}]}"#,
+    r#"{"version":1,"date":"2026-11-25","currency":"USD","models":[{"dialect":"openai","model":"x","input":1,"cached":2,"output":3,"above":{"tokens":9,"input":1,"cache_write":4,"cache_write_hour":5,"output":2}}]}"#,
 ];
 const WORDS: &[&str] = &[
     "{",
@@ -33,6 +33,8 @@ fn a_list_that_is_read_prices_every_call() {
                 let usage = Usage {
                     input: Some(u64::MAX),
                     cached: Some(7),
+                    cache_write: Some(9),
+                    cache_write_hour: Some(5),
                     output: Some(u64::MAX),
                     ..Usage::default()
                 };

@@ -71,7 +71,11 @@ impl Frames {
                 break;
             };
             begin = end;
-            result = frame(bytes);
+            result = if length(bytes) > self.most_bytes {
+                Err(TooLong.into())
+            } else {
+                frame(bytes)
+            };
             if result.is_err() {
                 break;
             }
@@ -80,7 +84,7 @@ impl Frames {
         self.searched = self.searched.saturating_sub(begin);
         self.line = self.line.saturating_sub(begin);
         result?;
-        if self.held.len() > self.most_bytes {
+        if length(&self.held) > self.most_bytes {
             return Err(TooLong.into());
         }
         Ok(())
@@ -133,6 +137,21 @@ impl Frames {
     }
 }
 
+/// A frame without what may stand before its first line: the LF of a CRLF that arrived apart from the CR, which ended the frame before,
+/// and the mark of the stream's encoding.
+pub(crate) fn lead_off(frame: &[u8]) -> &[u8] {
+    let frame = frame.strip_prefix(b"\n").unwrap_or(frame);
+    frame.strip_prefix(b"\xef\xbb\xbf").unwrap_or(frame)
+}
+
+/// How long a frame is, but for the ends of its last lines: so much of it is there wherever it is cut.
+fn length(frame: &[u8]) -> usize {
+    let last = frame
+        .iter()
+        .rposition(|byte| !matches!(byte, b'\n' | b'\r'));
+    last.map_or(0, |last| last + 1)
+}
+
 /// What an event says.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Parsed {
@@ -145,7 +164,7 @@ pub(crate) struct Parsed {
 /// Reads one frame of server-sent events.
 pub(crate) fn parse(frame: &[u8]) -> Parsed {
     let mut parsed = Parsed::default();
-    let frame = frame.strip_prefix(b"\xef\xbb\xbf").unwrap_or(frame);
+    let frame = lead_off(frame);
     for line in frame.split(|byte| *byte == b'\n' || *byte == b'\r') {
         let (name, value) = match memchr::memchr(b':', line) {
             Some(at) => {
@@ -257,5 +276,9 @@ mod tests {
         let mut no_frame = |_: &[u8]| Ok::<(), TooLong>(());
         frames.feed(b"data: 1234", &mut no_frame).unwrap();
         assert_eq!(frames.feed(b"5", &mut no_frame), Err(TooLong));
+        // Nor does it pass when its end comes with it.
+        let mut frames = Frames::new(Framing::Sse, 10);
+        frames.feed(b"data: 1234\r\n\r\n", &mut no_frame).unwrap();
+        assert_eq!(frames.feed(b"data: 12345\n\n", &mut no_frame), Err(TooLong));
     }
 }

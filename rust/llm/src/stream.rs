@@ -10,7 +10,7 @@ use crate::json::short;
 use crate::model::{Event, Finish, FinishReason};
 use crate::ollama;
 use crate::openai;
-use crate::sse::{Frames, TooLong, parse};
+use crate::sse::{Frames, TooLong, lead_off, parse};
 use crate::usage::Usage;
 
 /// The largest event of a provider: one may hold a picture.
@@ -61,6 +61,16 @@ impl Reader {
         }
     }
 
+    /// Whether the provider said what stands in no event.
+    fn leaves_out(&self) -> bool {
+        match self {
+            Self::Openai(reader) => reader.leaves_out,
+            Self::Anthropic(reader) => reader.leaves_out,
+            Self::Gemini(reader) => reader.leaves_out,
+            Self::Ollama(reader) => reader.leaves_out,
+        }
+    }
+
     /// The data of one event. `Ok(true)` says that it was the last.
     fn data(&mut self, data: &[u8], out: &mut Vec<Event>) -> Result<bool, Failure> {
         match self {
@@ -81,6 +91,7 @@ impl Reader {
                 self.data(line, out)
             };
         }
+        let frame = lead_off(frame);
         match parse(frame).data {
             Some(data) if !data.is_empty() => self.data(&data, out),
             // A comment is a sign of life (WHATWG HTML §9.2.6).
@@ -100,6 +111,8 @@ impl Reader {
 pub(crate) struct Watch {
     pub(crate) usage: Option<Usage>,
     pub(crate) finish: Option<Finish>,
+    /// Why the answers ended, as [`UpstreamStream::reason`] says it.
+    pub(crate) reason: Option<FinishReason>,
     pub(crate) model: Option<String>,
     /// Answers that have begun and not ended.
     open: BTreeSet<u64>,
@@ -116,6 +129,7 @@ impl Watch {
                 }
                 Event::Finish { candidate, finish } => {
                     self.open.remove(candidate);
+                    self.reason = self.reason.max(Some(finish.reason));
                     self.finish = Some(finish.clone());
                 }
                 _ => {}
@@ -254,6 +268,13 @@ impl UpstreamStream {
         }
     }
 
+    /// Whether everything that the provider said of its answer so far stands in events: what they do not know stays behind in a stream
+    /// (probabilities of tokens, sources), and a whole answer has it.
+    #[must_use]
+    pub fn has_told_all(&self) -> bool {
+        !self.reader.leaves_out()
+    }
+
     /// Whether the last event has been given.
     #[must_use]
     pub fn is_over(&self) -> bool {
@@ -269,6 +290,12 @@ impl UpstreamStream {
         } else {
             usage.broken_off()
         })
+    }
+
+    /// Why the answer ended, once the provider said; of several answers, of the one that ended least as it was wished for.
+    #[must_use]
+    pub fn reason(&self) -> Option<FinishReason> {
+        self.watch.reason
     }
 
     fn finish(&mut self, out: &mut Vec<Event>) {

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use lockgate_llm::{
-    ClientStream, Delta, Dialect, Ending, Event, FailureKind, PassThrough, Stamp, Surface,
-    UpstreamStream,
+    ClientStream, Delta, Dialect, Ending, Event, FailureKind, FinishReason, PassThrough, Stamp,
+    Surface, UpstreamStream,
 };
 use serde_json::Value;
 
@@ -118,6 +118,94 @@ fn every_cut_of_the_bytes_gives_the_same_events() {
             whole,
             "{name} byte by byte"
         );
+    }
+}
+
+#[test]
+fn events_without_data_say_nothing_wherever_they_are_cut() {
+    for (dialect, name) in WHOLE {
+        if dialect == Dialect::Ollama {
+            continue;
+        }
+        let expected = read(dialect, &[&input(name)], Ending::Clean);
+        let told = |events: Vec<Event>| -> Vec<Event> {
+            events
+                .into_iter()
+                .filter(|event| *event != Event::Ping)
+                .collect()
+        };
+        for end in ["\r\n", "\n", "\r"] {
+            for empty in ["data:", "data: ", ": ping", "event: x", "id: 7", ""] {
+                // Two of them: what is left of the end of one stands before the other.
+                let mut bytes = format!("{empty}{end}{end}").repeat(2).into_bytes();
+                let before = bytes.len();
+                bytes.extend(input(name));
+                for at in 0..=before {
+                    let (one, two) = bytes.split_at(at);
+                    let events = read(dialect, &[one, two], Ending::Clean);
+                    assert_eq!(
+                        told(events),
+                        told(expected.clone()),
+                        "{name} {empty:?}{end:?} cut at {at}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn why_an_answer_ended_and_what_of_it_was_reasoning_is_known_from_every_provider() {
+    use FinishReason::{Stop, ToolCalls};
+    let known = [
+        ("openai.stream.sse", Stop, Some(3)),
+        ("openai.stream_parallel.sse", ToolCalls, None),
+        ("anthropic.stream.sse", Stop, None),
+        ("anthropic.stream_parallel.sse", ToolCalls, None),
+        ("gemini.stream.sse", Stop, Some(3)),
+        ("gemini.stream_parallel.sse", ToolCalls, Some(3)),
+        ("mistral.stream.sse", Stop, None),
+        ("ollama.stream.ndjson", Stop, None),
+        ("ollama.stream_parallel.ndjson", ToolCalls, None),
+        ("moonshot.stream.sse", Stop, None),
+    ];
+    for ((dialect, name), (of, reason, reasoning)) in WHOLE.into_iter().zip(known) {
+        assert_eq!(name, of);
+        let bytes = input(name);
+        let mut stream = UpstreamStream::new(dialect, "c0ffee");
+        assert_eq!(stream.reason(), None, "{name}: nothing is made up");
+        stream.feed(&bytes, &mut Vec::new());
+        stream.end(Ending::Clean, &mut Vec::new());
+        assert_eq!(stream.reason(), Some(reason), "{name}");
+        let said = stream.usage().and_then(|usage| usage.reasoning);
+        assert_eq!(said, reasoning, "{name}");
+        // What is passed on as it is says the same to those who watch.
+        for surface in Surface::ALL {
+            if surface.native() == Some(dialect)
+                && let Some(mut watch) = PassThrough::new(surface, "c0ffee", false)
+            {
+                watch.feed(&bytes, &mut Vec::new());
+                watch.end(Ending::Clean, &mut Vec::new());
+                let said = watch.usage().and_then(|usage| usage.reasoning);
+                assert_eq!((watch.reason(), said), (Some(reason), reasoning), "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn of_several_answers_the_one_that_ended_least_as_wished_says_why() {
+    let chunk = |index: u64, finish: &str| {
+        format!(
+            "data: {{\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\"choices\":[{{\"index\":{index},\"delta\":{{}},\"finish_reason\":\"{finish}\"}}]}}\n\n"
+        )
+    };
+    for order in [["stop", "length", "tool_calls"], ["length", "stop", "flux"]] {
+        let mut stream = UpstreamStream::new(Dialect::Openai, "c0ffee");
+        for (index, finish) in (0_u64..).zip(order) {
+            stream.feed(chunk(index, finish).as_bytes(), &mut Vec::new());
+        }
+        assert_eq!(stream.reason(), Some(FinishReason::Length), "{order:?}");
     }
 }
 

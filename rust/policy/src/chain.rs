@@ -1,10 +1,11 @@
 //! The policies of a route, one after the other.
 
+mod said;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
 use lockgate_config::{Mode, OnError};
-use serde::Serialize;
 use smallvec::SmallVec;
 
 use crate::answer_rules::{AnswerRules, AnswerWatch};
@@ -15,6 +16,8 @@ use crate::prompt::Prompt;
 use crate::reason;
 use crate::recorded_prompt::RecordedPrompt;
 use crate::request::{Body, RequestView, ResponseView};
+pub use said::{VerdictRecord, Word};
+
 use crate::verdict::{
     Effect, Effects, Need, Refusal, Reply, ResponseEdit, ResponseVerdict, Verdict,
 };
@@ -47,49 +50,6 @@ pub struct Progress {
     pub answers: AnswerRules,
     /// What each policy said, in order.
     pub verdicts: SmallVec<[VerdictRecord; 12]>,
-}
-
-/// What one policy said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct VerdictRecord {
-    /// The place of the policy in the chain.
-    pub policy: u16,
-    /// What it said.
-    pub word: Word,
-    /// The reason code, when it refused or answered.
-    pub code: Option<&'static str>,
-}
-
-/// What a policy said, in a word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Word {
-    /// The request may go on.
-    Allow,
-    /// It is refused.
-    Deny,
-    /// The gateway answers itself.
-    Respond,
-    /// The policy has nothing to say.
-    Pass,
-    /// The policy does not apply: its share, its condition or its end.
-    Skip,
-    /// The policy could not decide.
-    Undecided,
-}
-
-impl Word {
-    /// The word as records hold it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Allow => "allow",
-            Self::Deny => "deny",
-            Self::Respond => "respond",
-            Self::Pass => "pass",
-            Self::Skip => "skip",
-            Self::Undecided => "undecided",
-        }
-    }
 }
 
 /// What the driver does next.
@@ -411,7 +371,32 @@ fn take_response_verdict(
 
 fn note(progress: &mut Progress, policy: usize, word: Word, code: Option<&'static str>) {
     let policy = u16::try_from(policy).unwrap_or(u16::MAX);
-    progress.verdicts.push(VerdictRecord { policy, word, code });
+    progress.verdicts.push(VerdictRecord {
+        policy,
+        word,
+        code,
+        found_by: None,
+        tried: false,
+    });
+}
+
+fn note_refusal(progress: &mut Progress, at: usize, refusal: &Refusal) {
+    note(progress, at, Word::Deny, Some(refusal.reason.code));
+    if let Some(record) = progress.verdicts.last_mut() {
+        record.found_by = refusal.found_by;
+    }
+}
+
+/// Rules that are tried out speak before their policy does: its own word is its last.
+fn note_tried(progress: &mut Progress, at: usize, effects: &Effects) {
+    for effect in effects {
+        if let Effect::Tried(reason, rule) = effect {
+            note(progress, at, Word::Deny, Some(reason.code));
+            if let Some(record) = progress.verdicts.last_mut() {
+                (record.found_by, record.tried) = (Some(*rule), true);
+            }
+        }
+    }
 }
 
 fn undecided() -> Box<Refusal> {
@@ -478,6 +463,7 @@ fn evaluate(
     match verdict {
         Verdict::Pass => note(progress, at, Word::Pass, None),
         Verdict::Allow(effects) => {
+            note_tried(progress, at, &effects);
             note(progress, at, Word::Allow, None);
             take_effects(progress, effects, bound);
         }
@@ -496,7 +482,7 @@ fn evaluate(
             }
         }
         Verdict::Deny(refusal) => {
-            note(progress, at, Word::Deny, Some(refusal.reason.code));
+            note_refusal(progress, at, &refusal);
             if acts {
                 return Turn::Stop(Step::Decided(Outcome::Refuse(refusal)));
             }
@@ -558,6 +544,7 @@ fn take_effects(progress: &mut Progress, effects: Effects, bound: &BoundPolicy) 
                 progress.effects.push(Effect::Reserve(held));
             }
             Effect::Hold(_) => progress.effects.push(effect),
+            Effect::Tried(..) => {}
             _ if !acts => {}
             Effect::Response(edit) => progress.edits.push(edit),
             Effect::Ask(rewritten) => {

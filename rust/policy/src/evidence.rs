@@ -37,7 +37,12 @@ pub fn record(
 ) -> Vec<Arc<Value>> {
     let is_claims = |value: &Arc<Value>| claims.is_some_and(|claims| Arc::ptr_eq(claims, value));
     let certificate = certificate.map(|certificate| {
-        json!({ "of": "certificate", "sha256": hex(&certificate.sha256), "names": certificate.names })
+        let mut object =
+            json!({ "of": "certificate", "sha256": hex(&certificate.sha256), "names": certificate.names });
+        if let Some(authority) = &certificate.authority {
+            put(&mut object, "authority", hex(authority).into());
+        }
+        object
     });
     let asked = facts.iter().map(|(wanted, fact)| match wanted {
         FactRequest::Introspection { endpoint, token } => {
@@ -164,6 +169,7 @@ impl Recorded {
                 self.certificate = Some(ClientCertificate {
                     sha256: read_hash(object.get("sha256")?.as_str()?)?,
                     names: names.collect(),
+                    authority: text(object, "authority").and_then(|text| read_hash(&text)),
                 });
             }
             "introspection" => {

@@ -90,6 +90,12 @@ pub struct TracedPolicy {
     pub verdict: Option<Word>,
     /// Why.
     pub code: Option<&'static str>,
+    /// The rule of its settings that found something.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub found_by: Option<Arc<str>>,
+    /// The rules of its settings that are only tried out and would have refused the request.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tried: Vec<Arc<str>>,
 }
 
 /// A forwarded request in an explanation.
@@ -293,11 +299,12 @@ fn trace(route: &Route, progress: &Progress, view: &RequestView<'_>) -> Trace {
         .iter()
         .enumerate()
         .map(|(at, bound)| {
-            let record = progress
-                .verdicts
-                .iter()
-                .rev()
-                .find(|record| usize::from(record.policy) == at);
+            let records = progress.verdicts.iter();
+            let mut records = records.filter(|record| usize::from(record.policy) == at);
+            let tried = records.clone().filter(|record| record.tried);
+            let tried = tried.filter_map(|record| bound.own_rule(record.found_by).cloned());
+            let tried = tried.collect();
+            let record = records.rfind(|record| !record.tried);
             TracedPolicy {
                 id: bound.id.clone(),
                 kind: bound.kind.name,
@@ -306,6 +313,10 @@ fn trace(route: &Route, progress: &Progress, view: &RequestView<'_>) -> Trace {
                 mode: bound.mode,
                 verdict: record.map(|record| record.word),
                 code: record.and_then(|record| record.code),
+                found_by: record
+                    .and_then(|record| bound.own_rule(record.found_by))
+                    .cloned(),
+                tried,
             }
         });
     let target = (!matches!(route.target, RouteTarget::Nobody)).then(|| route.target.to_string());

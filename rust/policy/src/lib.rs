@@ -8,6 +8,7 @@
 
 mod answer_keeping;
 mod answer_rules;
+mod authority;
 mod bearer;
 mod block;
 mod cache_rule;
@@ -66,6 +67,7 @@ mod verdict;
 
 pub use answer_keeping::{KeepRule, Keeping};
 pub use answer_rules::{AnswerGuard, AnswerRules, AnswerWatch};
+pub use authority::{Authority, authorities, authority_of};
 pub use block::{blocked, is_block};
 pub use cache_rule::CacheRule;
 pub use catalogue::{KINDS, catalogue, document_schema, kind, reasons};
@@ -91,7 +93,7 @@ pub use identity::{Application, Identity};
 pub use outline::{OutlinedPolicy, OutlinedRoute, Place, descriptions, outline};
 pub use password::{PasswordError, hash_password};
 pub use policy::{BoundPolicy, Compiling, Kind, Origin, Phase, Policy, Secrets, stable_hash};
-pub use price::{dialect_of, price_of};
+pub use price::{KnownPrice, dialect_of, price_of};
 pub use problem_details::{Form, problem_response};
 pub use prompt::{Asked, AskedFor, Prompt, Recalled, Rewritten};
 pub use reason::{GATEWAY_REASONS, Reason};

@@ -50,6 +50,16 @@ pub trait Policy: Send + Sync + fmt::Debug {
         false
     }
 
+    /// The names of rules that its settings hold, in their order: a word of it may be that of one of them.
+    fn own_rules(&self) -> &[Arc<str>] {
+        &[]
+    }
+
+    /// Whether it concerns what services answer, and nothing that models do.
+    fn is_of_services(&self) -> bool {
+        false
+    }
+
     /// Where the facts come from that it may ask for; a driver may fetch what it needs ahead.
     fn endpoints(&self) -> &[Arc<Endpoint>] {
         &[]
@@ -284,6 +294,11 @@ pub struct BoundPolicy {
 }
 
 impl BoundPolicy {
+    /// The name of a rule that its settings hold, by its place in [`Policy::own_rules`].
+    pub fn own_rule(&self, place: Option<u16>) -> Option<&Arc<str>> {
+        self.policy.own_rules().get(usize::from(place?))
+    }
+
     /// Whether it judges calls to models alone: what is asked must be read before it.
     pub fn needs_prompt(&self) -> bool {
         self.kind.needs_prompt || matches!(self.origin, Origin::Model { .. })

@@ -2,6 +2,7 @@ use std::net::IpAddr;
 
 use http::{HeaderMap, Method, Version};
 
+use crate::authority::Authority;
 use crate::identity::Identity;
 use crate::prompt::Prompt;
 use crate::verdict::{Need, Verdict};
@@ -59,6 +60,8 @@ pub struct ClientCertificate {
     pub sha256: [u8; 32],
     /// Subject alternative names as `dns:…`, `uri:…` or `email:…`.
     pub names: Vec<String>,
+    /// Which authority of the listener it came from, as far as that is known.
+    pub authority: Option<Authority>,
 }
 
 impl<'a> RequestView<'a> {

@@ -72,6 +72,7 @@ impl Revision {
             outer_chain: None,
             chains: HashMap::new(),
             models: HashMap::new(),
+            left_out: Vec::new(),
         };
         build.all();
         let Build {
@@ -215,6 +216,8 @@ struct Build<'a> {
     chains: HashMap<Vec<*const BoundPolicy>, Arc<Chain>>,
     /// The policies of models that are served.
     models: HashMap<Arc<str>, Scope>,
+    /// Policies of services that were left out of routes on which a model answers.
+    left_out: Scope,
 }
 
 /// Everything that the routes of one version share.
@@ -236,6 +239,7 @@ impl<'a> Build<'a> {
         for api in &document.apis {
             self.api(api, &gateway);
         }
+        self.check_left_out();
         let opening = |bound: &Arc<BoundPolicy>| bound.mode != Mode::Off && bound.policy.opens();
         let mut opening: Scope = gateway.into_iter().filter(opening).collect();
         opening.sort_by_key(|bound| bound.policy.answers_preflights());
@@ -414,7 +418,7 @@ impl<'a> Build<'a> {
             Some(prompt) => {
                 let (target, of_model) = self.prompt(shared, (route, id), prompt, &mut conditions);
                 let inner = [inner, of_model].concat();
-                let chain = self.chain(&shared.of_prompts, &inner, &route.matches.span);
+                let chain = self.chain_of_models(shared, &inner, &route.matches.span);
                 (target, chain)
             }
             None => {

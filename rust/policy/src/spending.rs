@@ -90,7 +90,9 @@ impl Prices {
             let targets = entry.value.targets.iter();
             (
                 entry.id.clone(),
-                targets.map(|target| price_of(target)).collect(),
+                targets
+                    .map(|target| price_of(target).map(|known| known.price))
+                    .collect(),
             )
         });
         Self {

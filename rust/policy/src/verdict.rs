@@ -97,6 +97,9 @@ pub enum Effect {
     Ask(Box<Rewritten>),
     /// The answer of a model is watched for these.
     WatchAnswer(Arc<Banned>),
+    /// A rule of the policy, which is only tried out, would have refused the request for this reason. It is the place of the rule
+    /// in [`Policy::own_rules`](crate::policy::Policy::own_rules).
+    Tried(&'static Reason, u16),
 }
 
 /// A change of an answer's fields or body.
@@ -135,6 +138,8 @@ pub type Effects = SmallVec<[Effect; 1]>;
 pub struct Refusal {
     /// The catalogue entry.
     pub reason: &'static Reason,
+    /// The rule of the policy that found it, by its place in [`Policy::own_rules`](crate::policy::Policy::own_rules).
+    pub found_by: Option<u16>,
     /// What was wrong with this request; never a secret, an internal name, or which half of a credential was wrong.
     pub detail: Cow<'static, str>,
     /// What this caller can do about it, when that says more than the catalogue can.
@@ -150,11 +155,19 @@ impl Refusal {
     pub fn new(reason: &'static Reason, detail: impl Into<Cow<'static, str>>) -> Self {
         Self {
             reason,
+            found_by: None,
             detail: detail.into(),
             particular_remedy: None,
             headers: SmallVec::new(),
             members: Vec::new(),
         }
+    }
+
+    /// Says which rule of the policy found it.
+    #[must_use]
+    pub const fn found_by(mut self, rule: u16) -> Self {
+        self.found_by = Some(rule);
+        self
     }
 
     /// Says what this caller can do, in place of the catalogue's remedy.

@@ -8,6 +8,8 @@
 
 #[path = "kinds_payload/graphql_limits.rs"]
 mod graphql_limits;
+#[path = "kinds_payload/payload_rules.rs"]
+mod payload_rules;
 #[path = "kinds_payload/schema.rs"]
 mod schema;
 #[path = "kinds_payload/schema_answers.rs"]

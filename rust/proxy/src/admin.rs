@@ -185,6 +185,7 @@ async fn answer(
                             "id": applied.id,
                             "generation": applied.generation,
                             "reason": applied.reason,
+                            "live_ms": applied.live_ms(),
                             "problems": problems,
                         }),
                     )

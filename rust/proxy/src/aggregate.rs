@@ -32,6 +32,7 @@ pub async fn answer(
     seen: &mut Tried,
 ) -> Result<Answer, Box<Refusal>> {
     let asked = Instant::now();
+    seen.since = Some(asked);
     let requests = parts
         .iter()
         .map(|part| for_part(part, variables, &prepared))

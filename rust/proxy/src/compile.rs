@@ -11,9 +11,10 @@ use serde_json::Value;
 use crate::access_log::AccessLog;
 use crate::candidate::Candidate;
 use crate::core::Generation;
-use crate::listen::tls::{check_certificates, server_config};
+use crate::listen::tls::{ListenerTls, check_certificates, listener_tls};
 use crate::models::{Models, models};
 use crate::recording::Recording;
+use crate::telemetry::{Plan, Telemetry};
 use crate::upstream::{Building, Upstreams, upstreams};
 
 /// Checks a document as far as that goes without secrets and without the network: says everything that would keep a node from
@@ -44,7 +45,7 @@ pub fn pack(
 fn check_all(source: &Source) -> Result<(Revision, Vec<Problem>, String), Vec<Problem>> {
     let loaded = load_document(source)?;
     let canonical = loaded.canonical.clone();
-    let (revision, warnings) = Revision::compile(loaded, Secrets::Skip)?;
+    let (revision, mut warnings) = Revision::compile(loaded, Secrets::Skip)?;
     let mut problems = addresses(&revision.document, &source.name());
     let building = Building {
         document: &revision.document,
@@ -53,6 +54,11 @@ fn check_all(source: &Source) -> Result<(Revision, Vec<Problem>, String), Vec<Pr
         previous: None,
     };
     problems.extend(services(&building).err().into_iter().flatten());
+    let plan = Plan::of(&building).unwrap_or_else(|mut found| {
+        problems.append(&mut found);
+        None
+    });
+    warnings.extend(plan.and_then(|plan| plan.warning));
     for listener in &revision.document.listeners {
         problems.extend(check_certificates(listener, &revision.base).err());
     }
@@ -102,7 +108,8 @@ pub struct Parts {
     pub canonical: String,
     upstreams: Upstreams,
     models: Models,
-    tls: HashMap<Arc<str>, Arc<rustls::ServerConfig>>,
+    tls: HashMap<Arc<str>, ListenerTls>,
+    telemetry: Option<Plan>,
 }
 
 /// Compiles a candidate, secrets included.
@@ -112,7 +119,7 @@ pub fn parts(
     previous: Option<&Generation>,
 ) -> Result<Parts, Vec<Problem>> {
     let canonical = loaded.canonical.clone();
-    let (revision, warnings) = Revision::compile(loaded, Secrets::Read)?;
+    let (revision, mut warnings) = Revision::compile(loaded, Secrets::Read)?;
     let document = &revision.document;
     let mut problems = addresses(document, &candidate.name());
     let building = Building {
@@ -125,17 +132,22 @@ pub fn parts(
         problems.append(&mut found);
         Default::default()
     });
+    let telemetry = Plan::of(&building).unwrap_or_else(|mut found| {
+        problems.append(&mut found);
+        None
+    });
     let mut tls = HashMap::new();
     for entry in &document.listeners {
-        match server_config(entry, &revision.base) {
+        match listener_tls(entry, &revision.base) {
             Ok(None) => {}
-            Ok(Some(config)) => drop(tls.insert(Arc::from(entry.id.as_str()), config)),
+            Ok(Some(found)) => drop(tls.insert(Arc::from(entry.id.as_str()), found)),
             Err(problem) => problems.push(problem),
         }
     }
     if !problems.is_empty() {
         return Err(problems);
     }
+    warnings.extend(telemetry.iter().filter_map(|plan| plan.warning.clone()));
     Ok(Parts {
         upstreams,
         models,
@@ -143,6 +155,7 @@ pub fn parts(
         warnings,
         canonical,
         tls,
+        telemetry,
     })
 }
 
@@ -167,6 +180,7 @@ pub fn compile(
         upstreams,
         models,
         tls,
+        telemetry,
     } = parts(loaded, candidate, previous)?;
     let cores = cores.unwrap_or_else(|| count_cores(&revision.document));
     let named = |problem| vec![Problem::known_as(problem, || candidate.name())];
@@ -174,6 +188,8 @@ pub fn compile(
     let recording = Recording::open(&revision, cores, known).map_err(named)?;
     let known = previous.and_then(|generation| generation.access_log.as_ref());
     let access_log = AccessLog::open(&revision.document, &revision.base, known).map_err(named)?;
+    let known = previous.and_then(|generation| generation.telemetry.as_ref());
+    let telemetry = Telemetry::open(telemetry, &revision, known).map_err(named)?;
     let generation = Generation {
         id: Arc::from(revision.id.to_string()),
         cores,
@@ -183,6 +199,7 @@ pub fn compile(
         tls,
         recording,
         access_log,
+        telemetry,
         revision: Arc::new(revision),
     };
     Ok(Compiled {

@@ -16,11 +16,13 @@ use crate::blocks::Blocks;
 use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::facts::Facts;
+use crate::listen::tls::ListenerTls;
 use crate::models::KeptAnswers;
 use crate::models::Models;
 use crate::recording::Recording;
 use crate::request_id::RequestId;
 use crate::rollout::Rollouts;
+use crate::telemetry::Telemetry;
 use crate::timers::Timers;
 use crate::upstream::{Forbidden, Pools, Service, Upstreams};
 
@@ -40,15 +42,17 @@ pub struct Generation {
     /// Its models.
     pub models: Models,
     /// The TLS of listeners, by name.
-    pub tls: HashMap<Arc<str>, Arc<rustls::ServerConfig>>,
+    pub tls: HashMap<Arc<str>, ListenerTls>,
     /// Where events are kept.
     pub recording: Option<Arc<Recording>>,
     /// Where lines are written.
     pub access_log: Option<Arc<AccessLog>>,
+    /// Where spans are sent.
+    pub telemetry: Option<Arc<Telemetry>>,
 }
 
 impl Generation {
-    /// Whether someone keeps what requests say, and does not only count them.
+    /// Whether someone keeps what all requests say, and does not only count them.
     pub const fn keeps_text(&self) -> bool {
         self.recording.is_some() || self.access_log.is_some()
     }
@@ -121,13 +125,17 @@ impl Shared {
         self.current.load_full()
     }
 
-    /// All services that requests may be sent to: those of the generation, and of the other one of a rollout.
-    pub fn services(&self) -> Vec<Arc<Service>> {
-        let trial = self.rollouts.trial();
-        let generations = match trial {
+    /// What serves: the generation, or both of a rollout.
+    pub fn generations(&self) -> Vec<Arc<Generation>> {
+        match self.rollouts.trial() {
             Some(trial) => vec![trial.base.clone(), trial.candidate.clone()],
             None => vec![self.generation()],
-        };
+        }
+    }
+
+    /// All services that requests may be sent to.
+    pub fn services(&self) -> Vec<Arc<Service>> {
+        let generations = self.generations();
         let services = generations
             .iter()
             .flat_map(|generation| generation.upstreams.values().cloned());

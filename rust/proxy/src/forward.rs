@@ -110,6 +110,8 @@ pub struct Tried {
     pub tries: u16,
     /// How long they took to answer, in microseconds.
     pub micros: u64,
+    /// When the first was asked.
+    pub since: Option<Instant>,
     /// How far the body of the request has come, when it streams.
     pub arrival: Option<Arc<Arrival>>,
 }
@@ -162,6 +164,8 @@ pub fn prepare(allowed: Allowed<'_>, service: Option<&Service>) -> Result<Prepar
             Effect::RemoveQueryParameter(_)
             | Effect::AddQueryParameter(..)
             | Effect::Response(_)
+            // It was noted among the verdicts.
+            | Effect::Tried(..)
             // They are of calls to models, which are not forwarded.
             | Effect::Reserve(_)
             | Effect::KeepAnswer(_)
@@ -277,6 +281,7 @@ pub async fn send(
         seen.target = Some(chosen.target.clone());
         let request = request(&prepared, service, &chosen, body.take())?;
         let asked = Instant::now();
+        seen.since.get_or_insert(asked);
         let sent = Try {
             core,
             service,
@@ -590,6 +595,7 @@ pub async fn change(
     let mut request = request(&prepared, service, &chosen, full(Bytes::new()))?;
     upgrade::ask(request.headers_mut(), protocol);
     let asked = Instant::now();
+    seen.since = Some(asked);
     let sending = Pools::send_alone(core, service, &chosen.target, request);
     let sent = tokio::time::timeout(service.timeouts.first_byte.get(), sending).await;
     let took = asked.elapsed();

@@ -67,7 +67,7 @@ fn connection_cannot_remove_credentials_or_what_the_gateway_writes() {
         scheme: "http",
         application: Some("shop"),
         request_id: &id,
-        trace: &Trace::of(&HeaderMap::new(), &id),
+        trace: &Trace::of(&HeaderMap::new(), &id, None),
         via: &HeaderValue::from_static("1.1 lockgate"),
     };
     write_caller(&mut sent, &caller);

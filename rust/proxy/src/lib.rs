@@ -37,6 +37,7 @@ mod rollout;
 mod service;
 mod state;
 mod taster;
+mod telemetry;
 mod timers;
 mod tls;
 mod trace;

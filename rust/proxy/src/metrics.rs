@@ -36,6 +36,10 @@ pub fn stats(shared: &Shared) -> Value {
         .recording
         .as_ref()
         .map(|recording| json!({ "events": recording.stats(), "problem": recording.problem() }));
+    let telemetry = generation
+        .telemetry
+        .as_ref()
+        .map(|telemetry| json!({ "spans": telemetry.stats(), "problem": telemetry.problem() }));
     json!({
         "revision": &*generation.id,
         "requests": answers.values().sum::<u64>(),
@@ -51,6 +55,7 @@ pub fn stats(shared: &Shared) -> Value {
         "connections": shared.connections.load(Ordering::Relaxed),
         "upstreams": upstreams,
         "recording": recording,
+        "telemetry": telemetry,
     })
 }
 
@@ -285,6 +290,18 @@ pub fn prometheus(shared: &Shared) -> String {
             &[],
             log.dropped() as f64,
         );
+    }
+    if let Some(telemetry) = &generation.telemetry {
+        let stats = telemetry.stats();
+        let name = "lockgate_spans_total";
+        family(&mut out, name, "counter", "Spans by what became of them.");
+        for (what, count) in [
+            ("exported", stats.exported),
+            ("dropped", stats.dropped),
+            ("failed", stats.failed),
+        ] {
+            sample(&mut out, name, &[("outcome", what)], count as f64);
+        }
     }
     out
 }

@@ -201,7 +201,10 @@ impl Node {
             .into_iter()
             .map(|thread| thread.join().unwrap_or(false))
             .collect();
+        let generations = self.shared.generations();
         self.shared.rollouts.close();
+        let collectors = generations.iter().filter_map(|one| one.telemetry.as_ref());
+        collectors.for_each(|telemetry| telemetry.end());
         let _ = self.stop_admin.send(true);
         let _ = self.admin_thread.join();
         if let Some(state) = &self.state {

@@ -1,11 +1,11 @@
-//! What is kept of a request: its event, for counts, the recording and the access log.
+//! What is kept of a request: its event, for counts, the recording, the access log and a collector.
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Response, Version, request::Parts};
+use http::{HeaderMap, Method, Response, StatusCode, Version, request::Parts};
 use http_body::{Body, Frame, SizeHint};
 use lockgate_policy::{
     Chain, ClientCertificate, Facts, Identity, RecordedPrompt, Route, Timestamp, VerdictRecord,
@@ -17,9 +17,12 @@ use tokio::time::Instant;
 use crate::body::{AnyBody, Arrival, BodyError};
 use crate::core::{Core, Generation};
 use crate::ending;
+use crate::forward::Tried;
 use crate::models::{CallRecord, said};
 use crate::request_id::RequestId;
 use crate::rollout::Watch;
+use crate::telemetry::{Traced, Whom};
+use crate::trace::Trace;
 
 /// A request under way. Dropping it makes its event.
 pub struct Observation {
@@ -33,6 +36,9 @@ pub struct Observation {
     pub watch: Option<Watch>,
     /// What its call to a model took, once that has ended.
     pub model_call: Option<CallRecord>,
+    /// What a collector is told beside the event, when the trace is sampled.
+    traced: Option<Box<Traced>>,
+    keeps_text: bool,
     is_grpc: bool,
     since: Instant,
     core: Arc<Core>,
@@ -45,9 +51,11 @@ impl Observation {
         core: &Arc<Core>,
         generation: &Arc<Generation>,
         head: &Parts,
-        id: &RequestId,
+        (id, trace): (&RequestId, &Trace),
         (since, at): (Instant, Timestamp),
     ) -> Box<Self> {
+        let traced = generation.telemetry.as_ref().and(trace.sampled());
+        let keeps_text = generation.keeps_text() || traced.is_some();
         let mut event = Box::new(Event {
             at: at.0,
             method: method(&head.method),
@@ -58,7 +66,7 @@ impl Observation {
             },
             ..Event::default()
         });
-        if generation.keeps_text() {
+        if keeps_text {
             event.id = Text::from(id.as_str());
             event.node = core.shared.name.clone();
             event.revision = generation.id.clone();
@@ -83,6 +91,8 @@ impl Observation {
             has_read: false,
             watch: None,
             model_call: None,
+            traced: traced.map(|ids| Box::new(Traced::of(ids))),
+            keeps_text,
             is_grpc: false,
             since,
             core: core.clone(),
@@ -90,9 +100,9 @@ impl Observation {
         })
     }
 
-    /// Whether the event is kept, and not only counted.
-    pub fn keeps_text(&self) -> bool {
-        self.generation.keeps_text()
+    /// Whether what the request says is kept, and not only counted.
+    pub const fn keeps_text(&self) -> bool {
+        self.keeps_text
     }
 
     /// Whether the event is written to the recording.
@@ -112,6 +122,30 @@ impl Observation {
         self.event.api = Some(route.api.clone());
         self.event.api_version = Some(route.version.clone());
         self.event.route = Some(route.id.clone());
+        if let Some(traced) = &mut self.traced {
+            traced.route = Some(route.path.clone());
+        }
+    }
+
+    /// Somebody is asked now.
+    pub fn calls(&mut self, whom: impl FnOnce() -> Whom) {
+        if let Some(traced) = &mut self.traced {
+            traced.calls(whom(), self.since.elapsed());
+        }
+    }
+
+    /// What came of it.
+    pub fn called(&mut self, tried: Tried, answer: Result<StatusCode, &'static str>) {
+        self.event.tries = tried.tries;
+        self.event.upstream_us = tried.micros;
+        if let Some(traced) = &mut self.traced {
+            let began = tried.since.map(|at| at.duration_since(self.since));
+            traced.called(&tried, began, self.since.elapsed(), answer);
+        }
+        self.arrival = tried.arrival;
+        if self.keeps_text {
+            self.event.target = tried.target.map(|target| target.address.clone());
+        }
     }
 
     /// Who called.
@@ -167,8 +201,9 @@ impl Observation {
                     scope: policy.scope.clone(),
                     word: verdict.word.as_str().into(),
                     code: verdict.code.map(Into::into),
-                    shadow: policy.mode == lockgate_config::Mode::Shadow,
+                    shadow: verdict.tried || policy.mode == lockgate_config::Mode::Shadow,
                     rule: policy.rule.clone(),
+                    found_by: policy.own_rule(verdict.found_by).cloned(),
                 })
             })
             .collect();
@@ -194,12 +229,18 @@ impl Drop for Observation {
                 }
             }
         }
+        if let (Some(traced), Some(watch)) = (&mut self.traced, &self.watch) {
+            traced.arm = Some(watch.arm());
+        }
         if let Some(watch) = self.watch.take() {
             watch.ended(event, self.since.elapsed());
         }
         self.core.count(event);
         if let Some(log) = &self.generation.access_log {
             log.write(event);
+        }
+        if let (Some(telemetry), Some(traced)) = (&self.generation.telemetry, self.traced.take()) {
+            telemetry.push(event, traced);
         }
         if let Some(recording) = &self.generation.recording {
             recording.push(self.core.index, std::mem::take(&mut self.event));

@@ -97,9 +97,7 @@ impl Recording {
 
     /// Hands an event over; it never waits.
     pub fn push(&self, core: usize, mut event: Box<Event>) {
-        if self.truncate == TruncateAddress::Network {
-            event.client = event.client.map(network);
-        }
+        event.client = event.client.map(|client| shown(client, self.truncate));
         if let Some(lane) = self.lanes.get(core) {
             lane.lock().push(event);
         }
@@ -137,7 +135,7 @@ fn redaction_key(directory: &std::path::Path) -> std::io::Result<[u8; 32]> {
 }
 
 /// Names whose values are credentials of this gateway: what the document says, and where its policies look for credentials.
-fn secret_names(revision: &Revision) -> Vec<String> {
+pub fn secret_names(revision: &Revision) -> Vec<String> {
     let document: &Document = &revision.document;
     let mut names = document
         .recording
@@ -175,6 +173,14 @@ fn places(declared: &serde_json::Value, names: &mut Vec<String>) {
             }
         }
         _ => {}
+    }
+}
+
+/// An address as it may be kept.
+pub fn shown(address: IpAddr, truncate: TruncateAddress) -> IpAddr {
+    match truncate {
+        TruncateAddress::Full => address,
+        TruncateAddress::Network => network(address),
     }
 }
 

@@ -31,6 +31,7 @@ use crate::record::{Observation, Observed};
 use crate::request::{self, Arrived};
 use crate::request_id::RequestId;
 use crate::rollout::{Head, Trial};
+use crate::telemetry::Whom;
 use crate::trace::Trace;
 use crate::upgrade;
 use crate::upstream::Service;
@@ -61,7 +62,9 @@ pub async fn serve(
     let (mut head, body) = request.into_parts();
     let upgrade = head.extensions.remove::<OnUpgrade>();
     let head = Head::of(head, trial.is_some());
-    let mut seen = Observation::begin(&core, &generation, &head, &id, (since, at));
+    let sampler = generation.telemetry.as_ref().map(|one| one.sampler());
+    let trace = Trace::of(&head.headers, &id, sampler);
+    let mut seen = Observation::begin(&core, &generation, &head, (&id, &trace), (since, at));
     seen.event.listener = connection.listener.clone();
     seen.event.scheme = connection.scheme.into();
     seen.event.has_body = !body.is_end_stream();
@@ -70,7 +73,6 @@ pub async fn serve(
         .exact()
         .is_some_and(|size| size <= SHORT_BODY)
         && !head.headers.contains_key(EXPECT);
-    let trace = Trace::of(&head.headers, &id);
     let exchange = Exchange {
         core: &core,
         generation: &generation,
@@ -515,6 +517,7 @@ impl<'a> Exchange<'a> {
             RouteTarget::Aggregate(parts) => {
                 let prepared = self.prepare(judged, None)?;
                 let variables = judged.route.template.variables(&judged.arrived.path);
+                seen.calls(|| Whom::Parts);
                 let answering = aggregate::answer(
                     self.core,
                     self.generation,
@@ -529,16 +532,13 @@ impl<'a> Exchange<'a> {
                 let service = self.service(judged.route)?;
                 seen.event.upstream = Some(service.name.clone());
                 let prepared = self.prepare(judged, Some(service))?;
+                seen.calls(|| Whom::Service(prepared.path.clone()));
                 self.ask(judged, prepared, body, upgrade, service, &mut tried)
                     .await
             }
         };
-        seen.event.tries = tried.tries;
-        seen.event.upstream_us = tried.micros;
-        seen.arrival = tried.arrival;
-        if seen.keeps_text() {
-            seen.event.target = tried.target.map(|target| target.address.clone());
-        }
+        let answer = answered.as_ref().map(|answer| answer.head.status);
+        seen.called(tried, answer.map_err(|refusal| refusal.reason.code));
         self.finish(judged, answered?, seen).await
     }
 

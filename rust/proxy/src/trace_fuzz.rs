@@ -31,11 +31,11 @@ fn the_next_hop_can_always_read_the_trace() {
                 headers.insert(TRACEPARENT, value);
                 headers.insert(TRACESTATE, HeaderValue::from_static("a=1"));
             }
-            let trace = Trace::of(&headers, &RequestId::read(ID));
+            let trace = Trace::of(&headers, &RequestId::read(ID), None);
             trace.write(&mut headers);
             let written = headers.get(TRACEPARENT).unwrap().to_str().unwrap();
             assert_eq!(written.len(), 55);
-            assert_eq!(read(written).unwrap().0, trace.id());
+            assert_eq!(read(written).unwrap().trace, trace.id());
             assert_eq!(headers.contains_key(TRACESTATE), trace.id() != ID);
             let said = input.text();
             assert!(trace.id() == ID || said.contains(trace.id()));

@@ -192,9 +192,15 @@ fn verdicts(came: &Came) -> String {
     let said: Vec<String> = came
         .verdicts
         .iter()
-        .filter_map(|CameVerdict { id, word, code }| {
+        .filter_map(|verdict| {
+            let CameVerdict {
+                id,
+                word,
+                code,
+                rules,
+            } = verdict;
             Some(format!(
-                "{id}={} {}",
+                "{id}={} {} {rules:?}",
                 word.as_ref()?,
                 code.as_deref().unwrap_or_default()
             ))

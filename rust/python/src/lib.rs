@@ -179,7 +179,7 @@ impl Node {
         &self.warnings
     }
 
-    /// Reads the document again; JSON with `applied`, `id`, `generation`, `reason` and `problems`.
+    /// Reads the document again; JSON with `applied`, `id`, `generation`, `reason`, `live_ms` and `problems`.
     fn apply(&self, py: Python<'_>) -> PyResult<String> {
         let applied = py.detach(|| self.with(lockgate_proxy::Node::apply))?;
         Ok(json!({
@@ -187,6 +187,7 @@ impl Node {
             "id": applied.id,
             "generation": applied.generation,
             "reason": applied.reason,
+            "live_ms": applied.live_ms(),
             "problems": error::problems_json(&applied.problems),
         })
         .to_string())

@@ -107,10 +107,17 @@ impl Events {
 
     /// What of the recording could not be read so far, one sentence each.
     fn damages(&self) -> Vec<String> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .damages
-            .clone()
+        let open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let lost = match open.reader.warnings().lost_ends {
+            0 => None,
+            1 => Some(
+                "the end of a sealed segment is missing: its writer died, or the disk lost it"
+                    .into(),
+            ),
+            ends => Some(format!(
+                "the ends of {ends} sealed segments are missing: their writers died, or the disk lost them"
+            )),
+        };
+        open.damages.iter().cloned().chain(lost).collect()
     }
 }

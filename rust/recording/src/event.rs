@@ -12,8 +12,9 @@ use crate::words::{Prompt, Words};
 
 /// The version of the schema that this code writes. Since version 2 a credential's mark is a hash of its SHA-256, `facts` hold what
 /// policies found out, and `has_body` says whether there was a body: what replay needs. Since version 3 `prompt` holds the figures of a
-/// call to a model, and `model_call` all that its price depends on.
-pub const SCHEMA_VERSION: u32 = 3;
+/// call to a model, and `model_call` all that its price depends on. Since version 4 `model_call` says why the answer ended, how much of
+/// it was reasoning, and by which prices its cost was counted: where an older one lacks these, nothing was noted.
+pub const SCHEMA_VERSION: u32 = 4;
 
 /// A text that the revision shares with its events, or that belongs to one request.
 pub type Text = Arc<str>;
@@ -169,9 +170,20 @@ pub struct ModelCall {
     /// Tokens of the answer, those of reasoning included; absent when the provider did not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output_tokens: Option<u64>,
+    /// Those of `output_tokens` that were reasoning; absent when the provider did not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasoning_tokens: Option<u64>,
+    /// Why the answer ended, as far as the provider said: `stop`, `stop_sequence`, `tool_calls`, `pause`, `other` for a word that is
+    /// not known here, `length`, `refusal`, `content_filter` or `error`. Of several answers, the one whose word stands last here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finish: Option<Word>,
     /// What it cost, in millionths of a US dollar; absent when tokens or price are not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cost: Option<u64>,
+    /// By which prices `cost` was counted: `document`, or the day of the gateway's list, such as `2026-11-26`. Absent where no price
+    /// was needed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub priced_by: Option<Text>,
     /// Whether the answer broke off: tokens are those that were known until then.
     #[serde(skip_serializing_if = "is_false")]
     pub partial: bool,
@@ -219,6 +231,10 @@ pub struct Verdict {
     /// What tells its rule apart, when its word depends on that and on the words of a call to a model alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<Text>,
+    /// The rule of the policy's settings that found something. Of one that is only tried out, `shadow` is set whatever the policy's
+    /// own mode, and the word of the policy itself follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found_by: Option<Text>,
 }
 
 /// The word of a [`Verdict`] that refuses.

@@ -37,6 +37,7 @@ fn full() -> Event {
             code: Some("rate_limited".into()),
             shadow: true,
             rule: None,
+            found_by: None,
         }],
         status: 429,
         grpc_status: Some(8),
@@ -62,7 +63,10 @@ fn full() -> Event {
             cache_write_tokens: Some(5),
             cache_write_hour_tokens: Some(2),
             output_tokens: Some(7),
+            reasoning_tokens: Some(3),
+            finish: Some("length".into()),
             cost: Some(40),
+            priced_by: Some("2026-11-26".into()),
             partial: true,
             given_back: true,
             failure: Some("upstream_stream_truncated".into()),
@@ -109,7 +113,7 @@ fn the_json_is_one_line_and_says_its_version_first() {
     event.body = Some("two\nlines".into());
     let text = serde_json::to_string(&event).unwrap();
     assert!(
-        text.starts_with(r#"{"v":3,"at":1700000000000001,"#),
+        text.starts_with(r#"{"v":4,"at":1700000000000001,"#),
         "{text}"
     );
     assert!(!text.contains('\n'));

@@ -214,6 +214,7 @@ impl Line<'_> {
                 code,
                 shadow,
                 rule,
+                found_by,
             } = verdict;
             self.raw(before);
             self.text(b"{\"id\":", id)?;
@@ -225,6 +226,7 @@ impl Line<'_> {
                 self.raw(b",\"shadow\":true");
             }
             self.optional(b",\"rule\":", rule.as_deref())?;
+            self.optional(b",\"found_by\":", found_by.as_deref())?;
             self.raw(b"}");
             before = b",";
         }

@@ -34,6 +34,7 @@ fn verdict() -> impl Strategy<Value = Verdict> {
             word: word.to_string().into(),
             code: code.as_deref().map(|code| code.to_owned().into()),
             shadow,
+            found_by: code.clone(),
             rule: code,
         }
     })
@@ -96,8 +97,11 @@ prop_compose! {
             body_truncated: flags[1],
             model_call: maybe().map(|text| Box::new(ModelCall {
                 model: text.clone(),
-                lost: Some(text),
+                lost: Some(text.clone()),
+                finish: Some(text.to_string().into()),
+                priced_by: Some(text),
                 input_tokens: Some(at),
+                reasoning_tokens: Some(bytes_in),
                 ..ModelCall::default()
             })),
             prompt: maybe().map(|text| Box::new(Prompt {

@@ -67,8 +67,17 @@ pub enum ReadError {
 pub struct ReadWarnings {
     /// Segments whose end is missing: they are being written, or their writer died.
     pub truncated: u64,
+    /// Those of them that are sealed: nobody writes their end any more.
+    pub lost_ends: u64,
     /// Segments that were deleted between listing and opening.
     pub vanished: u64,
+}
+
+impl ReadWarnings {
+    fn cut(&mut self, path: &Path) {
+        self.truncated += 1;
+        self.lost_ends += u64::from(name_of(path).is_some_and(|name| name.sealed));
+    }
 }
 
 /// A file whose bytes are counted as they are read.
@@ -250,13 +259,14 @@ impl Iterator for Reader {
                     }));
                 }
                 Ok(Line::TooLong) => return Some(Err(ReadError::TooLong { path, line })),
-                Ok(Line::End(cut)) => {
-                    self.warnings.truncated += u64::from(cut);
+                Ok(Line::End(false)) => self.open = None,
+                Ok(Line::End(true)) => {
                     self.open = None;
+                    self.warnings.cut(&path);
                 }
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                    self.warnings.truncated += 1;
                     self.open = None;
+                    self.warnings.cut(&path);
                 }
                 Err(source) => {
                     self.open = None;
@@ -269,22 +279,22 @@ impl Iterator for Reader {
 
 /// Opens a segment; one that was sealed since it was listed is opened under its sealed name.
 fn open_file(path: &Path, read: &Arc<AtomicU64>) -> io::Result<Lines> {
-    let file = File::open(path).or_else(|error| {
-        let name = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .and_then(SegmentName::read);
-        match (name, path.parent()) {
-            (Some(name), Some(directory)) if !name.sealed => {
-                File::open(name.as_sealed().path(directory))
-            }
-            _ => Err(error),
+    let file = File::open(path).or_else(|error| match (name_of(path), path.parent()) {
+        (Some(name), Some(directory)) if !name.sealed => {
+            File::open(name.as_sealed().path(directory))
         }
+        _ => Err(error),
     })?;
     let read = Arc::clone(read);
     let mut decoder = Decoder::new(Counted { file, read })?;
     decoder.window_log_max(MAX_WINDOW_LOG)?;
     Ok(BufReader::with_capacity(64 << 10, decoder))
+}
+
+fn name_of(path: &Path) -> Option<SegmentName> {
+    path.file_name()
+        .and_then(|name| name.to_str())
+        .and_then(SegmentName::read)
 }
 
 /// Reads a line without its end into `line`, which never grows past [`MAX_LINE_BYTES`].

@@ -94,6 +94,12 @@ impl Redactor {
         self.mask.mark(sha256)
     }
 
+    /// A path, or a URL without its query, without credentials; nothing when it holds none.
+    #[must_use]
+    pub fn path(&self, path: &str) -> Option<String> {
+        self.mask.text(path, Place::Path)
+    }
+
     /// Takes the credentials out of an event.
     pub fn redact(&self, event: &mut Event) {
         // The body first: its media type is in the headers.

@@ -51,6 +51,7 @@ fn refusals_are_counted_by_code_and_shadow_denials_by_policy() {
         code: None,
         shadow,
         rule: None,
+        found_by: None,
     };
     let mut tally = Tally::default();
     let mut call = event("r", 403, 1);

@@ -144,6 +144,7 @@ fn event(number: u64, state: &mut u64, revision: &str) -> Event {
             code: None,
             shadow: false,
             rule: None,
+            found_by: None,
         });
     }
     event

@@ -6,15 +6,17 @@ use std::sync::Arc;
 
 use lockgate_config::Mode;
 use lockgate_policy::{
-    Asked, Body, BoundPolicy, Counters, Effect, Env, Fact, FactRequest, Facts, Need, Outcome,
-    Progress, Refusal, RequestView, Revision, Route, RouteTarget, SaidBefore, SavedQuota, Step,
-    Timestamp, Word, gateway_reasons as reasons,
+    Asked, Body, BoundPolicy, ClientCertificate, Counters, Effect, Env, Fact, FactRequest, Facts,
+    Need, Outcome, Progress, Refusal, RequestView, Revision, Route, RouteTarget, SaidBefore,
+    SavedQuota, Step, Timestamp, Word, gateway_reasons as reasons,
 };
 use lockgate_recording::Decision;
 
+use crate::authorities::{Authorities, Taken, Unreadable};
 use crate::held::Holding;
+use crate::judgement::{Decided, Judgement, Lack};
 use crate::request::{KnownBody, Request};
-use crate::rules::{self, Before, are_alike};
+use crate::rules::{self, Before, Unseen};
 use crate::spending::{Spending, Took};
 use crate::words::Answer;
 
@@ -24,6 +26,8 @@ pub struct Side {
     pub revision: Revision,
     /// What issuers publish now, where that was fetched; it goes before what was recorded.
     pub published: HashMap<Arc<str>, Fact>,
+    /// Whose client certificates its listeners take.
+    pub authorities: Authorities,
     counters: Arc<Counters>,
     held: Holding,
     spending: Spending,
@@ -46,62 +50,25 @@ pub struct Warm {
     pub requests: u64,
 }
 
-/// What a revision says of a request.
-#[derive(Debug)]
-pub enum Judgement<'r> {
-    Decided(Decided<'r>),
-    Unjudged(Lack<'r>),
-}
-
-/// A decision.
-#[derive(Debug)]
-pub struct Decided<'r> {
-    pub decision: Decision,
-    /// The reason code, or that of the gateway's own answer.
-    pub code: Option<&'static str>,
-    pub status: Option<u16>,
-    pub detail: Option<Cow<'static, str>>,
-    pub remedy: Option<&'static str>,
-    /// The policy that refused or answered.
-    pub policy: Option<&'r Arc<BoundPolicy>>,
-    pub route: Option<&'r Route>,
-    pub application: Option<Arc<str>>,
-    /// What policies took out of the prompt of a request that goes on.
-    pub redacted: Option<String>,
-    /// Policies of whose work on the prompt and the answer nothing is known. They let the request go on.
-    pub unseen: Vec<Unseen<'r>>,
-    /// Whether the service was asked: an answer may be withheld that has cost something.
-    pub asked: bool,
-}
-
-/// A policy of whose work nothing is known, and what had to be recorded.
-#[derive(Debug, Clone, Copy)]
-pub struct Unseen<'r> {
-    pub policy: &'r Arc<BoundPolicy>,
-    pub what: &'static str,
-}
-
-/// Why a request cannot be judged.
-#[derive(Debug)]
-pub struct Lack<'r> {
-    pub policy: Option<&'r Arc<BoundPolicy>>,
-    pub route: Option<&'r Route>,
-    /// It completes "… was not recorded".
-    pub what: Cow<'static, str>,
-}
-
 impl Side {
     /// A revision that has counted nothing. `mark` makes the mark of a credential from its SHA-256.
-    pub fn new(mut revision: Revision, mark: impl Fn(&[u8; 32]) -> String) -> Self {
+    ///
+    /// # Errors
+    /// Client authorities that cannot be read.
+    pub fn new(
+        mut revision: Revision,
+        mark: impl Fn(&[u8; 32]) -> String,
+    ) -> Result<Self, Unreadable> {
         revision.directory = Arc::new(Arc::unwrap_or_clone(revision.directory).with_marks(mark));
-        Self {
+        Ok(Self {
             spending: Spending::of(&revision.document),
+            authorities: Authorities::of(&revision)?,
             revision,
             published: HashMap::new(),
             counters: Arc::default(),
             held: Holding::default(),
             warming: None,
-        }
+        })
     }
 
     /// Counts on from what had been used at `at`. All counts are complete then.
@@ -120,6 +87,7 @@ impl Side {
         let Self {
             revision,
             published,
+            authorities,
             counters,
             held,
             spending,
@@ -127,6 +95,17 @@ impl Side {
         } = self;
         let revision: &Revision = revision;
         let warming = warming.get_or_insert_with(|| Warming::at(request.at, revision));
+        let certificate = match authorities.take(request) {
+            Taken::Seen(certificate) => certificate,
+            Taken::Refused => return Judgement::Decided(Decided::unconnected()),
+            Taken::Unknown => {
+                return Judgement::Unjudged(Lack {
+                    policy: None,
+                    route: None,
+                    what: "the authority of the client certificate".into(),
+                });
+            }
+        };
         let Some(path) = &request.path else {
             return Judgement::Decided(Decided::refused(&reasons::BAD_PATH));
         };
@@ -136,6 +115,7 @@ impl Side {
         };
         let mut judging = Judging {
             request,
+            certificate,
             path,
             route,
             keys: [published, keys],
@@ -236,58 +216,10 @@ impl Warming {
     }
 }
 
-impl Decided<'_> {
-    fn refused(reason: &'static lockgate_policy::Reason) -> Self {
-        Self {
-            decision: Decision::Refuse,
-            code: Some(reason.code),
-            status: Some(reason.status),
-            detail: None,
-            remedy: Some(reason.remedy),
-            policy: None,
-            route: None,
-            application: None,
-            redacted: None,
-            unseen: Vec::new(),
-            asked: false,
-        }
-    }
-
-    /// What of two revisions' work on a request may differ, and cannot be known: whose, and what was not recorded.
-    pub fn unseen_beside(&self, candidate: &Self) -> Option<(&'static str, Lack<'_>)> {
-        let goes_on = |side: &Self| side.decision == Decision::Forward;
-        let both_go_on = goes_on(self) && goes_on(candidate);
-        let of = |side: &Self, other: &Self| {
-            let known = |unseen: &Unseen<'_>| {
-                let mut others = other.unseen.iter();
-                others.any(|other| are_alike(other.policy, unseen.policy))
-            };
-            let mut unseen = side.unseen.iter();
-            unseen
-                .find(|unseen| (both_go_on || unseen.may_refuse()) && !known(unseen))
-                .copied()
-        };
-        let differs = of(candidate, self).map(|unseen| ("candidate", unseen));
-        let (by, unseen) =
-            differs.or_else(|| of(self, candidate).map(|unseen| ("base", unseen)))?;
-        let lack = Lack {
-            policy: Some(unseen.policy),
-            route: candidate.route.or(self.route),
-            what: unseen.what.into(),
-        };
-        Some((by, lack))
-    }
-}
-
-impl Unseen<'_> {
-    fn may_refuse(&self) -> bool {
-        !self.policy.kind.reasons.is_empty()
-    }
-}
-
 /// A request on its way through a route's policies.
 struct Judging<'r, 'q> {
     request: &'q Request<'q>,
+    certificate: Option<&'q ClientCertificate>,
     path: &'q str,
     route: &'r Route,
     /// Key sets: what is published goes before what was recorded.
@@ -345,7 +277,7 @@ impl<'r, 'q> Judging<'r, 'q> {
             version: request.version,
             headers: &request.headers,
             client: request.client,
-            certificate: request.certificate.as_ref(),
+            certificate: self.certificate,
             body: match request.body {
                 KnownBody::Absent => Body::Absent,
                 KnownBody::Kept(bytes) if self.read => Body::Read(bytes),
@@ -512,7 +444,7 @@ impl<'r, 'q> Judging<'r, 'q> {
         let policies = self.route.chain.policies();
         self.progress.verdicts.iter().rev().find_map(|record| {
             let policy = policies.get(usize::from(record.policy))?;
-            let said = record.word == word && record.code == Some(code);
+            let said = !record.tried && record.word == word && record.code == Some(code);
             (said && policy.mode == Mode::Enforce).then_some(policy)
         })
     }
@@ -554,6 +486,9 @@ impl<'r, 'q> Judging<'r, 'q> {
                 ..at
             },
             Outcome::Refuse(refusal) => Decided {
+                found_by: policy
+                    .and_then(|policy| policy.own_rule(refusal.found_by))
+                    .cloned(),
                 code: Some(refusal.reason.code),
                 status: Some(refusal.reason.status),
                 detail: Some(refusal.detail),

@@ -8,9 +8,11 @@
 //! `Request`, which the two sides judge with counters of their own; what differs is counted in a [`Report`], which is compared
 //! with an [`Expectation`] at the end.
 
+mod authorities;
 mod expectation;
 mod held;
 mod judge;
+mod judgement;
 mod order;
 mod report;
 mod request;

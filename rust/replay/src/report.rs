@@ -193,6 +193,9 @@ pub struct Said {
     pub decision: &'static str,
     /// The reason code, or that of the gateway's own answer.
     pub code: Option<Arc<str>>,
+    /// The rule of the policy's settings that found something.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub found_by: Option<Arc<str>>,
 }
 
 impl Said {
@@ -206,7 +209,15 @@ impl Said {
         Self {
             decision,
             code: code.map(Arc::from),
+            found_by: None,
         }
+    }
+
+    /// Says which rule of the policy found it.
+    #[must_use]
+    pub fn found_by(mut self, rule: Option<Arc<str>>) -> Self {
+        self.found_by = rule;
+        self
     }
 }
 

@@ -23,6 +23,8 @@ pub struct Request<'e> {
     /// When its answer had ended, in microseconds.
     pub ended: u64,
     pub method: Method,
+    /// The listener that accepted it.
+    pub listener: &'e str,
     pub scheme: &'e str,
     pub host: &'e str,
     /// The canonical path; absent when there is none.
@@ -79,6 +81,7 @@ impl<'e> Request<'e> {
             at: Timestamp(event.at),
             ended: event.at.saturating_add(event.latency_us),
             method: Method::from_bytes(event.method.as_bytes()).unwrap_or_default(),
+            listener: &event.listener,
             scheme: &event.scheme,
             host: &event.host,
             path: canonical_path(&event.path)

@@ -35,3 +35,16 @@ pub fn said<'e>(policy: &BoundPolicy, verdicts: &'e [Verdict]) -> Option<Before<
 pub fn are_alike(a: &Arc<BoundPolicy>, b: &Arc<BoundPolicy>) -> bool {
     a.rule.is_some() && a.rule == b.rule
 }
+
+/// A policy of whose work nothing is known, and what had to be recorded.
+#[derive(Debug, Clone, Copy)]
+pub struct Unseen<'r> {
+    pub policy: &'r Arc<BoundPolicy>,
+    pub what: &'static str,
+}
+
+impl Unseen<'_> {
+    pub fn may_refuse(&self) -> bool {
+        !self.policy.kind.reasons.is_empty()
+    }
+}

@@ -12,8 +12,10 @@ use lockgate_config::TruncateAddress;
 use lockgate_policy::{Fact, Revision, SavedQuota, Timestamp, diff};
 use lockgate_recording::{Event, KEY_FILE, ReadError, Reader, Redactor, read_beginning, read_key};
 
+use crate::authorities::Unreadable;
 use crate::expectation::Expectation;
-use crate::judge::{Judgement, Lack, Side};
+use crate::judge::Side;
+use crate::judgement::{Judgement, Lack};
 use crate::order::InOrder;
 use crate::report::{KeySetNow, PolicyName, Recording, Report, RouteName, Warming};
 use crate::request::Request;
@@ -43,6 +45,9 @@ pub enum ReplayError {
         /// What the system said.
         source: io::Error,
     },
+    /// The client authorities of a listener cannot be read.
+    #[error(transparent)]
+    Authorities(#[from] Unreadable),
     /// A thread cannot be started.
     #[error("the reading thread cannot be started: {0}; raise the limit of threads of this user")]
     Thread(io::Error),
@@ -90,7 +95,7 @@ pub fn replay(
         .name("replay-read".into())
         .spawn(move || read(reader, &sender))
         .map_err(ReplayError::Thread)?;
-    let mut run = Run::new(Side::new(base, mark), Side::new(candidate, mark));
+    let mut run = Run::new(Side::new(base, mark)?, Side::new(candidate, mark)?);
     run.know(key_sets);
     run.count_on(recording);
     let watched = run.all(batches, &bytes, of, watch);
@@ -134,7 +139,8 @@ struct Run {
 }
 
 impl Run {
-    fn new(base: Side, candidate: Side) -> Self {
+    fn new(base: Side, mut candidate: Side) -> Self {
+        candidate.authorities.beside(&base.authorities);
         Self {
             base_id: base.revision.id.to_string(),
             base,

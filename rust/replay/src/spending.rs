@@ -78,7 +78,7 @@ impl Spending {
             targets.map(|target| {
                 let provider = dialect_of(target.provider).name();
                 let key = (entry.id.clone(), provider, target.model.value.clone());
-                (key, price_of(target))
+                (key, price_of(target).map(|known| known.price))
             })
         });
         Self {
@@ -209,7 +209,7 @@ fn usage(call: &ModelCall) -> Usage {
         cache_write: call.cache_write_tokens,
         cache_write_hour: call.cache_write_hour_tokens,
         output: call.output_tokens,
-        reasoning: None,
+        reasoning: call.reasoning_tokens,
         partial: call.partial,
     }
 }

@@ -9,7 +9,7 @@ use lockgate_policy::is_block;
 use lockgate_policy::{BoundPolicy, Route, RouteTarget};
 use lockgate_recording::{Decision, Event};
 
-use crate::judge::{Decided, Judgement, Lack};
+use crate::judgement::{Decided, Judgement, Lack};
 use crate::report::{
     Caller, Change, Disagreement, Group, PolicyName, RouteName, Said, Sample, Totals, Unjudged,
 };
@@ -122,7 +122,8 @@ impl Tally {
         let said = |decided: &Decided<'_>| {
             let redacted = decided.redacted.as_deref();
             let redacted = redacted.filter(|_| change == Change::AnsweredOtherwise);
-            Said::new(decided.decision, decided.code.or(redacted))
+            let said = Said::new(decided.decision, decided.code.or(redacted));
+            said.found_by(decided.found_by.clone())
         };
         let policy = match change {
             // What the candidate lets through as it is, the base took something out of.

@@ -211,6 +211,7 @@ fn a_certificate_is_judged_by_fingerprint_and_name() {
     let certificate = ClientCertificate {
         sha256: [7; 32],
         names: vec!["dns:a.partner.example".into()],
+        authority: None,
     };
     let partner = |fingerprint: &str| {
         document(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from django.utils import timezone
 from lockgate.control.access import applications, credentials, usage
-from lockgate.control.access.models import Credential
+from lockgate.control.access.models import Credential, UsageRead
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -49,6 +49,26 @@ def test_a_key_that_was_used_says_when_and_others_do_not(recorded: Node, dora: A
     Credential.objects.update(last_used_at=None)
     usage.read()
     assert last_used(used.credential.pk) is None, "what was read is read once"
+
+
+def test_a_key_that_was_used_at_another_node_says_so_by_the_marks_of_that_node(
+    recorded: Node, dora: Actor, settings: Settings
+) -> None:
+    applications.create(dora, name="web-shop", title="", team="web")
+    used = credentials.issue(dora, "web-shop")
+    assert recorded.call("/stock", key=used.secret) == (200, "")
+    recorded.stop()
+    pushed = settings.LOCKGATE.state / "recordings" / "paris-1"
+    pushed.parent.mkdir()
+    settings.LOCKGATE.recording.rename(pushed)
+    key = pushed / "redaction.key"
+    key.rename(pushed / "later")
+    usage.read()
+    assert last_used(used.credential.pk) is None, "nobody knows whose marks these are"
+    (pushed / "later").rename(key)
+    usage.read()
+    assert last_used(used.credential.pk) is not None
+    assert list(UsageRead.objects.values_list("node", flat=True)) == ["paris-1"]
 
 
 def test_without_a_recording_nothing_is_known(dora: Actor) -> None:

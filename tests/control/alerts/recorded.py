@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from lockgate.control.alerts import detect, reading
+from lockgate.control.events.recordings import FIRST, SegmentName
 
 if TYPE_CHECKING:
     import pytest
@@ -41,12 +42,19 @@ class Recorded:
     """A recording in memory, whose segments can grow."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.segments: dict[str, list[str]] = {}
-        monkeypatch.setattr(reading, "names", lambda: sorted(self.segments))
-        monkeypatch.setattr(reading, "_texts", lambda name: iter(list(self.segments.get(name, []))))
+        self.segments: dict[SegmentName, list[str]] = {}
+        monkeypatch.setattr(reading, "names", self._names)
+        monkeypatch.setattr(reading, "_texts", lambda one: iter(list(self.segments.get(one, []))))
+        monkeypatch.setattr(reading, "_whole", {})
         detect.forget()
 
-    def add(self, *events: dict[str, Any], number: int = 1) -> None:
+    def add(self, *events: dict[str, Any], number: int = 1, node: str = FIRST) -> None:
         """Append to a segment."""
-        name = f"events-{START:016}-{number:06}.ndjson.zst"
-        self.segments.setdefault(name, []).extend(json.dumps(one) for one in events)
+        segment = SegmentName(f"events-{START:016}-{number:06}.ndjson.zst", node)
+        self.segments.setdefault(segment, []).extend(json.dumps(one) for one in events)
+
+    def _names(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {FIRST: []}
+        for one in sorted(self.segments):
+            found.setdefault(one.node, []).append(one.name)
+        return found

@@ -296,3 +296,31 @@ def test_a_block_that_has_ended_is_noted_once(by: Actor) -> None:
         f"source {SOURCE}",
         "its time was over",
     )
+
+
+def test_what_other_nodes_recorded_is_read_once_each_and_goes_on_where_it_ended(recorded: Recorded) -> None:
+    recorded.add(*burst(10))
+    recorded.add(*burst(15), node="paris-1")
+    look()
+    assert Alert.objects.get().count == 25
+    look()
+    detect.forget()
+    look()
+    assert Alert.objects.get().count == 25
+    recorded.add(*burst(4, 2.0), node="paris-1", number=2)
+    recorded.add(*burst(2, 2.0), node="paris-2")
+    look()
+    assert Alert.objects.get().count == 31
+    row = Reading.objects.get(pk=1)
+    assert {node: events for node, (_, events) in row.others.items()} == {"paris-1": 4, "paris-2": 2}
+
+
+def test_an_alert_about_what_came_late_is_open_for_its_quiet_time(recorded: Recorded) -> None:
+    recorded.add(*burst(30), node="paris-1")
+    look()
+    alert = Alert.objects.get()
+    Alert.objects.update(last_at=alert.raised_at - 3_600 * SECOND)
+    settle.resolve_quiet(alert.raised_at + 60 * SECOND)
+    assert Alert.objects.get().status == "open"
+    settle.resolve_quiet(alert.raised_at + 3_600 * SECOND)
+    assert Alert.objects.get().status == "resolved"

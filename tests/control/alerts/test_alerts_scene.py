@@ -138,7 +138,7 @@ def _one_alert(on_call: OnCall) -> str:
         if page.locator(f"tbody td:text-is('{BURST}')").count():
             break
         assert time.monotonic() - ended < PATIENCE, page.inner_text("main")
-    assert page.locator("tbody tr").count() == 1
+    assert page.locator("tbody tr").count() == 1, page.inner_text("main")
     on_call.shoot("alerts")
     page.click("tbody a")
     _until(page, "Calls of this source were answered after it began, as shop (1): a credential may")

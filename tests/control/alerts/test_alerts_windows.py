@@ -140,3 +140,40 @@ def test_evidence_is_bounded_whatever_callers_send() -> None:
     assert sum(evidence["counts"]["path"].values()) == 4_000
     assert len(evidence["samples"]) == 10
     assert max(len(sample["path"]) for sample in evidence["samples"]) <= 200
+
+
+def test_whoever_attacks_through_several_nodes_is_one_source_also_when_those_of_one_come_later() -> None:
+    found = Windows({"unauthorized_access": Limit(20, 60)})
+    for number in range(12):
+        found.add(event(number), "")
+    for number in range(7):
+        found.add(event(number), "paris-1")
+    assert found.take() == []
+    found.add(event(7), "paris-1")
+    (hit,) = found.take()
+    assert (hit.gathered.count, hit.seen) == (20, 20)
+
+
+def test_what_a_node_pushes_late_counts_in_its_own_minute_and_in_no_other() -> None:
+    found = Windows({"unauthorized_access": Limit(20, 60)})
+    for number in range(10):
+        found.add(event(100 + number), "")
+    # Ten a minute for two minutes, which are here at once: in no minute there were twenty.
+    for number in range(20):
+        found.add(event(6 * number - 30), "paris-1")
+    assert found.take() == []
+    for number in range(10):
+        found.add(event(95 + number / 10), "paris-1")
+    (hit,) = found.take()
+    assert hit.gathered.first_at < hit.gathered.last_at
+
+
+def test_different_keys_at_several_nodes_are_counted_together() -> None:
+    limits = {"unauthorized_access": Limit(100, 60), "key_guessing": Limit(6, 300)}
+    found = Windows(limits)
+    for number in range(3):
+        found.add(event(60 + number, **key(number)), "")
+    for number in range(3):
+        found.add(event(30 + number, **key(10 + number)), "paris-1")
+    (hit,) = found.take()
+    assert (hit.tells, hit.seen) == ("key_guessing", 6)

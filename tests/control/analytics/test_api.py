@@ -106,6 +106,7 @@ def test_sources_need_the_permission_for_them(new_token: NewToken) -> None:
 @pytest.mark.parametrize("kind", ["api_activity", "http_activity"])
 def test_calls_are_exported_as_the_schema_says(new_token: NewToken, recorded: None, kind: str) -> None:  # noqa: ARG001
     rows = exported(new_token("exceptions:read"), f"/events.ndjson?kind={kind}")
+    assert {row["metadata"]["log_source"] for row in rows} == {"first"}
     assert [row["metadata"]["uid"] for row in rows] == [f"r{AT + place}" for place in (0, 1, 2, 5)]
     validator = Draft202012Validator({**SCHEMA, "$ref": f"#/$defs/{kind}"})
     for row in rows:

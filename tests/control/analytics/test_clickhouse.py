@@ -1,4 +1,7 @@
-"""Each named query is asked of DuckDB and of ClickHouse, of the same Parquet files: both say the same."""
+"""Each named query is asked of DuckDB and of ClickHouse, of the same Parquet files: both say the same.
+
+ClickHouse is its engine in this process, which every developer has; `test_server` asks a real server.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from control.analytics.test_models import EVENTS as OF_MODELS
 from control.analytics.test_queries import COARSE, EVENTS, FINE
 from control.analytics.test_rollups import calls
 from lockgate.control.analytics import clickhouse, duck, taking
+from lockgate.control.analytics.connecting import SETTINGS, TABLE
 from lockgate.control.analytics.queries import QUERIES
 from lockgate.control.analytics.store import folder
 from lockgate.control.events import index
@@ -39,7 +43,7 @@ ASKED: list[dict[str, str]] = [
 def server() -> Iterator[Any]:
     """ClickHouse's engine in this process."""
     connection = chdb.connect(":memory:")
-    connection.query(clickhouse.TABLE)
+    connection.query(TABLE)
     yield connection
     connection.close()
 
@@ -59,12 +63,14 @@ def _recorded(recordings: Path, server: Any) -> None:
     index.index_new()
     assert taking.take_new() == 0
     server.query("TRUNCATE TABLE events")
-    server.query(f"INSERT INTO events SELECT * FROM file('{folder()}/events/*/*.parquet', Parquet)")
+    server.query(f"INSERT INTO events SELECT *, '' FROM file('{folder()}/events/*/*.parquet', Parquet)")
 
 
 def asked(server: Any, query: Query[Any]) -> list[Any]:
     """The rows of ClickHouse."""
-    answer = server.query(clickhouse.text_of(query), "JSONCompactEachRow", params=query.given())
+    settings = ", ".join(f"{name} = {value}" for name, value in SETTINGS.items())
+    text = f"{clickhouse.text_of(query)}\nSETTINGS {settings}"
+    answer = server.query(text, "JSONCompactEachRow", params=query.given())
     return query.made([tuple(json.loads(line)) for line in str(answer).splitlines() if line])
 
 
@@ -108,4 +114,4 @@ def test_an_empty_table_gives_empty_answers(server: Any) -> None:
 def test_the_table_has_the_columns_of_the_files_in_their_order(server: Any) -> None:
     described = json.loads(str(server.query("DESCRIBE TABLE events", "JSONCompact")))["data"]
     ours = duck.cursor().execute("SELECT * FROM no_events").description
-    assert [column[0] for column in described] == [column[0] for column in ours]
+    assert [column[0] for column in described] == [*(column[0] for column in ours), "batch"]

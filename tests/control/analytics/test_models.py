@@ -29,9 +29,14 @@ DAYS = between(NOON - timedelta(days=3, minutes=25), NOON + timedelta(minutes=95
 UNPRICED: dict[str, Any] = {"cost": None, "provider": "mistral", "provider_model": "m-9"}
 NOT_SAID: dict[str, Any] = {"cost": None, "input_tokens": None, "output_tokens": None}
 EVENTS = [
-    asked(AT, call={"stream": True, "cached_tokens": 40}, upstream_us=400_000),
-    asked(AT + MINUTE, call={"stream": True}, upstream_us=900_000, tries=2),
-    asked(AT + 2 * MINUTE, "best", application="mobile", call={"cost": 50_000, "output_tokens": 500}),
+    asked(AT, call={"stream": True, "cached_tokens": 40, "finish": "stop"}, upstream_us=400_000),
+    asked(AT + MINUTE, call={"stream": True, "finish": "tool_calls"}, upstream_us=900_000, tries=2),
+    asked(
+        AT + 2 * MINUTE,
+        "best",
+        application="mobile",
+        call={"cost": 50_000, "output_tokens": 500, "reasoning_tokens": 450, "finish": "length"},
+    ),
     # Nobody knows its price, though its tokens are known.
     asked(AT + 3 * MINUTE, "local", call=UNPRICED),
     asked(AT + 4 * MINUTE, call={**NOT_SAID, "partial": True, "failure": "upstream_stream_truncated"}),
@@ -44,7 +49,7 @@ EVENTS = [
         decision="refuse",
         code="completion_guard.withheld",
         application=None,
-        call={"failure": "completion_guard.withheld"},
+        call={"failure": "completion_guard.withheld", "finish": "content_filter"},
     ),
     # The list of models, and a call that a budget refused: no provider was asked.
     asked(AT + 6 * MINUTE, "", call={**NOT_SAID, "provider": None, "provider_model": None}),
@@ -88,7 +93,13 @@ def test_each_model_says_what_it_took_and_whose_price_nobody_knows(span: Span, *
         ("fast", "openai", 5, 6_000, 1, 60),
         ("local", "mistral", 1, None, 1, 20),
     ]
+    assert picked("model_usage", "model", "reasoning_tokens", span=span) == [
+        ("best", 450),
+        ("fast", 0),
+        ("local", 0),
+    ]
     (whole,) = rows("models_summary", span)
+    assert whole["reasoning_tokens"] == 450
     assert (whole["calls"], whole["cost"], whole["unpriced"], whole["uncounted"]) == (7, 56_000, 2, 1)
     assert (whole["input_tokens"], whole["cached_tokens"], whole["output_tokens"]) == (500, 40, 580)
     assert (whole["unanswered"], whole["partial"], whole["applications"]) == (1, 1, 2)
@@ -160,6 +171,48 @@ def test_what_went_wrong_is_told_by_its_failure() -> None:
     ]
 
 
+@pytest.mark.parametrize("span", [SPAN, DAYS], ids=["hours", "days and what is beside them"])
+def test_why_answers_ended_is_told_by_model_and_what_nobody_said_is_counted_apart(span: Span) -> None:
+    words = ("said_all", "called_tools", "ran_out", "filtered", "declined", "ended_otherwise", "unsaid")
+    assert picked("model_ends", "model", "provider", "calls", *words, span=span) == [
+        ("fast", "openai", 5, 1, 1, 0, 1, 0, 0, 2),
+        ("best", "openai", 1, 0, 0, 1, 0, 0, 0, 0),
+        ("local", "mistral", 1, 0, 0, 0, 0, 0, 0, 1),
+    ]
+
+
+def test_each_word_of_a_node_has_its_column(recordings: Path) -> None:
+    by_word = {
+        **dict.fromkeys(("stop", "stop_sequence"), "said_all"),
+        **dict.fromkeys(("pause", "other", "error"), "ended_otherwise"),
+        "tool_calls": "called_tools",
+        "length": "ran_out",
+        "content_filter": "filtered",
+        "refusal": "declined",
+    }
+    ended = [
+        asked(AT + 9 * MINUTE + place, word, call={"finish": word}) for place, word in enumerate(by_word)
+    ]
+    segment(recordings, ended, number=3)
+    for word, column in by_word.items():
+        ((counted, unsaid),) = picked("model_ends", column, "unsaid", model=word)
+        assert (counted, unsaid) == (1, 0), word
+
+
+def test_the_prices_that_a_cost_was_counted_by_are_kept(recordings: Path) -> None:
+    priced = [
+        asked(AT + 9 * MINUTE, "dated", call={"priced_by": "2026-11-26"}),
+        asked(AT + 10 * MINUTE, "dated", call={"priced_by": "document"}),
+        asked(AT + 11 * MINUTE, "dated", call={"cost": None}),
+    ]
+    segment(recordings, priced, number=3)
+    take()
+    found = relations.Relations(SPAN).ask(
+        "SELECT priced_by, count(*) FROM events WHERE model = 'dated' GROUP BY ALL ORDER BY ALL"
+    )
+    assert found == [("", 1), ("2026-11-26", 1), ("document", 1)]
+
+
 @pytest.mark.parametrize("name", [name for name, one in BY_NAME.items() if issubclass(one, ModelQuery)])
 def test_filters_leave_the_others_out(name: str) -> None:
     calls = [row["calls"] for row in rows(name, application="mobile", model="best", provider="openai")]
@@ -189,22 +242,45 @@ def test_numbers_that_no_call_can_have_break_nothing(recordings: Path) -> None:
 
 def old_part(folder: Path) -> Part:
     """A part as it was written before calls to models were told."""
+    names = {one[0] for one in duck.cursor().execute("SELECT * FROM no_events").description}
+    of_models = names & set(model_calls.COLUMNS.replace(",", " ").split())
+    assert {"model", "cost", "is_partial"} <= of_models
+    part = part_without(folder, of_models, layout=1)
+    for name in ("models_hours", "models_days", "model_failures_hours", "model_failures_days"):
+        store.file_of(name, part).unlink()
+    return part
+
+
+def part_without(folder: Path, columns: set[str], layout: int) -> Part:
+    """A part of an older layout, whose events have no such columns."""
     path = segment(folder, [asked(AT - MINUTE), event(AT - 2 * MINUTE, application="old")], number=9)
     part = store.begin(NOON.date())
     store.write(part, duck.events_of(duck.recorded([path])))
     path.unlink()
     where = store.file_of("events", part)
-    names = {one[0] for one in duck.cursor().execute("SELECT * FROM no_events").description}
-    of_models = names & set(model_calls.COLUMNS.replace(",", " ").split())
-    assert {"model", "cost", "is_partial"} <= of_models
-    kept = f"SELECT * EXCLUDE ({', '.join(sorted(of_models))}) FROM {store.read('events', [part])}"
+    kept = f"SELECT * EXCLUDE ({', '.join(sorted(columns))}) FROM {store.read('events', [part])}"
     duck.cursor().execute(f"CREATE OR REPLACE TABLE old AS {kept}")
     duck.cursor().execute(f"COPY old TO {duck.quoted(where)} (FORMAT parquet)")
-    for name in ("models_hours", "models_days", "model_failures_hours", "model_failures_days"):
-        store.file_of(name, part).unlink()
-    part.layout = 1
+    part.layout = layout
     store.commit(part)
     return part
+
+
+def test_files_from_before_ends_were_told_count_calls_whose_end_nobody_said(recordings: Path) -> None:
+    part = part_without(recordings, {"finish", "priced_by", "reasoning_tokens"}, layout=3)
+    for table in ("models_hours", "models_days"):
+        where = store.file_of(table, part)
+        lacking = ", ".join(("reasoning_tokens", *model_calls.ENDS))
+        duck.cursor().execute(
+            f"CREATE OR REPLACE TABLE old AS SELECT * EXCLUDE ({lacking}) FROM read_parquet('{where}')"
+        )
+        duck.cursor().execute(f"COPY old TO {duck.quoted(where)} (FORMAT parquet)")
+    for _ in range(2):
+        assert picked("model_ends", "calls", "said_all", "unsaid", model="fast") == [(6, 1, 3)]
+        assert picked("model_usage", "calls", "cost", "reasoning_tokens", model="fast") == [(6, 8_000, 0)]
+        taking.merge()
+    (part,) = Part.objects.filter(state=LIVE)
+    assert part.layout == tables.LAYOUT
 
 
 def test_older_files_are_read_without_what_they_do_not_say(recordings: Path) -> None:

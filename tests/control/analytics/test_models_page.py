@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from control.analytics import priced
-from control.analytics.recorded import asked, micros, refused, segment
+from control.analytics.recorded import asked, hour_of_yesterday, micros, refused, segment
+from django.utils import timezone
 from lockgate.control.analytics import taking
 from lockgate.control.events import index
 from lockgate.control.portal import served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
     from pathlib import Path
 
     from control.people import SignIn
@@ -22,6 +24,14 @@ if TYPE_CHECKING:
     from pytest_django.fixtures import Settings
 
 MINUTE = 60_000_000
+
+
+@pytest.fixture(autouse=True)
+def noon(monkeypatch: pytest.MonkeyPatch) -> datetime:
+    """It is noon, so that the calls of the last half an hour are of the day that budgets count."""
+    at = hour_of_yesterday(12)
+    monkeypatch.setattr(timezone, "now", lambda: at)
+    return at
 
 
 @pytest.fixture
@@ -36,15 +46,19 @@ def document(tmp_path: Path, settings: Settings) -> Iterator[Path]:
 
 
 @pytest.fixture
-def recorded(recordings: Path, document: Path) -> None:  # noqa: ARG001
-    at = micros(datetime.now(UTC) - timedelta(minutes=30))
+def recorded(recordings: Path, document: Path, noon: datetime) -> None:  # noqa: ARG001
+    at = micros(noon - timedelta(minutes=30))
     unpriced = {"cost": None, "provider": "mistral", "provider_model": "m-9"}
     nothing = {"failure": "unavailable", "cost": None, "input_tokens": None, "output_tokens": None}
     segment(
         recordings,
         [
-            asked(at, call={"cost": 60_000, "stream": True}, upstream_us=400_000),
-            asked(at + MINUTE, call={"cost": 4_200}, tries=2),
+            asked(
+                at,
+                call={"cost": 60_000, "stream": True, "finish": "length", "reasoning_tokens": 15},
+                upstream_us=400_000,
+            ),
+            asked(at + MINUTE, call={"cost": 4_200, "finish": "content_filter"}, tries=2),
             asked(at + 2 * MINUTE, "local", application="mobile", call=unpriced),
             asked(at + 3 * MINUTE, status=503, call=nothing),
             refused(at + 4 * MINUTE, "budget.exceeded", 429, api="ai", route="chat", application="shop"),
@@ -77,6 +91,21 @@ def test_money_is_shown_and_what_is_not_known_is_said(client: Client, *, is_take
     assert "unknown price" in models
     assert "0.00 USD" not in models
     assert "Half of a hundred streams had begun within p50" in page
+
+
+@pytest.mark.usefixtures("recorded")
+def test_answers_that_were_cut_off_or_filtered_are_told_by_model_and_reasoning_beside_its_tokens(
+    client: Client,
+) -> None:
+    page = shown(client)
+    ends = section(page, "model_ends")
+    assert ends.index("Out of tokens") < ends.index("Filtered") < ends.index("Not said")
+    fast = ends[ends.index("<td>fast</td>") :].split("</tr>")[0]
+    numbers = [cell.split("</td>")[0] for cell in fast.split('<td class="number">')[1:]]
+    # All was said, tools called, out of tokens, filtered, refused by the model, otherwise, not said.
+    assert numbers == ["3", "0", "0", "1", "1", "0", "0", "1"]
+    assert "Of them reasoning" in section(page, "model_usage")
+    assert "15 of reasoning" in page
 
 
 @pytest.mark.usefixtures("recorded")

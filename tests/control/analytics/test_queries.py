@@ -69,6 +69,13 @@ EXPECTED: dict[str, Any] = {
     "top_sources": [("192.0.2.1", 8, 4, 2), ("192.0.2.66", 1, 1, 0), ("192.0.2.9", 1, 0, 0)],
     "top_refused_sources": [("192.0.2.1", 4, 4, 1), ("192.0.2.66", 1, 1, 0)],
     "application_networks": [("shop", "192.0.2.0/24", 6, 2), ("mobile", "192.0.2.0/24", 1, 0)],
+    "traffic_by_node": [("first", 10, 5, 4, 2)],
+    "exceptions_by_node": [
+        ("first", "api_key.missing", 2, 1.0),
+        ("first", "rate_limit.exceeded", 1, 1.0),
+        ("first", "route.not_found", 1, 1.0),
+        ("first", "upstream.failed", 1, 1.0),
+    ],
     "cache_by_route": [("orders", "v1", "list", 1, 1, 1.0)],
     "revision_comparison": [(REVISION, 7, 3 / 7, 0.0), (OTHER, 3, 2 / 3, 2 / 3)],
     "revision_reasons": [

@@ -44,7 +44,12 @@ def model_call(drawn: random.Random) -> dict[str, Any] | None:
     if drawn.random() < 0.6:
         return None
     tokens = {"input_tokens": drawn.randrange(900), "output_tokens": drawn.randrange(90)}
+    # Nothing is drawn for these, so that what is drawn afterwards stays what it was.
+    number = tokens["input_tokens"]
+    ends: dict[str, Any] = {"reasoning_tokens": number % 40} if number % 3 else {}
+    ends |= {"finish": ("stop", "length", "flux", "content_filter")[number % 4]} if number % 5 else {}
     return {
+        **ends,
         "model": drawn.choice(["fast", "best"]),
         "provider": drawn.choice(["openai", "mistral"]),
         "provider_model": "m-1",

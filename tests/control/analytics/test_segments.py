@@ -15,12 +15,22 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 AT = micros(hour_of_yesterday())
+GUARD = {"id": "own", "kind": "payload_guard", "scope": "gateway"}
 EVENTS = [
     event(AT),
     event(AT + 400_000_000, api="a" * 200, revision=OTHER),
     refused(AT + 1, path="/" + "p" * 600, api=None, route=None),
     refused(AT + 2, "rate_limit.exceeded", 429, application="shop", node="n\x00m"),
     event(AT + 3, code="upstream.failed", status=502),
+    refused(
+        AT + 4,
+        "payload_guard.rule",
+        403,
+        verdicts=[
+            {**GUARD, "word": "deny", "code": "payload_guard.rule", "found_by": "new", "shadow": True},
+            {**GUARD, "word": "deny", "code": "payload_guard.rule", "found_by": "cve-2026-1234"},
+        ],
+    ),
     event(AT - 5, revision=OTHER, client=None),
 ]
 
@@ -36,15 +46,16 @@ def test_what_is_read_at_once_is_what_the_lines_say(
     recordings: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = segment(recordings, EVENTS)
-    found = index._whole(path)  # noqa: SLF001 - beside the other way
+    found = index._whole(path, "")  # noqa: SLF001 - beside the other way
     lines = Rolled()
     assert index._roll(path, lines) == []  # noqa: SLF001 - the other way
     assert found is not None
     assert said(found) == said(lines)
+    assert [one.rule for one in found.exceptions if one.rule] == ["cve-2026-1234"]
     monkeypatch.setattr(index, "MOST_OF_SEGMENT", 2)
-    found = index._whole(path)  # noqa: SLF001 - with a bound
+    found = index._whole(path, "")  # noqa: SLF001 - with a bound
     assert found is not None
-    assert (len(found.exceptions), found.unkept) == (2, 1)
+    assert (len(found.exceptions), found.unkept) == (2, 2)
 
 
 @pytest.mark.parametrize("kept", [0.2, 0.6, 0.95])
@@ -54,6 +65,10 @@ def test_what_is_cut_off_is_left_to_the_engine(recordings: Path, kept: float) ->
     assert segments.whole(path, 10) is not None
     path.write_bytes(whole[: round(kept * len(whole))])
     assert segments.whole(path, 10) is None
+    index.index_new()
+    (found,) = Segment.objects.all()
+    assert not found.is_whole
+    assert "the end of a sealed segment is missing: its writer died, or the disk lost it" in found.damages
 
 
 def test_whatever_the_engine_calls_damaged_is_left_to_it(recordings: Path) -> None:
@@ -66,7 +81,7 @@ def test_whatever_the_engine_calls_damaged_is_left_to_it(recordings: Path) -> No
         if index._roll(path, lines):  # noqa: SLF001 - the other way
             damaged += 1
             assert segments.whole(path, 10) is None, place
-        elif found := index._whole(path):  # noqa: SLF001 - beside it
+        elif found := index._whole(path, ""):  # noqa: SLF001 - beside it
             assert found.events == lines.events, place
     assert damaged
 
@@ -83,10 +98,10 @@ def test_counts_of_segments_are_added_to_each_other(recordings: Path) -> None:
     index.index_new()
     segment(recordings, [event(AT + 10), event(AT + 11), refused(AT + 12)], number=2)
     index.index_new()
-    assert sum(Count.objects.values_list("count", flat=True)) == 9
+    assert sum(Count.objects.values_list("count", flat=True)) == 10
     mine = Count.objects.get(bucket=AT // 1_000_000, api="orders", application="shop", code="")
     assert mine.count == 3
-    assert CallException.objects.count() == 4
+    assert CallException.objects.count() == 5
 
 
 def test_revisions_that_take_turns_are_told_once_each_and_the_last_one_stays(recordings: Path) -> None:

@@ -13,11 +13,13 @@ from control.analytics.recorded import event, hour_of_yesterday, micros, refused
 from django.utils import timezone
 from lockgate.control.analytics import duck, held, relations, rollups, store, tables, tail, taking, worker
 from lockgate.control.analytics.models import LIVE, RETIRED, WRITING, Part, Taken
+from lockgate.control.analytics.queries.nodes import ExceptionsByNode, TrafficByNode
 from lockgate.control.analytics.queries.sources import ApplicationNetworks
 from lockgate.control.analytics.queries.traffic import Summary, TrafficSummary
 from lockgate.control.analytics.tables import LAYOUT
 from lockgate.control.events import index
 from lockgate.control.events.alerts import alert_of
+from lockgate.control.events.completeness import gaps
 from lockgate.control.events.models import Segment
 from lockgate.control.events.times import between
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lockgate.control.events.times import Span
+    from pytest_django.fixtures import Settings
 
 NOON = hour_of_yesterday()
 AT = micros(NOON)
@@ -73,8 +76,8 @@ def test_a_part_that_lacks_a_roll_up_is_read_by_its_events_until_it_is_renewed(
     before = ApplicationNetworks(span=span()).run()
     assert [row.network for row in before] == ["192.0.2.0/24", "198.51.100.0/24"]
     part = Part.objects.get()
-    Part.objects.update(layout=LAYOUT - 1)
-    for table in ("networks_hours", "networks_days"):
+    Part.objects.update(layout=rollups.SINCE["networks_days"] - 1)
+    for table in ("networks_hours", "networks_days", "nodes_hours", "nodes_days"):
         store.file_of(table, part).unlink()
     monkeypatch.setattr(held, "_held", {})
     assert ApplicationNetworks(span=span()).run() == before
@@ -362,3 +365,40 @@ def test_files_that_cannot_be_read_are_an_error_and_no_empty_answer(recordings: 
         path.write_bytes(b"junk")
     with pytest.raises(duckdb.Error):
         summary()
+
+
+def test_segments_of_several_nodes_are_taken_each_once_though_they_are_called_the_same(
+    recordings: Path, settings: Settings
+) -> None:
+    segment(recordings, [event(AT), refused(AT + 1)])
+    for node in ("paris-1", "paris-2"):
+        segment(settings.LOCKGATE.state / "recordings" / node, [event(AT), refused(AT + 2), event(AT + 3)])
+
+    def by_node() -> dict[str, tuple[int, int]]:
+        rows = TrafficByNode(span=span()).run()
+        return {row.node: (row.calls, row.refused) for row in rows}
+
+    expected = {"first": (2, 1), "paris-1": (3, 1), "paris-2": (3, 1)}
+    assert (summary().calls, by_node()) == (8, expected), "nothing is in Parquet yet"
+    take()
+    take()
+    assert (summary().calls, by_node()) == (8, expected)
+    assert sorted(Taken.objects.values_list("node", flat=True)) == ["", "paris-1", "paris-2"]
+    (only,) = TrafficByNode(span=span(), node="paris-1").run()
+    assert (only.node, only.calls) == ("paris-1", 3)
+    shares = {row.node: row.share for row in ExceptionsByNode(span=span()).run()}
+    assert shares == pytest.approx(dict.fromkeys(expected, 1 / 3))
+    taking.merge()
+    assert (summary().calls, by_node()) == (8, expected)
+
+
+def test_a_segment_of_another_node_that_is_gone_is_named_with_its_node(
+    recordings: Path, settings: Settings
+) -> None:
+    assert not recordings.exists()
+    path = segment(settings.LOCKGATE.state / "recordings" / "paris-1", [event(AT)])
+    index.index_new()
+    path.unlink()
+    taking.take_new()
+    (gap,) = [one["why"] for one in gaps(span(), tail.seen(), 0, None) if "paris-1" in one["why"]]
+    assert gap == f"paris-1/{path.name}: its segment was deleted before it was taken into Parquet"

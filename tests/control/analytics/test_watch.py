@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from control.analytics.recorded import event, segment
+from django.utils import timezone
 from lockgate.control.alerts.models import Alert
 from lockgate.control.alerts.rules import BY_NAME as ALERT_RULES
 from lockgate.control.analytics import taking, watch
@@ -14,6 +15,7 @@ from lockgate.control.analytics.detectors.rules import RULES, Finding
 from lockgate.control.analytics.models import Watched
 from lockgate.control.analytics.watch import Unusual, narrowed, unusual
 from lockgate.control.events import index
+from lockgate.control.nodes.models import Node
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,6 +93,23 @@ def test_that_nobody_calls_any_more_is_told(recordings: Path) -> None:
     last = bucket()
     history(recordings, last)
     watch.watch(NOW)
+    assert ("traffic_drop", "api:orders") in told()
+
+
+def test_a_drop_is_not_told_while_a_node_has_not_pushed_what_it_recorded_in_that_time(
+    recordings: Path,
+) -> None:
+    last = bucket()
+    history(recordings, last)
+    recorded = {"since": (last + 60) * 1_000_000, "segments": 1, "every_seconds": 3_600.0}
+    node = Node.objects.create(name="paris-1", seen_at=timezone.now(), recorded=recorded)
+    late = NOW + watch.LATE_SECONDS_OF_OTHERS - watch.LATE_SECONDS
+    watch.watch(late)
+    assert "traffic_drop" not in {rule for rule, _ in told()}
+    Watched.objects.update(bucket=0)
+    node.recorded = {"since": None}
+    node.save()
+    watch.watch(late)
     assert ("traffic_drop", "api:orders") in told()
 
 

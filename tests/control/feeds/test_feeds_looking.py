@@ -281,6 +281,30 @@ def test_rules_that_the_document_cannot_take_are_refused_and_leave_nothing(
 
 
 @pytest.mark.usefixtures("root", "served")
+def test_patterns_are_held_to_their_samples_before_anything_is_made_of_them(
+    set_up: SetUp, publisher: Publisher
+) -> None:
+    set_up(kind="rules", mode="shadow")
+    rule: dict[str, Any] = {
+        "id": "cve-2026-1234",
+        "kind": "payload_guard",
+        "why": "CVE-2026-1234",
+        "settings": {"classes": "none", "rules": [{"id": "loader", "pattern": r"class\.module"}]},
+        "refuses": [{"url": "/?class.module.x=1"}],
+        "passes": [{"url": "/?note=a+class+module"}],
+    }
+    publisher.publish(rules=[{**rule, "refuses": [{"url": "/?classmodule=1"}]}])
+    assert refused() == "the rule `cve-2026-1234` does not refuse its sample `GET /?classmodule=1`"
+    assert Proposal.objects.count() == 0
+    publisher.publish(rules=[rule])
+    assert taken().change == "feed-threats-1"
+    text = drafts.read("feed-threats-1").files["feeds/threats.yaml"]
+    (policy,) = json.loads(text.partition("\n")[2])["policies"]
+    assert (policy["id"], policy["mode"]) == ("feed-threats-cve-2026-1234", "shadow")
+    assert policy["rules"] == rule["settings"]["rules"]
+
+
+@pytest.mark.usefixtures("root", "served")
 def test_another_feed_that_went_live_meanwhile_is_in_the_candidate_as_well(
     served: Path, set_up: SetUp
 ) -> None:

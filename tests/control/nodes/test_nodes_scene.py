@@ -181,13 +181,16 @@ def test_segments_of_a_node_are_pushed_once_each(gate: Path, tmp_path: Path) -> 
             (sealed.name, sealed.read_bytes(), 200),
             (sealed.name, b"other", 200),
             ("secret.key", b"x", 422),
+            ("redaction.key", b"x" * 33, 413),
             ("events-1.ndjson.zst", b"x", 422),
         ):
             answer = send(control.console, signed(identity.key, "PUT", wire.SEGMENTS + name, body))
             assert answer.status_code == code, answer.text
         assert there.stat().st_ino == before
         assert there.read_bytes() == sealed.read_bytes()
-        assert [path.name for path in there.parent.iterdir()] == [sealed.name]
+        key = "redaction.key"
+        assert sorted(path.name for path in there.parent.iterdir()) == [sealed.name, key]
+        assert (there.parent / key).read_bytes() == sealed.with_name(key).read_bytes()
 
 
 def test_what_is_not_signed_by_a_node_for_now_is_refused(gate: Path, tmp_path: Path) -> None:

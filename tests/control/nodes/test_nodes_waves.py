@@ -149,6 +149,17 @@ def test_what_was_bad_before_is_not_its_fault() -> None:
     assert state(made) == "done"
 
 
+def test_bad_answers_before_it_said_that_it_took_it_are_not_of_the_time_before() -> None:
+    fleet = Fleet(1)
+    Node.objects.filter(name="n0").update(counts={"requests": 30, "failed": 0})
+    made = fleet.publish()
+    fleet.after(1)
+    fleet.after(1, requests=70, failed=40)
+    fleet.after(1, requests=110, failed=80)
+    assert state(made) == "withdrawn"
+    assert "40 answers of 5xx and failures in 40 calls since it took it (100%; 0% before)" in made.why
+
+
 def test_a_process_that_started_again_is_measured_from_its_own_beginning() -> None:
     fleet = Fleet(1)
     Node.objects.filter(name="n0").update(counts={"requests": 1_000}, started=1.0)

@@ -292,6 +292,22 @@ def test_every_kind_that_refuses_says_something_to_callers() -> None:
         assert words.sentences(policy), kind["kind"]
 
 
+def test_callers_are_told_that_rules_refuse_and_never_what_they_look_for() -> None:
+    rule = {"id": "loader", "pattern": "class.module", "why": "CVE-2026-1234"}
+
+    def told(**settings: Any) -> str:
+        policy = catalogue.Policy("own", "payload_guard", "enforce", 10_000, settings)
+        return " ".join(words.sentences(policy))
+
+    attacks = "What looks like an attack (such as SQL in a field) is refused."
+    rules = "What a rule against a known attack finds is refused; the refusal names the rule."
+    assert told() == attacks
+    assert told(classes="none", rules=[rule]) == rules
+    assert told(classes=["ssrf"], rules=[rule]) == f"{attacks} {rules}"
+    assert told(classes="none", rules=[rule | {"mode": "shadow"}]) == ""
+    assert lesson_of("payload_guard.rule").name == "false-alarms"
+
+
 def test_what_is_new_is_told_and_what_breaks_comes_first() -> None:
     def body(schema: dict[str, Any]) -> dict[str, Any]:
         return {

@@ -13,7 +13,7 @@ from lockgate.attacks.findings import Weakness
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from lockgate.attacks.candidate import Route
+    from lockgate.attacks.candidate import Policy, Route
     from lockgate.attacks.findings import Finding
     from lockgate.attacks.target import Target
     from lockgate.attacks.wire import Exchange, Request
@@ -61,8 +61,13 @@ class Injection(Attack):
                 hits = [hit for name in classes for hit in _through(target, route, name)]
                 if hits:
                     detail = f"reached the service: {_by_place(what for what, _ in hits)}"
-                    lax = next((p for p in route.of("payload_guard") if not p.enforced), None)
+                    lax = next((p for p in route.of("payload_guard") if _looks(p) and not p.enforced), None)
                     yield target.finding(weakness, route, detail, hits, policy=lax)
+
+
+def _looks(policy: Policy) -> bool:
+    """Whether a guard looks for attacks, and not for rules of its own alone."""
+    return policy.declared.get("classes") != "none"
 
 
 def _by_place(hits: Iterable[str]) -> str:

@@ -251,8 +251,10 @@ class TokenKey(models.Model):
 
 
 class UsageRead(models.Model):
-    """One row: how far the recording was read for when keys were last used."""
+    """How far a recording was read for when keys were last used, a row for each node."""
 
+    node = models.CharField(max_length=64, default="", blank=True, unique=True)
+    """As `events.models.Segment` has it: empty for the first node."""
     segment = models.CharField(max_length=64, blank=True)
     """The name of the last segment that was read whole."""
 

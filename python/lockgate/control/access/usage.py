@@ -1,4 +1,4 @@
-"""When keys were last used, as the recording tells it.
+"""When keys were last used, as the recordings of all nodes tell it.
 
 A recording holds no key, but a mark in its place: a hash of the key's SHA-256, with a key of the recording.
 From the SHA-256 that is kept here the same mark is made.
@@ -13,21 +13,23 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
 from lockgate import _engine
+from lockgate.cluster.wire import KEY
 from lockgate.control.access.models import Credential, UsageRead
+from lockgate.control.events.recordings import PART, recordings
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from lockgate.control.events.recordings import Recording
 
 log = logging.getLogger(__name__)
 
 MOST_SEGMENTS: Final = 20
 """In one round."""
-_SEALED = re.compile(r"events-\d{16}-\d{6,}\.ndjson\.zst")
 _MARK = re.compile(r"hmac-sha256:([0-9a-f]{16})")
 _AT = re.compile(r'"at":(\d{1,16})')
 _KEY_BYTES: Final = 32
@@ -35,23 +37,25 @@ _KEY_BYTES: Final = 32
 
 def read() -> None:
     """A round of the worker: notes of each key when it was last used, in segments that were sealed since."""
-    folder: Path | None = settings.LOCKGATE.recording
-    if folder is None or not folder.is_dir():
-        return
-    done = UsageRead.objects.get_or_create(pk=1)[0]
-    # Names begin with the time that the segment begins at.
-    waiting = sorted(
-        path for path in folder.iterdir() if _SEALED.fullmatch(path.name) and path.name > done.segment
-    )
-    if not waiting:
-        return
+    done = dict(UsageRead.objects.values_list("node", "segment"))
+    for one in recordings():
+        # Names begin with the time that the segment begins at.
+        since = done.get(one.node, "")
+        waiting = sorted(name for name in one.names() if name > since and not name.endswith(PART))
+        if waiting:
+            _read(one, waiting[:MOST_SEGMENTS])
+
+
+def _read(recording: Recording, names: list[str]) -> None:
     try:
-        marks = _marks((folder / "redaction.key").read_bytes()[:_KEY_BYTES])
+        # Each node makes marks of its own.
+        marks = _marks((recording.folder / KEY).read_bytes()[:_KEY_BYTES])
     except OSError as error:
-        log.warning("the recording does not say when keys were used: %s", error)
+        log.warning("%s does not say when keys were used: %s", recording.folder, error)
         return
-    for path in waiting[:MOST_SEGMENTS]:
-        _note(_last_uses(path, marks) if marks else {}, path.name)
+    UsageRead.objects.get_or_create(node=recording.node)
+    for name in names:
+        _note(_last_uses(recording.folder / name, marks) if marks else {}, recording.node, name)
 
 
 def _marks(key: bytes) -> dict[str, tuple[int, str]]:
@@ -83,10 +87,10 @@ def _last_uses(path: Path, marks: dict[str, tuple[int, str]]) -> dict[int, int]:
 
 
 @transaction.atomic
-def _note(uses: dict[int, int], segment: str) -> None:
+def _note(uses: dict[int, int], node: str, segment: str) -> None:
     for pk, micros in uses.items():
         at = datetime.fromtimestamp(micros / 1_000_000, UTC)
         Credential.objects.filter(Q(last_used_at=None) | Q(last_used_at__lt=at), pk=pk).update(
             last_used_at=at
         )
-    UsageRead.objects.filter(pk=1, segment__lt=segment).update(segment=segment)
+    UsageRead.objects.filter(node=node, segment__lt=segment).update(segment=segment)

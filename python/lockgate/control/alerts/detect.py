@@ -1,4 +1,7 @@
-"""The worker's round: what was recorded since the last one goes through the rules, and alerts come out."""
+"""The worker's round: what was recorded since the last one goes through the rules, and alerts come out.
+
+All nodes are looked at together: whoever attacks through several of them is one source.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,11 @@ from lockgate.control.alerts.services import fingerprint, now_micros, raise_aler
 from lockgate.control.alerts.settings import Chosen, chosen
 from lockgate.control.alerts.usual import usual
 from lockgate.control.alerts.windows import Limit, Windows
+from lockgate.control.events.recordings import FIRST
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lockgate.control.alerts.new_sources import NewSources
     from lockgate.control.alerts.windows import Hit
 
@@ -35,7 +41,7 @@ class _Memory:
 
     windows: Windows
     sources: NewSources
-    place: Place
+    places: dict[str, Place]
 
 
 _memory: _Memory | None = None
@@ -58,17 +64,24 @@ def look_once(most: int = MOST_EVENTS) -> int:
         row, _ = Reading.objects.get_or_create(pk=1)
         rules = chosen()
         limits = _limits(rules)
-        start = Place(row.segment, row.events) if row.segment else _beginning()
-        if _memory is None or _memory.windows.limits != limits or _memory.place > start:
-            known = new_sources.learn(_begins(start))
-            _memory = _Memory(Windows(limits), known, _before(row.at, limits))
+        known = _known(row)
+        there = reading.names()
+        start = {node: known.get(node) or _beginning(names) for node, names in there.items()}
+        is_behind = _memory is not None and all(
+            place <= start.get(node, place) for node, place in _memory.places.items()
+        )
+        if _memory is None or _memory.windows.limits != limits or not is_behind:
+            learned = new_sources.learn(_begins(start, there))
+            _memory = _Memory(Windows(limits), learned, {})
         memory, _memory = _memory, None
+        for node in start.keys() - memory.places.keys():
+            memory.places[node] = _before(row.at, limits, there[node]) if node in known else start[node]
         _fill(memory, start)
         read, latest = 0, row.at
-        for place, event in reading.after(memory.place, most):
-            memory.windows.add(event)
+        for node, place, event in reading.after(memory.places, most):
+            memory.windows.add(event, node)
             memory.sources.add(event)
-            memory.place = place
+            memory.places[node] = place
             read, latest = read + 1, max(latest, int(event["at"]))
         if not read:
             _memory = memory
@@ -76,15 +89,16 @@ def look_once(most: int = MOST_EVENTS) -> int:
         hits, arrivals = memory.windows.take(), memory.sources.take()
         with transaction.atomic():
             row = Reading.objects.select_for_update().get(pk=1)
-            if row.segment and Place(row.segment, row.events) != start:
+            if _known(row) != known:
                 # Somebody else told of these; what this process knows is filled again.
                 return read
             for hit in hits:
                 _raise(hit, rules[hit.tells])
             for application, arrival in arrivals.items() if rules[new_sources.RULE].is_on else ():
                 memory.sources.tell(application, arrival)
-            row.segment, row.events, row.at = memory.place.segment, memory.place.events, latest
-            row.save(update_fields=["segment", "events", "at"])
+            _note(row, memory.places)
+            row.at = latest
+            row.save(update_fields=["segment", "events", "others", "at"])
         _memory = memory
         return read
 
@@ -104,43 +118,54 @@ def _limits(rules: dict[str, Chosen]) -> dict[str, Limit]:
     }
 
 
-def _beginning() -> Place:
+def _known(row: Reading) -> dict[str, Place]:
+    """How far recordings were read, of those of which anything was."""
+    first = {FIRST: Place(row.segment, row.events)} if row.segment else {}
+    return first | {node: Place(*place) for node, place in row.others.items()}
+
+
+def _note(row: Reading, places: Mapping[str, Place]) -> None:
+    if first := places.get(FIRST):
+        row.segment, row.events = first.segment, first.events
+    row.others = {node: [one.segment, one.events] for node, one in places.items() if node != FIRST}
+
+
+def _beginning(names: list[str]) -> Place:
     """Where the first round of all begins: nobody wants to be told of last month."""
-    since = now_micros() - 3_600 * 1_000_000
-    return _place_of(since)
+    return _place_of(now_micros() - 3_600 * 1_000_000, names)
 
 
-def _before(at: int, limits: dict[str, Limit]) -> Place:
+def _before(at: int, limits: dict[str, Limit], names: list[str]) -> Place:
     """From where on the windows are filled."""
     longest = max((limit.window_seconds for limit in limits.values()), default=0)
-    return _place_of(at - longest * 1_000_000) if at else Place()
+    return _place_of(at - longest * 1_000_000, names) if at else Place()
 
 
-def _place_of(at: int) -> Place:
+def _place_of(at: int, names: list[str]) -> Place:
     """Before the segment that holds a time."""
-    older = [name for name in reading.names() if reading.begins(name) <= at]
+    older = [name for name in names if reading.begins(name) <= at]
     return Place(older[-1], 0) if older else Place()
 
 
-def _begins(start: Place) -> int:
+def _begins(start: Mapping[str, Place], there: Mapping[str, list[str]]) -> int:
     """When the segment begins that is read on: what was before is in Parquet, or will be."""
-    there = reading.names()
-    first = start.segment or (there[0] if there else "")
-    return reading.begins(first) if first else now_micros()
+    names = there.get(FIRST) or [""]
+    first = start[FIRST].segment if FIRST in start else ""
+    return reading.begins(first or names[0]) if first or names[0] else now_micros()
 
 
-def _fill(memory: _Memory, until: Place) -> None:
+def _fill(memory: _Memory, until: Mapping[str, Place]) -> None:
     """Fill the windows with what was told of already."""
-    if memory.place >= until:
+    behind = {node: place for node, place in memory.places.items() if node in until and place < until[node]}
+    if not behind:
         return
-    for place, event in reading.after(memory.place, MOST_OLD_EVENTS):
-        if place > until:
-            break
-        memory.windows.add(event, is_old=True)
+    for node, place, event in reading.after(behind, MOST_OLD_EVENTS, until):
+        memory.windows.add(event, node, is_old=True)
         memory.sources.add(event, is_old=True)
-        memory.place = place
-    # Segments in between may have been deleted before anybody read them.
-    memory.place = max(memory.place, until)
+        memory.places[node] = place
+    for node in behind:
+        # Segments in between may have been deleted before anybody read them.
+        memory.places[node] = max(memory.places[node], until[node])
 
 
 def _raise(hit: Hit, rule: Chosen) -> None:

@@ -120,11 +120,13 @@ class Block(models.Model):
 
 
 class Reading(models.Model):
-    """One row, which whoever looks for alerts locks; with how far the recording was read."""
+    """One row, which whoever looks for alerts locks; with how far recordings were read."""
 
     segment = models.CharField(max_length=64, default="", blank=True)
     events = models.BigIntegerField(default=0)
-    """How many events of that segment were read."""
+    """How many events of that segment of the first node were read."""
+    others = models.JSONField(default=dict)
+    """The same of other nodes: by the name of each, a segment and how many events of it."""
     at = models.BigIntegerField(default=0)
     """The latest event that was read."""
     node = models.JSONField(default=dict)

@@ -16,6 +16,7 @@ from lockgate.control import node
 from lockgate.control.alerts.models import RESOLVED, Alert, Reading
 from lockgate.control.alerts.services import fingerprint, raise_alert
 from lockgate.control.alerts.settings import chosen
+from lockgate.control.events.recordings import FIRST, name_of
 from lockgate.rollout import RolloutStatus
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def watch_node() -> None:
             seen.append(mark)
             # What had happened before anybody watched is history.
             if not is_first and rules[rule].is_on:
-                raise_alert(rule, f"node:{_name(stats)}", {"facts": facts})
+                raise_alert(rule, f"node:{name_of(FIRST)}", {"facts": facts})
         row.node = {**row.node, "seen": seen[-_MOST_SEEN:]}
         row.save(update_fields=["node"])
 
@@ -120,10 +121,6 @@ def _rolled_back(rollout: Mapping[str, Any] | None) -> Iterable[tuple[str, str, 
     status = RolloutStatus.model_validate(rollout)
     facts = {"Revision": str(rollout["candidate"])[:12], "Why": status.why}
     yield f"rolled_back:{rollout['candidate']}:{rollout.get('id', '')}", "rolled_back", facts
-
-
-def _name(stats: Mapping[str, Any] | None) -> str:
-    return str((stats or {}).get("node") or "lockgate")
 
 
 def _chains(tls: Mapping[str, Any]) -> list[str]:

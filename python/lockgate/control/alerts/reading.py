@@ -1,77 +1,100 @@
-"""Following the recording: each event once, also in the segment that is still being written."""
+"""Following recordings: each event once, also in the segment that the first node is still writing."""
 
 from __future__ import annotations
 
+import heapq
 import json
-import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from lockgate import _engine
-from lockgate.control.events.index import folder
+from lockgate.control.events.index import file_of
+from lockgate.control.events.recordings import FIRST, SegmentName, recordings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
-_SEGMENT: Final = re.compile(r"events-\d{16}-\d{6,}\.ndjson\.zst(\.part)?")
-_PART: Final = ".part"
+MOST_AT_ONCE: Final = 64
+"""So many recordings are read beside each other: each takes a decompressor."""
 
 
 @dataclass(frozen=True, order=True)
 class Place:
-    """How far the recording was read: so many events of a segment, and all of those before it."""
+    """How far a recording was read: so many events of a segment, and all of those before it."""
 
     segment: str = ""
     events: int = 0
 
 
-def names() -> list[str]:
-    """The segments that there are, oldest first, whether they are sealed or not."""
-    where = folder()
-    if where is None or not where.is_dir():
-        return []
-    found = (path.name for path in where.iterdir() if _SEGMENT.fullmatch(path.name))
-    return sorted({name.removesuffix(_PART) for name in found})
+Places = Mapping[str, Place]
+"""How far the recording of each node was read."""
+BEGINNING: Final = Place()
+_whole: dict[str, Place] = {}
+"""The end of the last segment of each node that this process has read whole."""
 
 
-def after(place: Place, most: int) -> Iterator[tuple[Place, dict[str, Any]]]:
-    """The events behind a place, each with the place behind it.
+def names() -> dict[str, list[str]]:
+    """The segments that there are of each node, oldest first, whether they are sealed or not."""
+    return {one.node: [segment.name for segment in one.segments()] for one in recordings()}
+
+
+def after(
+    places: Places, most: int, until: Places | None = None
+) -> Iterator[tuple[str, Place, dict[str, Any]]]:
+    """The events behind places, about in the order of their times, each with its node and its own place.
 
     Args:
-        place: Where the last reading ended.
+        places: Where the last reading ended; a node that is not named is not read.
         most: How many events at most.
+        until: Where the recording of each of those nodes is not read on.
     """
-    given = 0
-    for name in names():
-        if name < place.segment:
+    unread: list[tuple[str, list[str]]] = []
+    for node, there in names().items():
+        if node not in places:
             continue
-        read = place.events if name == place.segment else 0
-        for number, text in enumerate(_texts(name)):
-            if number < read:
-                continue
-            yield Place(name, number + 1), json.loads(text)
-            given += 1
-            if given == most:
-                return
+        # What others pushed is sealed: read to its end once, there is never more of it.
+        is_read = node != FIRST and places[node] == _whole.get(node)
+        since = places[node].segment
+        if new := [name for name in there if name > since or (name == since and not is_read)]:
+            unread.append((node, new))
+    # Those that wait longest are read, when there are too many.
+    unread.sort(key=lambda pair: (pair[0] != FIRST, pair[1][0]))
+    ends = until or {}
+    streams = [_of_node(node, new, places[node], ends.get(node)) for node, new in unread[:MOST_AT_ONCE]]
+    merged = heapq.merge(*streams, key=lambda one: int(one[2]["at"]))
+    for _, found in zip(range(most), merged, strict=False):
+        yield found
 
 
 def begins(name: str) -> int:
     """When a segment begins, in microseconds."""
-    return int(name.split("-")[1])
+    return SegmentName(name).begins
 
 
-def _texts(name: str) -> Iterator[str]:
-    where = folder()
+def _of_node(
+    node: str, there: list[str], place: Place, until: Place | None
+) -> Iterator[tuple[str, Place, dict[str, Any]]]:
+    for name in there:
+        read = place.events if name == place.segment else 0
+        number = 0
+        for number, text in enumerate(_texts(SegmentName(name, node)), start=1):
+            found = Place(name, number)
+            if until is not None and found > until:
+                return
+            if number > read:
+                yield node, found, json.loads(text)
+        _whole[node] = Place(name, number)
+
+
+def _texts(segment: SegmentName) -> Iterator[str]:
     # A segment may be sealed between one look and the next.
-    for path in _paths(where, name) * 2 if where else ():
+    for _ in range(2):
+        path = file_of(segment)
         try:
-            events = _engine.Events(path, "{}")
+            events = _engine.Events(path, "{}") if path is not None else None
         except OSError:
             continue
-        yield from events
-        return
-
-
-def _paths(where: Path, name: str) -> list[Path]:
-    return [where / name, where / f"{name}{_PART}"]
+        if events is not None:
+            yield from events
+            return

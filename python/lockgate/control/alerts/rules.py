@@ -126,6 +126,23 @@ RULES: Final = (
         quiet_seconds=HOUR,
     ),
     Rule(
+        "publication_stopped",
+        "A publication to nodes was stopped",
+        "what the first node serves goes to no further node, as one refused it, did badly with it, or did not"
+        " take it; until it goes on, nodes differ in what they serve",
+        "critical",
+        "publication",
+        quiet_seconds=24 * HOUR,
+    ),
+    Rule(
+        "node_gone",
+        "A node is not heard of",
+        "the node serves on without its control plane, or not at all; what is called there is not known here",
+        "warning",
+        "node",
+        quiet_seconds=24 * HOUR,
+    ),
+    Rule(
         "feed_refused",
         "A feed is not taken",
         "what a feed publishes could not be taken; its policies stay as they are, and end when they expire",

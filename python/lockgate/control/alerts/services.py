@@ -152,6 +152,25 @@ def resolve(by: Actor, pk: int, why: str = "") -> Alert:
     return _becomes(alert, RESOLVED, by, why)
 
 
+@transaction.atomic
+def goes_on(rule: str, subject: str) -> bool:
+    """Note that what an alert is about is still so; says whether there is one that is not resolved."""
+    found = Alert.objects.filter(unresolved=fingerprint(rule, subject))
+    return bool(found.update(last_at=now_micros()))
+
+
+@transaction.atomic
+def is_over(rule: str, subject: str, why: str) -> None:
+    """Resolve an alert about something that is no longer so; nothing when there is none."""
+    alert = _unresolved(fingerprint(rule, subject))
+    if alert is None:
+        return
+    alert.status, alert.unresolved = RESOLVED, None
+    alert.status_by, alert.status_at, alert.status_why = "", now_micros(), why[:2_000]
+    alert.save()
+    tell_resolved(alert)
+
+
 def alerts_of(applications: Iterable[str], most: int = 20) -> list[Alert]:
     """The alerts that are made of calls of these applications and not resolved, newest first."""
     names = list(applications)

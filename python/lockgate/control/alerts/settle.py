@@ -30,7 +30,8 @@ def resolve_quiet(now: int) -> None:
     for alert in unresolved[:MOST]:
         rule = rules.get(alert.rule)
         quiet = rule.quiet_seconds if rule else 3_600
-        if alert.last_at + quiet * 1_000_000 > now:
+        # What other nodes recorded is here later: nobody has seen it before it was raised.
+        if max(alert.last_at, alert.raised_at) + quiet * 1_000_000 > now:
             continue
         alert.status, alert.unresolved = RESOLVED, None
         alert.status_by, alert.status_at = "", now

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right, insort
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
 MOST_SUBJECTS: Final = 20_000
 """How many sources or applications a rule looks at; of more, those that were quiet longest are forgotten."""
+LATE_SECONDS: Final = 120
+"""So much later than those of the first node, events of another one still count in the window where they
+belong: they are here when their segment was sealed and pushed."""
 CELL_SECONDS: Final = 10
 """What is summed up in place of counted is summed up by so many seconds."""
 MEGABYTE: Final = 1_000_000
@@ -62,35 +66,50 @@ class Hit:
 
 @dataclass
 class _Counted:
-    """The times of the newest events; as many as fire."""
+    """The times of the newest events, in their order."""
 
     limit: Limit
-    times: deque[int] = field(init=False)
+    times: list[int] = field(default_factory=list)
+    most: int = field(init=False)
+    """So many in a window and the time that others may be late: were there more, it had fired before."""
 
     def __post_init__(self) -> None:
-        self.times = deque(maxlen=self.limit.threshold)
+        self.most = self.limit.threshold * (2 + LATE_SECONDS // self.limit.window_seconds)
 
     def add(self, at: int, _: Match) -> int:
-        self.times.append(at)
-        since = at - self.limit.window_seconds * 1_000_000
-        while self.times[0] <= since:
-            self.times.popleft()
-        return len(self.times)
+        insort(self.times, at)
+        window = self.limit.window_seconds * 1_000_000
+        since = self.times[-1] - window - LATE_SECONDS * 1_000_000
+        if len(self.times) > self.most or self.times[0] <= since:
+            del self.times[: max(len(self.times) - self.most, bisect_right(self.times, since))]
+        # One that came late is in a window that ends with itself, or with any that came soon after it.
+        ends = self.times[bisect_left(self.times, at) : bisect_left(self.times, at + window)]
+        counts = (bisect_right(self.times, end) - bisect_right(self.times, end - window) for end in ends)
+        return min(self.limit.threshold, max(counts, default=0))
 
 
 @dataclass
 class _Different:
-    """When each of the newest different values was seen last; as many as fire."""
+    """When each of the newest different values was seen last; as many as fire.
+
+    Of values that came late as many count as there are about them at most: too few, and never too many.
+    """
 
     limit: Limit
     seen: OrderedDict[str, int] = field(default_factory=OrderedDict)
 
     def add(self, at: int, match: Match) -> int:
-        self.seen[match.value] = at
-        self.seen.move_to_end(match.value)
-        since = at - self.limit.window_seconds * 1_000_000
+        window = self.limit.window_seconds * 1_000_000
+        newest = max(at, next(reversed(self.seen.values()), at))
+        if at <= newest - window:
+            return 1
+        self.seen[match.value] = max(at, self.seen.get(match.value, at))
+        if at == newest:
+            self.seen.move_to_end(match.value)
+        else:
+            self.seen = OrderedDict(sorted(self.seen.items(), key=lambda pair: pair[1]))
         while self.seen and (
-            len(self.seen) > self.limit.threshold or next(iter(self.seen.values())) <= since
+            len(self.seen) > self.limit.threshold or next(iter(self.seen.values())) <= newest - window
         ):
             self.seen.popitem(last=False)
         return len(self.seen)
@@ -105,7 +124,8 @@ class _Summed:
     total: int = 0
 
     def add(self, at: int, match: Match) -> int:
-        cell = at // (CELL_SECONDS * 1_000_000)
+        # What came late is in the newest cell: a window of amounts is far longer than it is late.
+        cell = max(at // (CELL_SECONDS * 1_000_000), self.cells[-1][0] if self.cells else 0)
         if not self.cells or self.cells[-1][0] != cell:
             self.cells.append([cell, 0])
         self.cells[-1][1] += match.amount
@@ -150,18 +170,19 @@ class Windows:
     def __init__(self, limits: Mapping[str, Limit]) -> None:
         self.limits = dict(limits)
         self._subjects: dict[str, OrderedDict[str, _Subject]] = {rule.rule: OrderedDict() for rule in WATCHED}
-        self._latest = 0
+        self._latest: dict[str, int] = {}
         self._touched: set[tuple[str, str]] = set()
 
-    def add(self, event: Event, *, is_old: bool = False) -> None:
+    def add(self, event: Event, node: str = "", *, is_old: bool = False) -> None:
         """Look at an event.
 
         Args:
             event: As it was recorded.
+            node: By which node; those of one come in the order in which they ended.
             is_old: Whether it was told before: it fills the windows, and is not counted again.
         """
         # Events are written when they end. What took long counts as what came with it.
-        at = self._latest = max(self._latest, int(event["at"]))
+        at = self._latest[node] = max(self._latest.get(node, 0), int(event["at"]))
         for watched in WATCHED:
             limit = self.limits.get(watched.rule)
             match = watched.match(event) if limit else None
@@ -170,7 +191,7 @@ class Windows:
             one = self._subject(watched, limit, match.subject)
             if at - one.last > limit.window_seconds * 1_000_000:
                 one.gathered, one.is_hot = Gathered(), False
-            one.last = at
+            one.last = max(one.last, at)
             one.seen = one.window.add(at, match)
             one.is_hot |= one.seen >= limit.threshold
             if not is_old:

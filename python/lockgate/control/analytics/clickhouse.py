@@ -1,8 +1,8 @@
-"""The named queries as ClickHouse reads them, and the table that they ask there.
+"""The named queries as ClickHouse reads them.
 
-One table has all: ClickHouse reads no more columns of `events` than a query names, and adds up at once what
-roll-ups add up beforehand here. A query's text is the same for both engines. What stands before it differs:
-the tables of a span, and the functions that ClickHouse does not have, or calls otherwise.
+One table has all (`connecting.TABLE`): ClickHouse reads no more columns of `events` than a query names, and
+adds up at once what roll-ups add up beforehand here. A query's text is the same for both engines. What stands
+before it differs: the tables of a span, and the functions that ClickHouse does not have, or calls otherwise.
 """
 
 from __future__ import annotations
@@ -11,32 +11,17 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from lockgate.control.analytics import rollups
+from lockgate.control.analytics.duck import quoted
 from lockgate.control.analytics.tables import ADDED, HOUR, OF_SERIES, quantile_bounds
 from lockgate.control.events.models import BUCKET_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from lockgate.control.analytics.queries.query import Query
     from lockgate.control.analytics.rollups import RollUp
     from lockgate.control.events.times import Span
 
-TABLE: Final = """CREATE TABLE events (
-  micros Int64 CODEC(Delta, ZSTD), id String, node LowCardinality(String), revision LowCardinality(String),
-  api LowCardinality(String), api_version LowCardinality(String), route LowCardinality(String),
-  application LowCardinality(String), source String, method LowCardinality(String),
-  scheme LowCardinality(String), host LowCardinality(String), path String, http LowCardinality(String),
-  decision LowCardinality(String), code LowCardinality(String), upstream LowCardinality(String),
-  target LowCardinality(String), status UInt16, tries UInt16, bytes_in Int64, bytes_out Int64,
-  latency_us Int64, upstream_us Int64, shadow Array(LowCardinality(String)),
-  model LowCardinality(String), provider LowCardinality(String), provider_model LowCardinality(String),
-  failure LowCardinality(String), input_tokens Nullable(Int64), cached_tokens Nullable(Int64),
-  output_tokens Nullable(Int64), cost Nullable(Int64), is_stream Bool, is_partial Bool, is_given_back Bool,
-  alert LowCardinality(String)
-) ENGINE = MergeTree
-PARTITION BY toYYYYMMDD(fromUnixTimestamp64Micro(micros, 'UTC'))
-ORDER BY (intDiv(micros, 3600000000), api, application, micros)"""
-"""The columns are those of the Parquet files: `INSERT INTO events FORMAT Parquet` takes one as it is."""
 _PARAMETER: Final = re.compile(r"\$(\w+)")
 _NUMBERS: Final = frozenset({"limit", "step", "start", "end"})
 _NAMED: Final = re.compile(r"\b(?:FROM|JOIN) (\w+)")
@@ -55,13 +40,19 @@ _OF: Final = {
 """What is told otherwise to DuckDB."""
 
 
-def text_of(query: Query[Any]) -> str:
-    """A query with all that stands before it; its parameters are `query.given()`."""
+def text_of(query: Query[Any], unsent: Sequence[str] = (), *, gives: bool = False) -> str:
+    """A query with all that stands before it; its parameters are `query.given()`.
+
+    Args:
+        query: The query.
+        unsent: Batches that may be in the table or not.
+        gives: Whether the calls of these, and what is in no batch yet, are given along as the table `unsent`.
+    """
     series = {"series": lambda: _series(query.step or query.span.step)}
     rolled = {one.name: lambda one=one: _rolled(one) for one in rollups.ROLL_UPS}
     named = set(_NAMED.findall(query.text))
     before = [
-        f"events AS ({_events(query.span)})",
+        f"events AS ({_events(query.span, unsent, gives=gives)})",
         *(f"{text} AS {name}" for name, text in FUNCTIONS.items()),
     ]
     before += [f"{name} AS ({made()})" for name, made in (rolled | series).items() if name in named]
@@ -72,9 +63,13 @@ def _typed(found: re.Match[str]) -> str:
     return f"{{{found[1]}:{'Int64' if found[1] in _NUMBERS else 'String'}}}"
 
 
-def _events(span: Span) -> str:
+def _events(span: Span, unsent: Sequence[str], *, gives: bool) -> str:
     start, end = span.micros
-    return f"SELECT * FROM events WHERE micros >= {start} AND micros < {end}"
+    within = f"micros >= {start} AND micros < {end}"
+    text = f"SELECT * EXCEPT (batch) FROM events WHERE {within}"
+    if unsent:
+        text += f" AND batch NOT IN ({', '.join(map(quoted, unsent))})"
+    return f"{text} UNION ALL SELECT * FROM unsent WHERE {within}" if gives else text
 
 
 def _rolled(one: RollUp) -> str:

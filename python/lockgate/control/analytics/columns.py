@@ -24,7 +24,7 @@ Kind = Literal[
     "revision",
     "remedy",
 ]
-Leads = Literal["", "api", "application", "source", "code"]
+Leads = Literal["", "api", "application", "source", "code", "node"]
 
 
 @dataclass(frozen=True)
@@ -84,5 +84,6 @@ VERSION: Final = Column("api_version", "Version", "text")
 ROUTE: Final = Column("route", "Route", "text")
 APPLICATION: Final = Column("application", "Application", "text", "application")
 REASON: Final = Column("code", "Reason", "code", "code")
+NODE: Final = Column("node", "Node", "text", "node")
 LAST: Final = Column("last_second", "Last", "time")
 SOURCE: Final = (Column("source", "Source", "text", "source"), CALLS, EXCEPTIONS, FAILED, OUT, LAST)

@@ -52,17 +52,31 @@ def _connect() -> DuckDBPyConnection:
     found.execute("SET parquet_metadata_cache = true")
     found.execute(tables.MACROS)
     nothing = ", ".join(f'NULL::{kind} AS "{name}"' for name, kind in tables.RECORDED.items())
-    empty = events_of(f"(SELECT {nothing})")
+    empty = exceptions_of(f"(SELECT {nothing})")
     found.execute(f"CREATE TABLE tail AS SELECT '' AS segment, * FROM ({empty}) LIMIT 0")
-    found.execute("CREATE TABLE no_events AS SELECT * EXCLUDE (segment) FROM tail")
+    found.execute("CREATE TABLE no_events AS SELECT * EXCLUDE (segment, rule) FROM tail")
     for name, text in rollups.made("no_events", {one: f"no_{one}" for one in rollups.TABLES}).items():
         found.execute(f"CREATE TABLE no_{name} AS SELECT * FROM ({text}) LIMIT 0")
     return found
 
 
-def events_of(recorded: str) -> str:
-    """The rows of `events` out of recorded lines."""
-    return tables.EVENTS.format(recorded=recorded)
+def events_of(recorded: str, node: str = "") -> str:
+    """The rows of `events` out of recorded lines.
+
+    Args:
+        recorded: What selects the lines.
+        node: What the node is called that recorded them; by default, what it calls itself.
+    """
+    return _of_node(tables.EVENTS.format(recorded=recorded), node)
+
+
+def exceptions_of(recorded: str, node: str = "") -> str:
+    """The same, each with the rule that refused it."""
+    return _of_node(tables.EXCEPTIONS.format(recorded=recorded), node)
+
+
+def _of_node(rows: str, node: str) -> str:
+    return f"SELECT * REPLACE ({quoted(node)} AS node) FROM ({rows})" if node else rows
 
 
 def recorded(paths: Iterable[object], *, compression: str = "zstd", is_open: bool = False) -> str:

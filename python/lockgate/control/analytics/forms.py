@@ -20,6 +20,7 @@ class SpanFilter(forms.Form):
     """From when to when, and whose calls."""
 
     range = forms.ChoiceField(label="Time", choices=RANGES, required=False)
+    node = forms.CharField(max_length=64, required=False)
     api = forms.CharField(label="API", max_length=128, required=False)
     application = forms.CharField(max_length=128, required=False)
     model = forms.CharField(max_length=128, required=False)

@@ -10,8 +10,15 @@ from typing import Final
 
 _MOST: Final = 1_000_000_000_000_000
 """Numbers of providers are believed so far: beyond, a sum of many would not fit."""
-_TEXTS: Final = {"model": 128, "provider": 64, "provider_model": 128, "failure": 64}
-_NUMBERS: Final = ("input_tokens", "cached_tokens", "output_tokens", "cost")
+_TEXTS: Final = {
+    "model": 128,
+    "provider": 64,
+    "provider_model": 128,
+    "failure": 64,
+    "finish": 32,
+    "priced_by": 32,
+}
+_NUMBERS: Final = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens", "cost")
 _FLAGS: Final = {"stream": "is_stream", "partial": "is_partial", "given_back": "is_given_back"}
 
 
@@ -48,6 +55,15 @@ ASKED: Final = "provider <> ''"
 _TOOK: Final = "(NOT is_given_back AND (is_partial OR status < 400))"
 """That a provider began to answer, so that it took something. Events since version 3 say when it did not; of
 older ones it is told by how they ended."""
+ENDS: Final = {
+    "said_all": "('stop', 'stop_sequence')",
+    "called_tools": "('tool_calls')",
+    "ran_out": "('length')",
+    "filtered": "('content_filter')",
+    "declined": "('refusal')",
+    "ended_otherwise": "('pause', 'other', 'error')",
+}
+"""Why answers ended, as events since version 4 say it, by what counts them: of others it is not known."""
 MEASURES: Final = {
     # A policy that withholds an answer is no failure of its provider.
     "unanswered": "(status >= 400 AND decision <> 'refuse')",
@@ -56,10 +72,12 @@ MEASURES: Final = {
     "input_tokens": "coalesce(input_tokens, 0)",
     "cached_tokens": "coalesce(cached_tokens, 0)",
     "output_tokens": "coalesce(output_tokens, 0)",
+    "reasoning_tokens": "coalesce(reasoning_tokens, 0)",
     "cost": "coalesce(cost, 0)",
     "priced": "(cost IS NOT NULL)",
     "unpriced": f"(cost IS NULL AND ({_TOOK} OR input_tokens IS NOT NULL OR output_tokens IS NOT NULL))",
     "uncounted": f"(input_tokens IS NULL AND output_tokens IS NULL AND {_TOOK})",
+    **{name: f"(coalesce(finish, '') IN {words})" for name, words in ENDS.items()},
 }
 """What is summed of calls to models, beside what is summed of all."""
 

@@ -32,6 +32,10 @@ class Part(models.Model):
     """Which version of the tables its files have: older ones lack some."""
     since = models.BigIntegerField()
     """When it came to its state, in seconds."""
+    server = models.CharField(max_length=32, default="", blank=True)
+    """The table of the ClickHouse server that it was sent to, or begun to be: it may be there or not."""
+    is_sent = models.BooleanField(default=False)
+    """Whether it is there for sure, all of it."""
 
     class Meta:
         """Queries look for what overlaps a span."""
@@ -45,7 +49,9 @@ class Part(models.Model):
 class Taken(models.Model):
     """A sealed segment that was read, once and whole; or one that cannot be read."""
 
-    segment = models.CharField(max_length=64, unique=True)
+    node = models.CharField(max_length=64, default="", blank=True)
+    """As `events.models.Segment` has it."""
+    segment = models.CharField(max_length=64)
     part = models.ForeignKey(Part, models.PROTECT, null=True, related_name="segments")
     """Where its events are; nothing when it could not be read, or they are older than what is kept."""
     first_at = models.BigIntegerField(db_index=True)
@@ -53,6 +59,13 @@ class Taken(models.Model):
     events = models.BigIntegerField()
     problem = models.CharField(max_length=500, default="", blank=True)
     """Why its events are missing here."""
+
+    class Meta:
+        """Two nodes may have begun a segment in one moment."""
+
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["node", "segment"], name="one_taken_of_a_node")
+        ]
 
     def __str__(self) -> str:
         return self.segment

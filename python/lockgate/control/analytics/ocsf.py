@@ -147,7 +147,7 @@ def _base(event: Event, category: int, class_: int, activity: int) -> dict[str, 
         "status_id": 2 if is_failure else 1,
         "status": "Failure" if is_failure else "Success",
         "status_code": code or str(event["status"]),
-        "metadata": _metadata(event["id"]),
+        "metadata": _metadata(event["id"]) | _filled({"log_source": event["node"]}),
         "message": f"{event['method']} {event['path']}: {event['status']}",
     }
     return said | ({"status_detail": reason(code).title} if code else {})

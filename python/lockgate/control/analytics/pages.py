@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from lockgate.control.events.times import Span
 
 ROWS: Final = 25
+MOST_GAPS: Final = 20
 _DEFAULT: Final = "last_24_hours"
 _NUMBERS: Final = frozenset({"number", "ms", "share", "bytes", "money"})
 _WRITTEN: Final[dict[Kind, Callable[[Any], str]]] = {
@@ -144,7 +145,7 @@ def _context(
             for table in found.tables
             if table.takes(asked)
         ],
-        "gaps": gaps(span, tail.seen(), waiting().count(), node.stats())[:5],
+        "gaps": gaps(span, tail.seen(), waiting().count(), node.stats())[:MOST_GAPS],
         "records": index.folder() is not None,
         "from": moment(span.start),
         "to": moment(span.end),
@@ -171,10 +172,11 @@ def _of_models(span: Span, asked: dict[str, Any]) -> Cards:
     summary = ModelsSummary(span=span, **asked).run()[0]
     cost = UNKNOWN if summary.cost is None else dollars(summary.cost)
     others = f"and {unpriced(summary.unpriced)}" if summary.unpriced and summary.cost is not None else ""
+    thought = f"{compact(summary.reasoning_tokens)} of reasoning" if summary.reasoning_tokens else ""
     return [
         ("Calls", f"{summary.calls:,}", ""),
         ("Cost", cost, others),
-        ("Tokens in / out", f"{compact(summary.input_tokens)} / {compact(summary.output_tokens)}", ""),
+        ("Tokens in / out", f"{compact(summary.input_tokens)} / {compact(summary.output_tokens)}", thought),
         ("Errors", f"{summary.unanswered:,}", _share(summary.unanswered, summary.calls)),
         ("Broke off", f"{summary.partial:,}", _share(summary.partial, summary.calls)),
         ("First token p50 / p95", _two(summary.p50_ms, summary.p95_ms), "ms"),

@@ -17,6 +17,7 @@ from lockgate.control.analytics.held import held
 from lockgate.control.analytics.models import LIVE, Part, Taken
 from lockgate.control.analytics.tables import DAY, FIVES, HOUR, OF_SERIES, single
 from lockgate.control.events.models import BUCKET_SECONDS
+from lockgate.control.events.recordings import SegmentName
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -78,8 +79,10 @@ class Relations:
             )
         )
         # Of what was taken in between, only what is in those parts is not read twice.
-        there = Taken.objects.filter(segment__in=unread, part__in=self._parts) if unread else []
-        self._unread = sorted(set(unread) - {one.segment for one in there})
+        names = [one.name for one in unread]
+        there = Taken.objects.filter(segment__in=names, part__in=self._parts) if unread else []
+        taken = {SegmentName(one.segment, one.node) for one in there}
+        self._unread = [one.key for one in unread if one not in taken]
         self._is_fine = span.step < HOUR
         self._hours = _whole(span.start, span.end, HOUR)
         self._days = _whole(*self._hours, DAY)
@@ -102,6 +105,21 @@ class Relations:
                 self._kept.add(name)
         filters = tuple(name for name in _FILTERS if given.get(name))
         return self._cursor.execute(self.before(text, filters), given).fetchall()
+
+    def unsent(self, to: str) -> tuple[list[Part], str]:
+        """What a ClickHouse server does not have for sure.
+
+        Args:
+            to: Its table.
+
+        Returns:
+            The parts that may be there or not; what selects their calls, and those that are in no part yet.
+        """
+        parts = [one for one in self._parts if not (one.is_sent and one.server == to)]
+        stored = store.read("events", parts)
+        return parts, self.before(
+            f"SELECT * FROM {stored} WHERE {self._within()} UNION ALL SELECT * FROM fresh"
+        )
 
     def close(self) -> None:
         """Let go of what was kept."""
@@ -143,7 +161,7 @@ class Relations:
         if not self._unread:
             return "SELECT * FROM no_events"
         names = ", ".join(duck.quoted(name) for name in self._unread)
-        return f"SELECT * EXCLUDE (segment) FROM tail WHERE {self._within()} AND segment IN ({names})"
+        return f"SELECT * EXCLUDE (segment, rule) FROM tail WHERE {self._within()} AND segment IN ({names})"
 
     def _events(self) -> str:
         stored = store.read("events", self._parts)

@@ -114,7 +114,7 @@ ROLL_UPS: Final = (
         ("hour", *_FILTERS, "api_version", "model", "provider", "provider_model"),
         OF_MODELS,
         f"(SELECT *, intDiv(micros, {HOUR * 1_000_000}) * {HOUR} AS hour FROM {{events}} WHERE {ASKED})",
-        since=2,
+        since=4,
     ),
     RollUp(
         "model_failures",
@@ -129,6 +129,12 @@ ROLL_UPS: Final = (
         ("calls", "exceptions"),
         f"(SELECT *, {NETWORK} AS network FROM {{events}} WHERE application <> '' AND source <> '')",
         since=3,
+    ),
+    RollUp(
+        "nodes",
+        ("node", "api", "application", "code"),
+        ("calls", "exceptions", "refused", "failed", "bytes_out", *LATENCIES),
+        since=4,
     ),
 )
 BY_NAME: Final = {one.name: one for one in ROLL_UPS}

@@ -11,6 +11,7 @@ from lockgate.control.analytics.columns import (
     EXCEPTIONS,
     FAILED,
     LAST,
+    NODE,
     OUT,
     P95,
     REASON,
@@ -32,6 +33,7 @@ from lockgate.control.analytics.queries.exceptions import (
     ShadowRefusals,
 )
 from lockgate.control.analytics.queries.latencies import LatencyByRoute
+from lockgate.control.analytics.queries.nodes import ExceptionsByNode, TrafficByNode
 from lockgate.control.analytics.queries.revisions import RevisionComparison, RevisionReasons
 from lockgate.control.analytics.queries.sources import (
     ApplicationNetworks,
@@ -268,6 +270,28 @@ PAGES: Final = (
                 "Nothing was refused in this time.",
             ),
         ),
+    ),
+    Page(
+        "nodes",
+        "Nodes",
+        "traffic:read",
+        (),
+        (
+            Table(
+                TrafficByNode,
+                "By node",
+                (NODE, CALLS, EXCEPTIONS, Column("refused", "Refused"), FAILED, OUT, P95, LAST),
+                _NO_CALLS,
+            ),
+            Table(
+                ExceptionsByNode,
+                "Why each refused",
+                (NODE, REASON, CALLS, Column("share", "Of all nodes", "share"), LAST),
+                "Nothing was refused and nothing failed in this time.",
+            ),
+        ),
+        filters=("node", "api", "application"),
+        summary="",
     ),
 )
 BY_NAME: Final = {page.name: page for page in PAGES}

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 HOUR: Final = 3_600
 DAY: Final = 86_400
-LAYOUT: Final = 3
+LAYOUT: Final = 4
 """The version of these tables. Since 2, `events` tells of calls to models, and there are roll-ups of them;
-since 3, there is one of networks. Files of older versions are read with what their events say, until they are
+since 3, there is one of networks; since 4, one of nodes, and `events` and `models` tell why answers ended and
+how much of them was reasoning. Files of older versions are read with what their events say, until they are
 written anew."""
 
 BOUNDS_US: Final = (
@@ -55,7 +56,7 @@ _NAMES: Final = {"client": "source", "version": "http"}
 RECORDED: Final = {
     **dict.fromkeys(_TEXTS, "VARCHAR"),
     **dict.fromkeys(_NUMBERS, "BIGINT"),
-    "verdicts": "STRUCT(code VARCHAR, shadow BOOLEAN)[]",
+    "verdicts": "STRUCT(code VARCHAR, shadow BOOLEAN, found_by VARCHAR)[]",
     "model_call": model_calls.RECORDED,
 }
 """What is read of a line of the recording; whatever else stands there is not looked at."""
@@ -79,7 +80,8 @@ def _texts() -> str:
     return ", ".join(parts)
 
 
-EVENTS: Final = f"""
+def _events(further: str = "") -> str:
+    return f"""
 SELECT *, {_alert()} AS alert FROM (
   SELECT "at" AS micros, {_texts()},
     coalesce(status, 0)::USMALLINT AS status, coalesce(tries, 0)::USMALLINT AS tries,
@@ -87,10 +89,18 @@ SELECT *, {_alert()} AS alert FROM (
     coalesce(latency_us, 0) AS latency_us, coalesce(upstream_us, 0) AS upstream_us,
     coalesce([said.code FOR said IN verdicts IF said.shadow AND said.code IS NOT NULL], [])::VARCHAR[]
       AS shadow,
-    {model_calls.COLUMNS}
+    {model_calls.COLUMNS}{further}
   FROM {{recorded}}
 )"""
+
+
+EVENTS: Final = _events()
 """Recorded lines as rows of `events`."""
+_RULES: Final = (
+    "[said.found_by FOR said IN verdicts IF NOT coalesce(said.shadow, false) AND said.found_by IS NOT NULL]"
+)
+EXCEPTIONS: Final = _events(f", left(replace(coalesce(({_RULES})[1], ''), chr(0), ''), 64) AS rule")
+"""The same with the rule that refused each."""
 
 
 def _latencies() -> dict[str, str]:

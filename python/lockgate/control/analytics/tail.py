@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -14,9 +15,12 @@ from lockgate.control.analytics.taking import waiting
 from lockgate.control.events import index
 from lockgate.control.events.index import Rolled
 from lockgate.control.events.models import CallException
+from lockgate.control.events.recordings import SegmentName, name_of
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    _File = tuple[SegmentName, Path, int]
 
 MOST_EVENTS: Final = 2_000_000
 """How many events are looked at; the newest are left out beyond, and the answer says so."""
@@ -28,9 +32,9 @@ REST: Final = 20
 
 @dataclass
 class _Known:
-    files: frozenset[tuple[str, int]] = frozenset()
+    files: frozenset[tuple[str, str, int]] = frozenset()
     """What was read, with how large it was."""
-    there: frozenset[tuple[str, int]] = frozenset()
+    there: frozenset[tuple[str, str, int]] = frozenset()
     """What there was when somebody last looked."""
     took: float = 0.0
     at: float = 0.0
@@ -41,20 +45,20 @@ class _Known:
 _known = _Known()
 
 
-def look() -> list[str]:
+def look() -> list[SegmentName]:
     """See that the table is as new as it can be without letting anybody wait; gives what is to be read of it.
 
     A segment that is in the table and not among these is in Parquet by now, or is gone.
     """
     files = _files()
-    seen = frozenset((path.name, size) for path, size in files)
+    seen = frozenset((segment.key, path.name, size) for segment, path, size in files)
     _known.there = seen
     if seen != _known.files:
-        if not _known.files or sum(size for _, size in files) <= SOON_BYTES:
+        if not _known.files or sum(size for *_, size in files) <= SOON_BYTES:
             _read(files, seen)
         elif time.monotonic() - _known.at > REST * _known.took and not _known.reading.locked():
             threading.Thread(target=_read, args=(files, seen), name="tail", daemon=True).start()
-    return [path.name.removesuffix(".part") for path, _ in files]
+    return [segment for segment, *_ in files]
 
 
 def forget() -> None:
@@ -80,45 +84,43 @@ def seen() -> Rolled:
 def exceptions() -> list[CallException]:
     """The exceptions that are not in the database yet, newest first."""
     look()
-    unread = [duck.quoted(name) for name in index.unread()]
+    segments = index.unread()
+    unread = [duck.quoted(one.key) for one in segments]
     if not unread:
         return []
     text = f"""
-SELECT micros, id, api, route, application, source, method, path, status, code, alert, revision
+SELECT micros, id, api, route, application, source, method, path, status, code, alert, revision, rule,
+  split_part(segment, '/', 1)
 FROM tail WHERE code <> '' AND segment IN ({", ".join(unread)})
 ORDER BY micros DESC, id DESC LIMIT {index.MOST_OF_SEGMENT}"""
     names = ("at", "request", "api", "route", "application", "source", "method", "path", "status")
-    fields = (*names, "code", "alert", "revision")
+    fields = (*names, "code", "alert", "revision", "rule", "node")
     rows = duck.cursor().execute(text).fetchall()
     return [CallException(**dict(zip(fields, row, strict=True))) for row in rows]
 
 
-def _files() -> list[tuple[Path, int]]:
-    """Every segment that is not in Parquet, with its size, in their order."""
-    where = index.folder()
-    if where is None or not where.is_dir():
-        return []
-    names = set(waiting().values_list("name", flat=True)) | set(index.unread())
+def _files() -> list[_File]:
+    """Every segment that is not in Parquet, with its file and how large that is, in their order."""
+    indexed = {SegmentName(name, node) for name, node in waiting().values_list("name", "node")}
     found = []
-    for name in sorted(names):
-        for path in (where / name, where / f"{name}.part"):
-            try:
-                found.append((path, path.stat().st_size))
-                break
-            except FileNotFoundError:
-                continue
+    for segment in sorted(indexed.union(index.unread())):
+        path = index.file_of(segment)
+        # It may be sealed, or be deleted, in this moment.
+        with suppress(FileNotFoundError):
+            if path is not None:
+                found.append((segment, path, path.stat().st_size))
     return found
 
 
-def _read(files: list[tuple[Path, int]], seen: frozenset[tuple[str, int]]) -> None:
+def _read(files: list[_File], seen: frozenset[tuple[str, str, int]]) -> None:
     with _known.reading:
         begun = time.monotonic()
         cursor = duck.cursor()
         cursor.execute("CREATE OR REPLACE TABLE staged AS SELECT * FROM tail LIMIT 0")
         room = MOST_EVENTS
-        for path, _ in files:
-            events = duck.events_of(duck.recorded([path], is_open=True))
-            name = duck.quoted(path.name.removesuffix(".part"))
+        for segment, path, _ in files:
+            events = duck.exceptions_of(duck.recorded([path], is_open=True), name_of(segment.node))
+            name = duck.quoted(segment.key)
             try:
                 cursor.execute(f"INSERT INTO staged SELECT {name}, * FROM ({events}) LIMIT {room}")
                 room -= (cursor.fetchone() or (0,))[0]

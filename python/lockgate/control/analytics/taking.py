@@ -1,4 +1,4 @@
-"""Taking sealed segments of the recording into Parquet, each once, and merging what is small."""
+"""Taking sealed segments of recordings into Parquet, each once, and merging what is small."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from django.db.models import Count as CountOf
 from django.db.models import Exists, Min, OuterRef, Q
 
 from lockgate import _engine
-from lockgate.control.analytics import duck, store
+from lockgate.control.analytics import duck, server, store
 from lockgate.control.analytics.models import LIVE, Part, Taken
 from lockgate.control.analytics.tables import LAYOUT
-from lockgate.control.events.index import RETENTION_DAYS, folder
+from lockgate.control.events.index import RETENTION_DAYS
 from lockgate.control.events.models import Segment
+from lockgate.control.events.recordings import SegmentName, name_of, path_of
 
 if TYPE_CHECKING:
     from datetime import date
@@ -42,7 +43,7 @@ _STARTED: Final = re.compile(r"events-(\d{16})-")
 
 def waiting() -> QuerySet[Segment]:
     """The segments that were indexed and are not here yet, in their order."""
-    there = Taken.objects.filter(segment=OuterRef("name"))
+    there = Taken.objects.filter(node=OuterRef("node"), segment=OuterRef("name"))
     return Segment.objects.filter(~Exists(there)).order_by("first_at", "number")
 
 
@@ -51,12 +52,13 @@ def take_new(most: int = SEGMENTS) -> int:
 
     One that the disk does not let us read or write now is taken in a later round.
     """
-    where = folder()
-    if where is None:
-        return 0
     for segment in waiting()[:most]:
+        path = path_of(SegmentName(segment.name, segment.node))
+        if path is None:
+            # Nothing is recorded now; it may be again.
+            continue
         try:
-            take(segment, where / segment.name)
+            take(segment, path)
         except (OSError, duckdb.Error) as error:
             log.warning("segment %s is not in Parquet yet: %s", segment.name, error)
     return waiting().count()
@@ -79,48 +81,55 @@ def take(segment: Segment, path: Path) -> None:
 
 def merge() -> None:
     """Merge the parts of days that are over, and of days that have many, and renew those of older layouts."""
+    merged = 0
+    for alike in server.mergeable():
+        for day in _days_of(alike):
+            parts = Part.objects.filter(alike, state=LIVE, day=day).order_by("first_at", "id")
+            if run := _run(list(parts)):
+                _merge(run)
+                merged += 1
+            if merged == DAYS:
+                return
+
+
+def _days_of(alike: Q) -> list[date]:
+    """Where there may be something to merge of parts that are alike."""
     today = datetime.now(UTC).date()
     days = (
-        Part.objects.filter(state=LIVE)
+        Part.objects.filter(alike, state=LIVE)
         .values("day")
         .annotate(parts=CountOf("id"), oldest=Min("layout"))
         .filter(Q(parts__gte=2) | Q(oldest__lt=LAYOUT))
         .order_by("day")
     )
-    chosen = [
+    return [
         row["day"]
         for row in days
         if row["day"] < today or row["parts"] >= MOST_PARTS or row["oldest"] < LAYOUT
     ]
-    merged = 0
-    for day in chosen:
-        if run := _run(list(Part.objects.filter(state=LIVE, day=day).order_by("first_at", "id"))):
-            _merge(run)
-            merged += 1
-        if merged == DAYS:
-            return
 
 
 def forget_old() -> None:
     """Drop partitions that are older than what is kept, and what is said of them."""
     oldest = _oldest()
     store.drop_before(oldest)
-    Taken.objects.filter(part=None, last_at__lt=(oldest - 86_400) * 1_000_000).exclude(
-        segment__in=Segment.objects.values("name")
-    ).delete()
+    server.drop_before(oldest)
+    known = Segment.objects.filter(node=OuterRef("node"), name=OuterRef("segment"))
+    gone = Taken.objects.filter(~Exists(known), part=None, last_at__lt=(oldest - 86_400) * 1_000_000)
+    gone.delete()
 
 
 def _take(segment: Segment, path: Path) -> None:
     part = store.begin(_day(path))
     try:
         try:
-            store.write(part, duck.events_of(duck.recorded([path])))
+            store.write(part, duck.events_of(duck.recorded([path]), name_of(segment.node)))
             is_as_indexed = part.events == segment.events
         except duckdb.Error:
             is_as_indexed = False
         if not is_as_indexed:
             # It is damaged: the engine reads on behind a damage, and says so in the index.
-            _write_line_by_line(part, path)
+            _write_line_by_line(part, path, name_of(segment.node))
         if not part.events:
             store.give_up(part)
             _note(segment, "no event of it can be read")
@@ -137,12 +146,13 @@ def _take(segment: Segment, path: Path) -> None:
         raise
 
 
-def _write_line_by_line(part: Part, path: Path) -> None:
+def _write_line_by_line(part: Part, path: Path, node: str) -> None:
     with tempfile.NamedTemporaryFile("w", suffix=".ndjson", encoding="utf-8") as lines:
         for text in _engine.Events(path, "{}"):
             lines.write(text + "\n")
         lines.flush()
-        store.write(part, duck.events_of(duck.recorded([lines.name], compression="uncompressed")))
+        recorded = duck.recorded([lines.name], compression="uncompressed")
+        store.write(part, duck.events_of(recorded, node))
 
 
 def _run(parts: list[Part]) -> list[Part]:
@@ -163,6 +173,7 @@ def _gains(run: list[Part]) -> bool:
 
 def _merge(run: list[Part]) -> None:
     part = store.begin(run[0].day)
+    part.server, part.is_sent = run[0].server, run[0].is_sent
     try:
         store.write(part, f"SELECT * FROM {store.read('events', run)}")
         store.seal(part)
@@ -176,6 +187,7 @@ def _merge(run: list[Part]) -> None:
 
 def _note(segment: Segment, problem: str) -> None:
     Taken.objects.get_or_create(
+        node=segment.node,
         segment=segment.name,
         defaults={
             "first_at": segment.first_at,
@@ -188,6 +200,7 @@ def _note(segment: Segment, problem: str) -> None:
 
 def _said(segment: Segment, problem: str) -> Taken:
     return Taken(
+        node=segment.node,
         segment=segment.name,
         first_at=segment.first_at,
         last_at=segment.last_at,

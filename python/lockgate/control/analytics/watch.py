@@ -15,8 +15,10 @@ from lockgate.control.analytics.models import LIVE, Part, Watched
 from lockgate.control.analytics.queries.applications import ApplicationUsage
 from lockgate.control.analytics.queries.query import Query
 from lockgate.control.analytics.tables import HISTOGRAM, HOUR
+from lockgate.control.events.lateness import behind
 from lockgate.control.events.models import BUCKET_SECONDS
 from lockgate.control.events.times import Span, text_of
+from lockgate.control.nodes.models import Node
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -27,6 +29,8 @@ RECENT: Final = 72
 """How many five minutes a ramp may take."""
 LATE_SECONDS: Final = 20
 """Calls are recorded when they end: so long is waited for those of the last seconds."""
+LATE_SECONDS_OF_OTHERS: Final = 120
+"""Those of other nodes are here when their segment was sealed and pushed."""
 MOST_SERIES: Final = 500
 """The busiest ones are looked at."""
 _WEEK: Final = 7 * 86_400
@@ -83,7 +87,9 @@ def watch(now: float | None = None) -> None:
     Args:
         now: The time; the clock's by default.
     """
-    settled = int(time.time() if now is None else now) - LATE_SECONDS
+    has_others = Node.objects.filter(is_first=False, removed_at=None).exists()
+    late = LATE_SECONDS_OF_OTHERS if has_others else LATE_SECONDS
+    settled = int(time.time() if now is None else now) - late
     second = settled - settled % BUCKET_SECONDS - BUCKET_SECONDS
     Watched.objects.get_or_create(pk=1)
     if Watched.objects.filter(pk=1, bucket__lt=second).update(bucket=second):
@@ -117,8 +123,8 @@ def unusual(second: int) -> list[Unusual]:
         fives = [(_hour(at), mine.get(at, Five())) for at in seconds]
         judged = judge(Window(fives, usual_of(history), len(weeks)))
         found += [Unusual(*key, second, one) for one in judged]
-    if tail.is_cut():
-        # Not all of these minutes was read, so that there are few calls says nothing.
+    if tail.is_cut() or any(one.since < end * 1_000_000 for one in behind(since=start * 1_000_000)):
+        # Not all of these minutes was read, or is here, so that there are few calls says nothing.
         found = [one for one in found if one.finding.rule != "traffic_drop"]
     return narrowed(found)
 

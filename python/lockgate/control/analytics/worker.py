@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lockgate.control.analytics import store, taking
+from lockgate.control.analytics import server, store, taking
 
 MOST_ROUNDS = 50
 
@@ -15,6 +15,11 @@ def take_recording() -> None:
         if not left or left == before:
             return
         before = left
+
+
+def send_recording() -> None:
+    """Send what was taken to the ClickHouse server, if there is one; what fails now, in a later round."""
+    server.send_new()
 
 
 def keep_house() -> None:

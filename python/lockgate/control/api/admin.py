@@ -35,6 +35,7 @@ from lockgate.control.api.problems import insufficient_scope, problem
 from lockgate.control.audit import checkpoints
 from lockgate.control.audit import services as audit
 from lockgate.control.events import exceptions, index
+from lockgate.control.events.recordings import FIRST, name_of
 from lockgate.control.events.times import text_of
 from lockgate.control.feedback import services as feedback
 from lockgate.control.notify import errors as notify
@@ -214,15 +215,19 @@ def call_exceptions(  # noqa: PLR0917 - each is a parameter of the address
     api: str = "",
     application: str = "",
     source: str = "",
+    node: str = "",
     cursor: str = "",
     limit: Limit = 100,
 ) -> dict[str, Any]:
     """Calls that were refused or failed, newest first."""
     index.index_new()
-    wanted = exceptions.Wanted(alert=alert, code=code, api=api, application=application, source=source)
+    wanted = exceptions.Wanted(
+        alert=alert, code=code, api=api, application=application, source=source, node=node
+    )
     before = exceptions.read_cursor(cursor) if cursor else None
     found, following = exceptions.page(wanted, before, limit, tail.exceptions())
-    return {"exceptions": [_told(one) for one in found], "next": following}
+    first = name_of(FIRST)
+    return {"exceptions": [_told(one, first) for one in found], "next": following}
 
 
 @api.get("/node", response=forms.Node, auth=needs("traffic:read"), tags=["traffic"])
@@ -255,6 +260,7 @@ def _link(request: HttpRequest, token: str) -> str:
     return request.build_absolute_uri(reverse("link", args=[token]))
 
 
-def _told(one: CallException) -> dict[str, Any]:
+def _told(one: CallException, first: str) -> dict[str, Any]:
     fields = forms.ExceptionOut.model_fields
-    return {name: getattr(one, name) for name in fields} | {"at": text_of(one.at / 1_000_000)}
+    said = {name: getattr(one, name) for name in fields}
+    return said | {"at": text_of(one.at / 1_000_000), "node": one.node or first}

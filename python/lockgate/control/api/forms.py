@@ -158,8 +158,10 @@ class ExceptionOut(Schema):
     path: str
     status: int
     code: str
+    rule: str
     alert: str
     revision: str
+    node: str
 
 
 class Exceptions(Schema):

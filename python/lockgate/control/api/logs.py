@@ -24,6 +24,7 @@ from lockgate.control.events import index
 from lockgate.control.events.completeness import gaps
 from lockgate.control.events.exceptions import cursor, place
 from lockgate.control.events.models import Progress
+from lockgate.control.events.recordings import FIRST, name_of
 from lockgate.control.events.report import Report
 from lockgate.control.events.times import text_of
 
@@ -88,6 +89,7 @@ def _answer(caller: Actor, query: Query) -> dict[str, Any]:
         found = report.exceptions(query.metrics, query.before, query.limit + 1)
         start, end = query.span.texts
         missing = gaps(query.span, tail.seen(), waiting, stats)
+        first = name_of(FIRST)
         return {
             "timeRange": {"asked": query.asked, "from": start, "to": end},
             "metrics": [metric.name for metric in query.metrics],
@@ -102,7 +104,7 @@ def _answer(caller: Actor, query: Query) -> dict[str, Any]:
                 },
             },
             "breakdown": {metric.name: report.breakdown(metric) for metric in query.metrics},
-            "exceptions": [_exception(one) for one in found[: query.limit]],
+            "exceptions": [_exception(one, first) for one in found[: query.limit]],
             "cursor": cursor(place(found[query.limit - 1])) if len(found) > query.limit else None,
             "actions": [row.entry.model_dump(exclude={"v"}) for row in _actions(report, query)],
             "completeness": {"complete": not missing, "gaps": missing},
@@ -119,12 +121,14 @@ def _actions(report: Report, query: Query) -> list[Any]:
     return sorted(rows.values(), key=lambda row: row.seq, reverse=True)[: query.limit]
 
 
-def _exception(one: CallException) -> dict[str, Any]:
+def _exception(one: CallException, first: str) -> dict[str, Any]:
     return {
         "at": text_of(one.at / 1_000_000),
+        "node": one.node or first,
         "request": one.request,
         "alert": one.alert or None,
         "reason": one.code,
+        "rule": one.rule or None,
         "api": one.api or None,
         "route": one.route or None,
         "application": one.application or None,

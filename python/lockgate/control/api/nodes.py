@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime  # noqa: TC003 - the schemas read it
 from typing import Any
 
@@ -13,6 +14,7 @@ from lockgate.control.api.credentials import caller, needs
 from lockgate.control.api.forms import Strict
 from lockgate.control.nodes import services, shown
 from lockgate.control.nodes.load import LOAD
+from lockgate.control.nodes.recorded import of_nodes
 
 router = Router(tags=["nodes"])
 
@@ -24,6 +26,16 @@ class RefusedOut(Schema):
     number: int
     reason: str
     message: str
+
+
+class RecordedOut(Schema):
+    """Calls of a node in the last 24 hours, until when they are here, and why not all of them are."""
+
+    calls: int
+    refused: int
+    failed: int
+    last: datetime | None
+    behind: str
 
 
 class NodeOut(Schema):
@@ -42,6 +54,7 @@ class NodeOut(Schema):
     version: str
     enrolled_at: datetime
     enrolled_by: str
+    recorded: RecordedOut | None
 
 
 class PublicationOut(Schema):
@@ -101,8 +114,10 @@ class Reason(Strict):
 @router.get("/nodes", response=NodesOut, auth=needs(services.READ))
 def nodes(request: HttpRequest) -> dict[str, Any]:  # noqa: ARG001
     """Every node, and what each is to serve."""
+    found = shown.shown()
+    recorded = of_nodes(one.node for one in found)
     return {
-        "nodes": [_node(one) for one in shown.shown()],
+        "nodes": [_node(replace(one, recorded=recorded.get(one.node.name))) for one in found],
         "publications": [_publication(one) for one in shown.publications()],
         "load": LOAD.to_json(),
     }
@@ -132,7 +147,14 @@ def _node(one: shown.Shown) -> dict[str, Any]:
     names = ("name", "is_first", "revision", "generation", "directory", "seen_at", "address", "version")
     more = ("enrolled_at", "enrolled_by")
     said = {name: getattr(one.node, name) for name in (*names, *more)}
-    return said | {"health": one.health, "wanted": one.wanted, "refused": one.refused}
+    fields = RecordedOut.model_fields
+    recorded = {name: getattr(one.recorded, name) for name in fields} if one.recorded else None
+    return said | {
+        "health": one.health,
+        "wanted": one.wanted,
+        "refused": one.refused,
+        "recorded": recorded,
+    }
 
 
 def _publication(one: shown.Published) -> dict[str, Any]:

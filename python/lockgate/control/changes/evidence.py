@@ -15,6 +15,7 @@ from lockgate.control.audit.services import Actor, record
 from lockgate.control.changes import drafts, gate, telling
 from lockgate.control.changes.errors import ChangeError, NotAllowedError
 from lockgate.control.changes.log import DatabaseLog
+from lockgate.control.events.recordings import FIRST, name_of, recordings
 from lockgate.control.worker import jobs
 from lockgate.documents import problems_of
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 KIND: Final = "change.evidence"
 _NAMES: Final[tuple[Name, ...]] = tuple(step.name for step in STEPS)
 _TELL_SECONDS: Final = 0.3
+_MOST_NAMED: Final = 5
 
 
 def ask(by: Actor, name: str, *, again: bool = False, only: Name | None = None) -> Job:
@@ -96,6 +98,7 @@ def gather(work: Work) -> dict[str, Any]:
         only=wanted,
         again=given["again"],
         watch=hear,
+        nodes=_nodes(),
     )
     try:
         for status, _ in ran:
@@ -109,6 +112,18 @@ def gather(work: Work) -> dict[str, Any]:
     draft = drafts.read(given["name"])
     telling.proven(draft, gate.status(draft))
     return found
+
+
+def _nodes() -> str | None:
+    """At which nodes the calls were that are replayed, when others have recorded, too.
+
+    Recordings of several nodes are not replayed as one: each begins with what its node had counted of limits.
+    """
+    others = sorted(one.node for one in recordings() if one.node != FIRST)
+    if not others:
+        return None
+    named = ", ".join(others[:_MOST_NAMED]) + (", …" if len(others) > _MOST_NAMED else "")
+    return f"{name_of(FIRST)} alone, not at {named}"
 
 
 def report_of(draft: Draft, name: Name) -> Model | None:

@@ -24,6 +24,7 @@ MODES: Final = (
 _SHARED: Final = ("mode", "percent", "when", "on_error", "expires", "final")
 _PURPOSE: Final = ("why", "owner", "measure")
 _MOST_ROWS: Final = 12
+_ROWS_OF_MAPPINGS: Final = 5
 
 
 @cache
@@ -141,12 +142,24 @@ class PolicyForm(Form):
             lines = "\n".join(map(str, given)) if isinstance(given, list) else given
             return _Lines(**common, initial=lines, widget=forms.Textarea(attrs={"rows": _rows(lines)}))
         written = "" if given is None else yaml.safe_dump(given, sort_keys=False, allow_unicode=True)
-        common["help_text"] = f"{about} As YAML."
+        common["help_text"] = f"{about} {self._written(shape)}"
+        rows = max(_rows(written), _ROWS_OF_MAPPINGS if shape["type"] == "array" else 0)
         return _Yaml(
             **common,
             initial=written.removesuffix("...\n").rstrip(),
-            widget=forms.Textarea(attrs={"rows": _rows(written), "class": "code", "spellcheck": "false"}),
+            widget=forms.Textarea(attrs={"rows": rows, "class": "code", "spellcheck": "false"}),
         )
+
+    def _written(self, shape: dict[str, Any]) -> str:
+        """How a value is entered that no other field takes; of a list of mappings, what stands in one."""
+        items = self._shape(shape.get("items", {}))
+        names: list[str] = [*items.get("properties", {})]
+        if shape["type"] != "array" or not names:
+            return "As YAML."
+        needed = [name for name in names if name in items.get("required", [])] or names
+        further = ", ".join(f"`{name}`" for name in names if name not in needed)
+        also = f"; further names are {further}" if further else ""
+        return f"As YAML: `- {{ {', '.join(f'{name}: …' for name in needed)} }}`{also}."
 
     def _shape(self, schema: dict[str, Any]) -> dict[str, Any]:
         """A schema without references and without the alternative to be absent."""

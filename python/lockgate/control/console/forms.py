@@ -124,6 +124,11 @@ class ExceptionFilter(Form):
     api = forms.CharField(label="API", required=False, max_length=128)
     application = forms.CharField(label="Application", required=False, max_length=128)
     source = forms.CharField(label="Source", required=False, max_length=45)
+    node = forms.CharField(label="Node", required=False, max_length=64)
+
+    def shown(self, *, with_nodes: bool) -> list[forms.BoundField]:
+        """The fields that tell anything: where there is one node, all calls are of it."""
+        return [self[name] for name in self.fields if with_nodes or name != "node"]
 
 
 class AuditFilter(Form):

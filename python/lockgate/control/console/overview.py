@@ -12,8 +12,10 @@ from lockgate.control.alerts.listing import open_alerts
 from lockgate.control.analytics.drawn import traffic
 from lockgate.control.console.reasons import Reason, reason
 from lockgate.control.events import index
+from lockgate.control.events.lateness import behind, in_words
 from lockgate.control.events.models import BUCKET_SECONDS
 from lockgate.control.events.times import Span
+from lockgate.control.nodes.models import Node
 from lockgate.state import Generations
 
 if TYPE_CHECKING:
@@ -50,6 +52,10 @@ class Overview:
     records: bool
     alerts: int
     """Alerts that nobody has looked at."""
+    behind: str
+    """Of which nodes not everything is here; empty when all is."""
+    others: int
+    """How many nodes there are beside the first: its counts are its own, and not theirs."""
 
 
 def overview() -> Overview:
@@ -71,6 +77,8 @@ def overview() -> Overview:
         hour=_last_hour(),
         records=index.folder() is not None,
         alerts=open_alerts(),
+        behind=in_words(behind()),
+        others=Node.objects.filter(is_first=False, removed_at=None).count(),
     )
 
 

@@ -17,7 +17,10 @@ from lockgate.control.console.reasons import reason
 from lockgate.control.events import exceptions as calls
 from lockgate.control.events import index
 from lockgate.control.events.alerts import ALERTS
+from lockgate.control.events.lateness import behind, in_words
+from lockgate.control.events.recordings import FIRST, name_of
 from lockgate.control.events.times import moment
+from lockgate.control.nodes.models import Node
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -62,8 +65,13 @@ def exceptions(request: HttpRequest) -> HttpResponse:
     ]
     more = urlencode({**wanted.fields, "cursor": following}) if following else ""
     is_filtered = bool(wanted.fields) or before is not None
+    first = name_of(FIRST)
+    has_others = Node.objects.filter(is_first=False).exists()
     context = {
-        "form": form,
+        "form": form.shown(with_nodes=has_others),
+        "first": first,
+        "has_others": has_others,
+        "behind": in_words(behind()),
         "rows": rows,
         "more": more,
         "chosen": reason(wanted.code) if wanted.code else None,

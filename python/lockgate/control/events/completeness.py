@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lockgate.control.analytics.models import Taken
 from lockgate.control.events.index import RETENTION_DAYS, folder
+from lockgate.control.events.lateness import behind, lost
 from lockgate.control.events.models import Progress, Segment
 from lockgate.control.events.times import text_of
 
@@ -38,6 +39,7 @@ def gaps(
         found.append(_gap(max(start, open_segments.last_at), end, why))
     found += _not_taken(start, end)
     found += _of_node(start, end, stats)
+    found += _of_others(start, end)
     return found
 
 
@@ -55,16 +57,19 @@ def _within(start: int, end: int) -> list[dict[str, str]]:
     damaged = Segment.objects.filter(is_whole=False, last_at__gte=start, first_at__lt=end)
     for segment in damaged.order_by("first_at", "number"):
         if segment.missing_since is not None:
-            why = f"{segment.missing} segments were deleted before they were read"
+            of = f" of {segment.node}" if segment.node else ""
+            why = f"{segment.missing} segments{of} were deleted before they were read"
             found.append(_gap(segment.missing_since, segment.first_at, why))
-        found += [_gap(segment.first_at, segment.last_at, damage) for damage in segment.damages]
+        at = f"{segment.node}: " if segment.node else ""
+        found += [_gap(segment.first_at, segment.last_at, f"{at}{damage}") for damage in segment.damages]
     return found
 
 
 def _not_taken(start: int, end: int) -> list[dict[str, str]]:
-    lost = Taken.objects.filter(last_at__gte=start, first_at__lt=end).exclude(problem="")
+    untaken = Taken.objects.filter(last_at__gte=start, first_at__lt=end).exclude(problem="")
     return [
-        _gap(one.first_at, one.last_at, f"{one.segment}: {one.problem}") for one in lost.order_by("first_at")
+        _gap(one.first_at, one.last_at, f"{one.node}{'/' if one.node else ''}{one.segment}: {one.problem}")
+        for one in untaken.order_by("first_at")
     ]
 
 
@@ -80,6 +85,16 @@ def _of_node(start: int, end: int, stats: dict[str, Any] | None) -> list[dict[st
     if problem := recording.get("problem"):
         found.append(_gap(start, end, f"the node cannot record: {problem}"))
     return found
+
+
+def _of_others(start: int, end: int) -> list[dict[str, str]]:
+    """What other nodes have recorded and is not here, as far as it is of this time, and what they lost."""
+    found = [
+        _gap(max(start, one.since), min(end, one.until or end), one.why)
+        for one in behind(since=start)
+        if one.since < end and (one.until is None or one.until > start)
+    ]
+    return found + [_gap(start, end, why) for why in lost()]
 
 
 def _gap(start: int, end: int, why: str) -> dict[str, str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from django.db.models import Q
 
 from lockgate.control.events.models import CallException
+from lockgate.control.events.recordings import node_named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,11 +33,18 @@ class Wanted:
     api: str = ""
     application: str = ""
     source: str = ""
+    node: str = ""
+    """What people call it."""
 
     @property
     def fields(self) -> dict[str, str]:
         """The filters that are set."""
         return {name: value for name, value in vars(self).items() if value}
+
+    @property
+    def kept(self) -> dict[str, str]:
+        """The same as exceptions are kept."""
+        return self.fields | ({"node": node_named(self.node)} if self.node else {})
 
 
 def page(
@@ -50,8 +58,9 @@ def page(
         most: How many.
         fresh: Those that are not in the database yet.
     """
-    stored = CallException.objects.filter(**wanted.fields)
-    new = [one for one in fresh if all(getattr(one, name) == it for name, it in wanted.fields.items())]
+    kept = wanted.kept
+    stored = CallException.objects.filter(**kept)
+    new = [one for one in fresh if all(getattr(one, name) == it for name, it in kept.items())]
     if before is not None:
         at, request = before
         stored = stored.filter(Q(at__lt=at) | Q(at=at, request__lt=request))

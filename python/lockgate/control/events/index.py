@@ -1,9 +1,8 @@
-"""Reading the recording's segments into the database, each once, in the transaction of all that it says."""
+"""Reading segments of recordings into the database, each once, in the transaction of all that it says."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from lockgate import _engine
@@ -18,9 +18,9 @@ from lockgate.control.audit.services import Actor, record
 from lockgate.control.events import segments
 from lockgate.control.events.alerts import alert_of
 from lockgate.control.events.models import BUCKET_SECONDS, CallException, Count, Progress, Segment
+from lockgate.control.events.recordings import FIRST, PART, SegmentName, path_of, recordings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
 MOST_EXCEPTIONS: Final = 500_000
@@ -33,19 +33,22 @@ COUNT_DAYS: Final = 8
 """How long counts are in the database, for what looks at the last week; Parquet has those of months."""
 MOST_OPEN_EVENTS: Final = 200_000
 """How many events of the segment that is being written are looked at."""
-_SEALED = re.compile(r"events-(\d{16})-(\d{6,})\.ndjson\.zst")
-_PART = re.compile(r"events-(\d{16})-(\d{6,})\.ndjson\.zst\.part")
 _BATCH: Final = 500
 
 Key = tuple[int, str, str, str]
-_read: set[Path] = set()
-"""Segments that are in the database. Of many, asking for each again would take longer than reading."""
+_read: dict[Path, frozenset[str]] = {}
+"""By folder, segments that are in the database: of many, asking for each again takes longer than reading."""
 
 
 @dataclass
 class Rolled:
-    """What a segment says."""
+    """What a segment says.
 
+    Args:
+        node: Whose it is.
+    """
+
+    node: str = FIRST
     counts: Counter[Key] = field(default_factory=Counter)
     exceptions: list[CallException] = field(default_factory=list)
     revisions: list[tuple[int, str]] = field(default_factory=list)
@@ -87,14 +90,16 @@ class Rolled:
                     path=_short(event.get("path"), 512),
                     status=int(event["status"]),
                     code=code,
+                    rule=_short(_rule(event), 64),
                     alert=alert_of(code),
                     revision=revision,
+                    node=self.node,
                 )
             )
 
 
 def folder() -> Path | None:
-    """The folder of the node's recording, when it has one."""
+    """The folder of the first node's recording, when it has one: others serve the same document."""
     path: Path | None = settings.LOCKGATE.recording
     return path
 
@@ -106,55 +111,59 @@ def index_new(most: int = 100) -> int:
         most: How many segments are read at most.
     """
     waiting = _waiting()
-    for path in waiting[:most]:
-        _index(path)
+    for segment in waiting[:most]:
+        _index(segment)
     return max(0, len(waiting) - most)
 
 
 def open_segments() -> Rolled:
     """What stands in segments that are still being written. It is looked at, and not kept."""
     rolled = Rolled()
-    where = folder()
-    if where is None or not where.is_dir():
-        return rolled
-    for name in unread():
-        for path in (where / name, where / f"{name}.part"):
-            if path.exists():
-                _roll(path, rolled, MOST_OPEN_EVENTS)
-                break
+    for segment in unread():
+        if (path := file_of(segment)) is not None:
+            rolled.node = segment.node
+            _roll(path, rolled, MOST_OPEN_EVENTS)
     rolled.is_cut |= bool(rolled.unkept)
     return rolled
 
 
-def unread() -> list[str]:
+def unread() -> list[SegmentName]:
     """The segments that are not in the database, in their order: being written, or sealed just now."""
-    where = folder()
-    if where is None or not where.is_dir():
-        return []
-    known = {name.removesuffix(".part") for name in _names(where, _PART)}
+    known = {
+        SegmentName(name.removesuffix(PART), one.node)
+        for one in recordings()
+        for name in one.names()
+        if name.endswith(PART)
+    }
     # One that was sealed after the last reading is not in the database either.
-    return sorted(known | {path.name for path in _waiting()})
+    return sorted(known.union(_waiting()))
 
 
-def _waiting() -> list[Path]:
+def file_of(segment: SegmentName) -> Path | None:
+    """The file of a segment, which may be sealed or not; nothing when it is there no more."""
+    sealed = path_of(segment)
+    if sealed is None:
+        return None
+    # It may be sealed between one look and the next.
+    paths = (sealed, sealed.with_name(f"{sealed.name}{PART}"), sealed)
+    return next((path for path in paths if path.exists()), None)
+
+
+def _waiting() -> list[SegmentName]:
     """The sealed segments that are not in the database, in their order."""
-    global _read  # noqa: PLW0603 - what this process knows to be there already
-    where = folder()
-    if where is None or not where.is_dir():
-        return []
-    paths = {where / name for name in _names(where, _SEALED)}
-    unknown = sorted(paths - _read)
-    there: set[str] = set()
-    for start in range(0, len(unknown), _BATCH):
-        names = [path.name for path in unknown[start : start + _BATCH]]
-        there.update(Segment.objects.filter(name__in=names).values_list("name", flat=True))
-    waiting = [path for path in unknown if path.name not in there]
-    _read = paths - set(waiting)
-    return waiting
-
-
-def _names(where: Path, pattern: re.Pattern[str]) -> Iterable[str]:
-    return (path.name for path in where.iterdir() if pattern.fullmatch(path.name))
+    waiting: list[SegmentName] = []
+    for one in recordings():
+        names = frozenset(name for name in one.names() if not name.endswith(PART))
+        unknown = sorted(names - _read.get(one.folder, frozenset()))
+        there: set[str] = set()
+        for start in range(0, len(unknown), _BATCH):
+            asked = Segment.objects.filter(node=one.node, name__in=unknown[start : start + _BATCH])
+            there.update(asked.values_list("name", flat=True))
+        new = [name for name in unknown if name not in there]
+        if unknown or len(names) != len(_read.get(one.folder, ())):
+            _read[one.folder] = names.difference(new)
+        waiting += [SegmentName(name, one.node) for name in new]
+    return sorted(waiting)
 
 
 def _roll(path: Path, rolled: Rolled, most: int | None = None) -> list[str]:
@@ -170,14 +179,16 @@ def _roll(path: Path, rolled: Rolled, most: int | None = None) -> list[str]:
     return events.damages()
 
 
-def _whole(path: Path) -> Rolled | None:
+def _whole(path: Path, node: str) -> Rolled | None:
     found = segments.whole(path, MOST_OF_SEGMENT)
     if found is None:
         return None
     exceptions = [
-        CallException(**dict(zip(segments.EXCEPTION, row, strict=True))) for row in found.exceptions
+        CallException(**dict(zip(segments.EXCEPTION, row, strict=True)), node=node)
+        for row in found.exceptions
     ]
     return Rolled(
+        node=node,
         counts=found.counts,
         exceptions=exceptions,
         revisions=found.revisions,
@@ -188,42 +199,60 @@ def _whole(path: Path) -> Rolled | None:
     )
 
 
-def _index(path: Path) -> None:
+def _index(segment: SegmentName) -> None:
+    path = path_of(segment)
+    if path is None:
+        return
     damages: list[str] = []
-    rolled = _whole(path)
+    rolled = _whole(path, segment.node)
     if rolled is None:
         # The engine reads on behind a damage, and says where it is.
-        rolled = Rolled()
+        rolled = Rolled(segment.node)
         damages = _roll(path, rolled)
     if not rolled.events and not damages:
-        # Nothing is sealed that has no event: its end was cut off.
+        # Nothing is sealed that has no event.
         damages = [f"no event of segment `{path.name}` can be read"]
     if rolled.unkept:
         damages.append(f"{rolled.unkept:,} exceptions are counted here, and not kept one by one")
-    found = _SEALED.fullmatch(path.name)
-    started, number = (int(found[1]), int(found[2])) if found else (0, 0)
+    first_at = min(segment.begins, rolled.first_at or segment.begins)
     with transaction.atomic():
         progress = Progress.objects.select_for_update().get(pk=1)
-        if Segment.objects.filter(name=path.name).exists():
+        of_node = Segment.objects.filter(node=segment.node)
+        if of_node.filter(name=segment.name).exists():
             return
-        before = Segment.objects.order_by("-first_at", "-number").first()
-        missing = max(0, number - before.number - 1) if before else 0
-        Segment.objects.create(
-            name=path.name,
-            number=number,
-            first_at=min(started, rolled.first_at or started),
-            last_at=max(started, rolled.last_at),
+        made = Segment(
+            node=segment.node,
+            name=segment.name,
+            number=segment.number,
+            first_at=first_at,
+            last_at=max(segment.begins, rolled.last_at),
             events=rolled.events,
             damages=[damage[:500] for damage in damages[:20]],
-            is_whole=not damages and not missing,
-            missing_since=before.last_at if before and missing else None,
-            missing=missing,
+            revision=rolled.revisions[-1][1] if rolled.revisions else "",
         )
+        older = Q(first_at__lt=first_at) | Q(first_at=first_at, number__lt=segment.number)
+        before = of_node.filter(older).order_by("-first_at", "-number").first()
+        _save(made, before)
+        # Others may have come before it; then there is less that they lack.
+        if after := of_node.exclude(older).exclude(name=made.name).order_by("first_at", "number").first():
+            _save(after, made)
         _add(rolled.counts)
         CallException.objects.bulk_create(rolled.exceptions, batch_size=_BATCH)
-        _note_revisions(progress, rolled)
+        if segment.node == FIRST:
+            progress.revision = _note_revisions("node", "gateway", progress.revision, rolled)
+        elif after is None:
+            about = f"node {segment.node}"
+            _note_revisions(about, about, before.revision if before else "", rolled)
         _prune(progress)
         progress.save()
+
+
+def _save(segment: Segment, before: Segment | None) -> None:
+    """Keep a segment, with how many are missing between it and the one before."""
+    missing = max(0, segment.number - before.number - 1) if before else 0
+    segment.missing, segment.missing_since = missing, before.last_at if before and missing else None
+    segment.is_whole = not segment.damages and not missing
+    segment.save()
 
 
 def _add(counts: Counter[Key]) -> None:
@@ -244,14 +273,14 @@ def _oldest_count() -> int:
     return int(timezone.now().timestamp()) - COUNT_DAYS * 86_400
 
 
-def _note_revisions(progress: Progress, rolled: Rolled) -> None:
-    """A revision that callers meet is a change of policy, whoever made it."""
+def _note_revisions(who: str, about: str, last: str, rolled: Rolled) -> str:
+    """A revision that callers meet is a change of policy, whoever made it. Gives the last of them."""
     for at, revision in _served(rolled.revisions):
-        if revision and revision != progress.revision:
+        if revision and revision != last:
             why = f"first seen at {_time(at)} in the recording"
-            by, before = Actor("node", ""), progress.revision or None
-            record(by, "revision.served", "gateway", before=before, after=revision, why=why)
-            progress.revision = revision
+            record(Actor(who, ""), "revision.served", about, before=last or None, after=revision, why=why)
+            last = revision
+    return last
 
 
 def _served(changes: list[tuple[int, str]]) -> list[tuple[int, str]]:
@@ -275,6 +304,12 @@ def _prune(progress: Progress) -> None:
     deleted, _ = CallException.objects.filter(at__lte=before).delete()
     if deleted:
         progress.pruned_before = max(progress.pruned_before, before)
+
+
+def _rule(event: dict[str, Any]) -> object:
+    """The rule that refused the call; those that are only tried out refuse nothing."""
+    said = (one.get("found_by") for one in event.get("verdicts") or () if not one.get("shadow"))
+    return next(filter(None, said), "")
 
 
 def _short(value: object, most: int) -> str:

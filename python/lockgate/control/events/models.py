@@ -10,9 +10,11 @@ BUCKET_SECONDS = 300
 
 
 class Segment(models.Model):
-    """A sealed segment of the recording that was read, once and whole."""
+    """A sealed segment of a node's recording that was read, once and whole."""
 
-    name = models.CharField(max_length=64, unique=True)
+    node = models.CharField(max_length=64, default="", blank=True)
+    """As `recordings.Recording` has it: empty for the first node."""
+    name = models.CharField(max_length=64)
     number = models.BigIntegerField()
     """The node's, one more for each segment."""
     first_at = models.BigIntegerField(db_index=True)
@@ -27,6 +29,16 @@ class Segment(models.Model):
     """When the segment before ended, if others were deleted in between before they were read."""
     missing = models.BigIntegerField(default=0)
     """How many."""
+    revision = models.CharField(max_length=64, default="", blank=True)
+    """What was served at its end."""
+
+    class Meta:
+        """Two nodes may have begun a segment in one moment."""
+
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["node", "name"], name="one_segment_of_a_node")
+        ]
+        indexes: ClassVar = [models.Index(fields=["node", "first_at", "number"], name="segment_of_node")]
 
     def __str__(self) -> str:
         return self.name
@@ -68,8 +80,12 @@ class CallException(models.Model):
     path = models.CharField(max_length=512)
     status = models.PositiveSmallIntegerField()
     code = models.CharField(max_length=64)
+    rule = models.CharField(max_length=64, default="", db_default="")
+    """The rule of the policy that refused it, when its settings hold rules."""
     alert = models.CharField(max_length=32)
     revision = models.CharField(max_length=64)
+    node = models.CharField(max_length=64, default="", blank=True)
+    """Where it was called, as `Segment` has it."""
 
     class Meta:
         """Newest first is how they are read."""
@@ -78,7 +94,7 @@ class CallException(models.Model):
             models.Index(fields=["-at", "-request"], name="exception_at"),
             *(
                 models.Index(fields=[name, "-at", "-request"], name=f"exception_{name}")
-                for name in ("alert", "code", "application", "source")
+                for name in ("alert", "code", "application", "source", "node")
             ),
         ]
 
@@ -90,6 +106,7 @@ class Progress(models.Model):
     """One row, which whoever reads segments locks; with what was last seen."""
 
     revision = models.CharField(max_length=64)
+    """What the first node served last."""
     pruned_before = models.BigIntegerField()
     """Exceptions before this time, in microseconds, are not kept any more."""
 

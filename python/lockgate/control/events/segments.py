@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Key = tuple[int, str, str, str]
 EXCEPTION: Final = (
     *("at", "request", "api", "route", "application", "source", "method", "path", "status", "code", "alert"),
-    "revision",
+    *("revision", "rule"),
 )
 """The fields of an exception, as `Segment.exceptions` has them."""
 _COLUMNS: Final = ("micros", "id", *EXCEPTION[2:])
@@ -46,11 +46,10 @@ def whole(path: Path, most: int) -> Whole | None:
     """
     cursor = duck.cursor()
     columns = ", ".join(_COLUMNS)
+    rows = duck.exceptions_of(duck.recorded([path]))
     try:
         # Checksums of zstd are looked at, and a line that is cut off or of other types is an error.
-        cursor.execute(
-            f"CREATE TEMP TABLE segment AS SELECT {columns} FROM ({duck.events_of(duck.recorded([path]))})"
-        )
+        cursor.execute(f"CREATE TEMP TABLE segment AS SELECT {columns} FROM ({rows})")
     except duckdb.Error:
         return None
     found = cursor.execute(

@@ -24,7 +24,7 @@ from lockgate.control.feeds.models import Feed, Fetch
 from lockgate.control.feeds.services import key_of, place_of
 from lockgate.control.notify.outbound import OutboundError, fetch
 from lockgate.documents import check
-from lockgate.feeds import MOST_BYTES, FeedError, Manifest, parse, render, verify
+from lockgate.feeds import MOST_BYTES, FeedError, Manifest, hold, parse, render, verify
 from lockgate.rollout import MOST_OF_EVERYBODY
 from lockgate.signing import canonical, sha256
 
@@ -69,6 +69,8 @@ def look_at(feed: Feed) -> None:
         if manifest.sequence == feed.sequence and digest != feed.digest:
             message = f"its sequence {manifest.sequence} says something else than it did before"
             raise FeedError(message)
+        if digest != feed.digest:
+            hold(manifest)
         _take(feed, manifest, digest)
     except UnsoundError as error:
         first = next(iter(error.problems), None)

@@ -213,19 +213,19 @@ class NodesEndpoint:
             await self._say(send, 200, body, asked.signed.nonce)
 
     async def _segment(self, lookout: Lookout, asked: _Asked, name: str) -> None:
-        if not segments.is_name(name):
+        if not segments.is_kept(name):
             raise _RefusedError(422, "this is not what segments are called")
         node = await lookout.call(services.name_of, asked.known.pk)
         with LOAD.uploaded():
             is_there = await lookout.call(segments.is_there, node, name)
             coming = None if is_there else await lookout.call(segments.Incoming, node, name)
-            digest, taken, waiting = hashlib.sha256(), 0, bytearray()
+            digest, taken, waiting, most = hashlib.sha256(), 0, bytearray(), segments.most_bytes(name)
             try:
                 async for chunk in _chunks(asked.receive):
                     digest.update(chunk)
                     taken += len(chunk)
-                    if taken > segments.MOST_BYTES:
-                        raise _RefusedError(413, f"a segment has at most {segments.MOST_BYTES:,} bytes")
+                    if taken > most:
+                        raise _RefusedError(413, f"`{name}` has at most {most:,} bytes")
                     waiting += chunk
                     if coming is not None and len(waiting) >= _WRITE_BYTES:
                         await lookout.call(coming.add, bytes(waiting))

@@ -198,6 +198,7 @@ def _write(told: dict[int, Told]) -> None:
                 directory=said.directory,
                 counts=said.counts.model_dump(),
                 refused=[refused.model_dump() for refused in said.refused],
+                recorded=said.recorded.model_dump() if said.recorded else {},
             )
 
 

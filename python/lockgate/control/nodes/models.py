@@ -34,6 +34,8 @@ class Node(models.Model):
     """As `lockgate.cluster.wire.Counts`."""
     refused = models.JSONField(default=list)
     """As `lockgate.cluster.wire.Refused`: what it did not take, and why."""
+    recorded = models.JSONField(default=dict)
+    """As `lockgate.cluster.wire.Recorded`: what it has not pushed yet; nothing when it records nothing."""
 
     def __str__(self) -> str:
         return self.name
@@ -112,7 +114,8 @@ class Turn(models.Model):
     given_at = models.DateTimeField(default=timezone.now)
     took_at = models.DateTimeField(null=True)
     at_taking = models.JSONField(default=dict)
-    """The counts when it was first seen to serve it, and when its process had started."""
+    """The counts when it was first seen to serve it, and when its process had started; `before`, the same
+    of when it had its turn."""
     healthy_at = models.DateTimeField(null=True)
     """When it had served it long enough without harm."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -14,6 +15,7 @@ from lockgate.control.accounts.people import actor_of
 from lockgate.control.console.permitted import permitted
 from lockgate.control.nodes import services, shown
 from lockgate.control.nodes.forms import Invite
+from lockgate.control.nodes.recorded import of_nodes
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -32,9 +34,12 @@ def nodes(request: HttpRequest) -> HttpResponse:
             form.add_error("name", str(error))
         else:
             form = Invite()
-    rows = shown.shown()
+    found = shown.shown()
+    recorded = of_nodes(one.node for one in found)
+    rows = [replace(one, recorded=recorded.get(one.node.name)) for one in found]
     context = {
         "rows": rows,
+        "records": bool(recorded),
         "has_others": any(not one.node.is_first for one in rows),
         "publications": shown.publications(),
         "pace": settings.LOCKGATE.pace,

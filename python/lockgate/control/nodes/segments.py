@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from django.conf import settings
+
+from lockgate.cluster.wire import KEY
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -16,7 +19,15 @@ MOST_BYTES: Final = 256 << 20
 """Of one segment: four times what the recorder writes."""
 KEEP_BYTES: Final = 4 << 30
 """Of one node; the oldest go first."""
-_NAME: Final = re.compile(r"events-\d{16}-\d{6,12}\.ndjson\.zst")
+MOST_SEGMENTS: Final = 10_000
+"""Of one node: so many are still listed in a few milliseconds, each time that somebody looks."""
+KEEP_DAYS: Final = 90
+"""As long as it is known what was in them."""
+KEY_BYTES: Final = 32
+"""Of the key of the marks that stand for credentials: without it nobody can tell whose calls these were."""
+_NAME: Final = re.compile(r"events-(\d{16})-\d{6,12}\.ndjson\.zst")
+_taken: dict[Path, list[int]] = {}
+"""How many segments a folder has, and their bytes, as far as this process has counted."""
 
 
 def folder_of(node: str) -> Path:
@@ -24,14 +35,34 @@ def folder_of(node: str) -> Path:
     return Path(settings.LOCKGATE.state, "recordings", node)
 
 
+def nodes_that_pushed() -> list[str]:
+    """The nodes of which something was kept, also of those that were removed."""
+    folder = folder_of("")
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entry.name for entry in entries if entry.is_dir() and entry.name[0] != ".")
+    except FileNotFoundError:
+        return []
+
+
 def is_name(name: str) -> bool:
     """Whether a segment is called so."""
     return _NAME.fullmatch(name) is not None
 
 
+def is_kept(name: str) -> bool:
+    """Whether it is kept what nodes push under this name: a segment, or the key of its marks."""
+    return name == KEY or is_name(name)
+
+
 def is_there(node: str, name: str) -> bool:
-    """Whether it was pushed before."""
-    return (folder_of(node) / name).exists()
+    """Whether it was pushed before. A key counts as new: that of a folder made anew is another one."""
+    return name != KEY and (folder_of(node) / name).exists()
+
+
+def most_bytes(name: str) -> int:
+    """How much may come under a name."""
+    return KEY_BYTES if name == KEY else MOST_BYTES
 
 
 class Incoming:
@@ -62,8 +93,10 @@ class Incoming:
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
+        size = self._beside.stat().st_size
         self._beside.replace(self._path)
-        _make_room(self._path.parent)
+        if self._path.name != KEY:
+            _make_room(self._path.parent, size)
 
     def drop(self) -> None:
         """It did not come whole."""
@@ -71,10 +104,30 @@ class Incoming:
         self._beside.unlink(missing_ok=True)
 
 
-def _make_room(folder: Path) -> None:
+def forget_old() -> None:
+    """A round of the worker: delete segments of a time of which nothing is known any more."""
+    before = (time.time() - KEEP_DAYS * 86_400) * 1_000_000
+    for node in nodes_that_pushed():
+        for path in folder_of(node).iterdir():
+            found = _NAME.fullmatch(path.name)
+            if found is not None and int(found[1]) < before:
+                path.unlink(missing_ok=True)
+
+
+def _make_room(folder: Path, more: int) -> None:
+    """Delete the oldest segments of a node when there are too many with one that came now."""
+    taken = _taken.get(folder)
+    if taken is not None:
+        taken[0] += 1
+        taken[1] += more
+        if taken[0] <= MOST_SEGMENTS and taken[1] <= KEEP_BYTES:
+            return
     there = sorted((path for path in folder.iterdir() if is_name(path.name)), reverse=True)
-    taken = 0
+    kept = bytes_ = 0
     for path in there:
-        taken += path.stat().st_size
-        if taken > KEEP_BYTES and path != there[0]:
+        size = path.stat().st_size
+        if kept and (kept >= MOST_SEGMENTS or bytes_ + size > KEEP_BYTES):
             path.unlink(missing_ok=True)
+            continue
+        kept, bytes_ = kept + 1, bytes_ + size
+    _taken[folder] = [kept, bytes_]

@@ -15,6 +15,8 @@ from lockgate.control.nodes.waves import is_gone
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from lockgate.control.nodes.recorded import OfNode
+
 _MOST_NAMES: Final = 5
 
 
@@ -25,6 +27,8 @@ class Shown:
     node: Node
     wanted: int | None
     """The revision that it is to serve; absent for the first one, which others follow."""
+    recorded: OfNode | None = None
+    """What its recording tells; absent where nobody asked, or nothing is recorded."""
 
     @property
     def is_gone(self) -> bool:

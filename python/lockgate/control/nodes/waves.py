@@ -88,7 +88,8 @@ def harm(turn: Turn) -> str | None:
     """Whether a node does badly since it took something, and how, in a sentence."""
     if turn.took_at is None:
         return None
-    before = Counts.model_validate(turn.at_taking)
+    # What it answered between taking it and saying so is no measure of what it did before.
+    before = Counts.model_validate(turn.at_taking.get("before") or turn.at_taking)
     # Another process has counted from the beginning.
     is_same = turn.at_taking.get("started") == turn.node.started
     since = _minus(turn.node.counts, turn.at_taking if is_same else {})
@@ -135,7 +136,7 @@ def _minus(counts: dict[str, int], less: dict[str, Any]) -> Counts:
 def _look(turn: Turn, publication: Publication, pace: Pace, now: datetime) -> None:
     """Note that a node took it, and that it is well."""
     if turn.took_at is None and _has(turn.node, publication):
-        turn.took_at, turn.at_taking = now, standing(turn.node)
+        turn.took_at, turn.at_taking = now, {**standing(turn.node), "before": turn.at_taking}
         turn.save(update_fields=["took_at", "at_taking"])
     if turn.took_at is None or turn.healthy_at is not None or harm(turn):
         return
@@ -190,5 +191,6 @@ def _next(publication: Publication, turns: Iterable[Turn], pace: Pace, now: date
         # The first node has shown that it does no harm; people wait for their keys.
         most = len(waiting)
     Turn.objects.bulk_create(
-        Turn(publication=publication, node=node, given_at=now) for node in waiting[:most]
+        Turn(publication=publication, node=node, given_at=now, at_taking=standing(node))
+        for node in waiting[:most]
     )

@@ -83,6 +83,7 @@ class Group:
                 "method": one.method,
                 "path": one.path,
                 "status": one.status,
+                "rule": one.rule,
                 "request": one.request,
                 "source": one.source,
             }

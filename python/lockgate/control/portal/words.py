@@ -323,6 +323,16 @@ def _cache(settings: Json) -> list[str]:
     return [f"Answers may be{fresh} old; each application has its own copy."]
 
 
+def _payload_guard(settings: Json) -> list[str]:
+    said = []
+    if settings.get("classes") != "none":
+        said.append("What looks like an attack (such as SQL in a field) is refused.")
+    # What is looked for stays with those who look for it.
+    if any(rule.get("mode", "enforce") == "enforce" for rule in settings.get("rules") or ()):
+        said.append("What a rule against a known attack finds is refused; the refusal names the rule.")
+    return said
+
+
 def _redact(settings: Json) -> list[str]:
     fields = _texts(settings.get("fields"))
     return (
@@ -362,7 +372,7 @@ _WORDS: Final[dict[str, Callable[[Json], list[str]]]] = {
         f"GraphQL at most {said.get('depth', 6)} levels deep, of a cost up to {said.get('cost', 5_000):,}."
     ],
     "schema": _schema,
-    "payload_guard": lambda _: ["What looks like an attack (such as SQL in a field) is refused."],
+    "payload_guard": _payload_guard,
     "cors": _cors,
     "cache": _cache,
     "model_cache": lambda said: [

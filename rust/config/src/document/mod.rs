@@ -20,7 +20,7 @@ pub use listener::{
 pub use model::{Model, ModelFailure, ModelPrice, ModelTarget, ModelTimeouts, Provider};
 pub use policy::{Mode, OnError, PolicyEntry, Purpose};
 pub use prompt::{Prompt, PromptMessage, PromptValue, PromptVariable};
-pub use records::{AccessLog, AccessLogTarget, Recording, TruncateAddress};
+pub use records::{AccessLog, AccessLogTarget, Otlp, Recording, Telemetry, TruncateAddress};
 pub use upstream::{
     Balance, Circuit, Health, HostHeader, HttpVersion, Retries, RetryOn, Target, Timeouts,
     Upstream, UpstreamTls,
@@ -65,21 +65,26 @@ pub struct Document {
     pub recording: Option<Recording>,
     /// One line of JSON for each request.
     pub access_log: Option<AccessLog>,
+    /// What a collector of OpenTelemetry is told of each request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub telemetry: Option<Telemetry>,
     /// Whether each policy must say its `purpose`.
     #[serde(default)]
     pub purposes: Purposes,
 }
 
 impl Document {
-    /// The files that TLS of listeners and services needs, as the document names them.
+    /// The files that TLS of listeners, services and the collector needs, as the document names them.
     pub(crate) fn tls_files(&self) -> impl Iterator<Item = &str> {
         let listeners = self.listeners.iter();
         let listeners = listeners.filter_map(|entry| entry.value.tls.as_ref());
         let upstreams = self.upstreams.iter();
         let upstreams = upstreams.filter_map(|entry| entry.value.tls.as_ref());
+        let telemetry = self.telemetry.as_ref();
+        let collector = telemetry.and_then(|telemetry| telemetry.otlp.tls.as_ref());
         listeners
             .flat_map(ListenerTls::files)
-            .chain(upstreams.flat_map(UpstreamTls::files))
+            .chain(upstreams.chain(collector).flat_map(UpstreamTls::files))
     }
 }
 

@@ -1,7 +1,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::quantity::{ByteSize, Duration};
+use super::UpstreamTls;
+use crate::decode::{Entries, Spanned};
+use crate::quantity::{ByteSize, Duration, Percent};
+use crate::secret::Secret;
 
 /// What is recorded of each request.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
@@ -78,4 +81,40 @@ impl From<AccessLogTarget> for String {
             AccessLogTarget::File(path) => path,
         }
     }
+}
+
+/// What a collector of OpenTelemetry is told.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Telemetry {
+    /// Spans of requests, by OTLP over HTTP.
+    pub otlp: Otlp,
+}
+
+/// Spans of requests, by OTLP over HTTP.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Otlp {
+    /// Where the collector takes OTLP over HTTP: `http://host:port` or `https://host:port`; `/v1/traces` is added.
+    pub endpoint: Spanned<String>,
+    /// Fields of each export, such as the collector's key: their values, as references.
+    #[serde(default, skip_serializing_if = "Entries::is_empty")]
+    pub headers: Entries<Spanned<Secret>>,
+    /// The share of the traces that begin here. Of one that began elsewhere, its own sampled flag decides.
+    #[serde(default = "all")]
+    pub sample: Percent,
+    /// What spans call the gateway, as `service.name`.
+    #[serde(default = "service_name")]
+    pub service_name: String,
+    /// TLS to a collector with an `https` address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<UpstreamTls>,
+}
+
+const fn all() -> Percent {
+    Percent::ALL
+}
+
+fn service_name() -> String {
+    "lockgate".to_owned()
 }

@@ -55,7 +55,7 @@ pub enum Location {
     XmlText,
     /// An attribute value in an XML body.
     XmlAttribute,
-    /// Anything else, such as a plain text body.
+    /// The whole body, as it was sent.
     Body,
 }
 
@@ -66,6 +66,11 @@ impl Location {
             self,
             Self::QueryValue | Self::QueryName | Self::FormValue | Self::FormName
         )
+    }
+
+    /// One bit of its own.
+    pub(super) const fn bit(self) -> u16 {
+        1 << self as u16
     }
 
     /// Whether a value of one layer of percent-encoding is how the location carries any value.

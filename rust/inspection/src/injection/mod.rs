@@ -3,7 +3,8 @@
 //! An [`Engine`] opens one [`Inspection`] per request, is shown each [`Field`] once, and closes with its findings.
 //! [`RulePack`] is this crate's own engine: detectors behind the [`Detector`] trait, run over each field as it stands
 //! and as bounded decoding passes make of it. A rule-language engine is another implementation of [`Engine`] over the
-//! same fields; it may keep scores and transaction variables in its own [`Inspection`].
+//! same fields; it may keep scores and transaction variables in its own [`Inspection`]. [`Rules`] are expressions that a document
+//! writes, each looked for in the parts of a request that it names.
 //!
 //! Work is bounded: bytes over [`INSPECTED_BYTES_MAX`] or fields over [`FIELDS_MAX`] end in [`OverBudget`], never in
 //! a silent pass, and every detector is linear in the value.
@@ -17,6 +18,7 @@ mod jndi;
 mod message;
 mod pack;
 mod pattern;
+mod rules;
 mod sql;
 mod ssrf;
 mod ssrf_host;
@@ -31,6 +33,10 @@ pub use finding::{Class, Finding, Sensitivity};
 pub use message::{show_cookies, show_form, show_json, show_query, show_xml};
 pub use pack::{PackSettings, RulePack};
 pub use pattern::PackError;
+pub use rules::{
+    PATTERN_BYTES_MAX, PATTERNS_BYTES_MAX, Part, PatternError, RULES_MAX, Rule, RuleFinding, Rules,
+    RulesError, RulesFound, RulesInspection,
+};
 
 /// Bytes inspected in one request, decoded views included.
 pub const INSPECTED_BYTES_MAX: usize = 1024 * 1024;
@@ -69,11 +75,14 @@ pub trait Engine: Send + Sync {
     fn begin(&self) -> Box<dyn Inspection + '_>;
 }
 
-/// The inspection of one request.
-pub trait Inspection {
+/// Something that is shown the fields of a request, each once.
+pub trait Viewer {
     /// Looks at one field. [`ControlFlow::Break`] means that further fields cannot change the outcome.
     fn field(&mut self, field: &Field<'_>) -> ControlFlow<()>;
+}
 
+/// The inspection of one request.
+pub trait Inspection: Viewer {
     /// Closes the inspection.
     ///
     /// # Errors

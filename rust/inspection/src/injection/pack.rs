@@ -9,7 +9,7 @@ use super::field::Field;
 use super::finding::{Class, Finding, Sensitivity};
 use super::pattern::PackError;
 use super::{
-    Detector, Engine, FIELDS_MAX, FINDINGS_MAX, INSPECTED_BYTES_MAX, Inspection, OverBudget,
+    Detector, Engine, FIELDS_MAX, FINDINGS_MAX, INSPECTED_BYTES_MAX, Inspection, OverBudget, Viewer,
 };
 use super::{command, jndi, sql, ssrf, traversal, xss};
 
@@ -173,7 +173,7 @@ impl PackInspection<'_> {
     }
 }
 
-impl Inspection for PackInspection<'_> {
+impl Viewer for PackInspection<'_> {
     fn field(&mut self, field: &Field<'_>) -> ControlFlow<()> {
         if self.over.is_some() || self.findings.len() >= FINDINGS_MAX {
             return ControlFlow::Break(());
@@ -211,7 +211,9 @@ impl Inspection for PackInspection<'_> {
         self.findings.truncate(FINDINGS_MAX);
         ControlFlow::Continue(())
     }
+}
 
+impl Inspection for PackInspection<'_> {
     fn finish(self: Box<Self>) -> Result<Vec<Finding>, OverBudget> {
         match self.over {
             // What was found stands, however much was left unseen.

@@ -8,7 +8,7 @@ use crate::anthropic::request_in::HOME;
 use crate::anthropic::response::{finish_of, read_usage};
 use crate::dialect::Dialect;
 use crate::failure::{Failure, FailureKind};
-use crate::json::{Object, count, read_answer, text};
+use crate::json::{Object, count, holds_more, read_answer, text};
 use crate::model::{Delta, Event, Signature};
 use crate::provider_error;
 use crate::usage::Usage;
@@ -16,10 +16,27 @@ use crate::usage::Usage;
 /// The most blocks of one message.
 const MOST_BLOCKS: usize = 4_096;
 
+/// What is read of messages, of their ends and of blocks of text.
+const KNOWN_OF_MESSAGES: &[&str] = &[
+    "id",
+    "type",
+    "role",
+    "model",
+    "content",
+    "stop_reason",
+    "stop_sequence",
+    "usage",
+];
+const KNOWN_OF_ENDS: &[&str] = &["type", "delta", "usage"];
+const KNOWN_OF_END_DELTAS: &[&str] = &["stop_reason", "stop_sequence"];
+const KNOWN_OF_TEXTS: &[&str] = &["type", "text"];
+
 /// Reads events.
 #[derive(Debug, Default)]
 pub(crate) struct Reader {
     started: bool,
+    /// Whether the provider said what stands in no event.
+    pub(crate) leaves_out: bool,
     blocks: BTreeMap<u64, Block>,
     calls: u64,
     usage: Usage,
@@ -51,6 +68,8 @@ impl Reader {
                     self.usage(usage, out);
                 }
                 let delta = body.get("delta").and_then(Value::as_object);
+                self.leaves_out |= holds_more(&body, KNOWN_OF_ENDS)
+                    || delta.is_some_and(|delta| holds_more(delta, KNOWN_OF_END_DELTAS));
                 if let Some(word) = delta.and_then(|delta| text(delta, "stop_reason")) {
                     let sequence = delta.and_then(|delta| text(delta, "stop_sequence"));
                     out.push(Event::Finish {
@@ -65,7 +84,7 @@ impl Reader {
                 return Err(provider_error::read_object(Dialect::Anthropic, None, &body));
             }
             // Anthropic's versioning policy: new kinds of events may come, and are to be left alone.
-            Some(_) => {}
+            Some(_) => self.leaves_out = true,
             None => return Err(malformed("an event has no `type`")),
         }
         Ok(false)
@@ -79,6 +98,7 @@ impl Reader {
             return Err(malformed("a message begins twice"));
         }
         self.started = true;
+        self.leaves_out |= holds_more(message, KNOWN_OF_MESSAGES);
         // Usage first: a writer can tell it as it begins.
         if let Some(usage) = message.get("usage").and_then(Value::as_object) {
             self.usage(usage, out);
@@ -131,6 +151,7 @@ impl Reader {
         let field = |name| text(block, name).unwrap_or_default().to_owned();
         let kind = match text(block, "type") {
             Some("text") => {
+                self.leaves_out |= holds_more(block, KNOWN_OF_TEXTS);
                 if !field("text").is_empty() {
                     push(Delta::Text(field("text")));
                 }

@@ -5,15 +5,28 @@ use serde_json::Value;
 use crate::dialect::Dialect;
 use crate::failure::{Failure, FailureKind};
 use crate::gemini::response::{block_reason, blocked, finish_of, read_part, read_usage};
-use crate::json::{Object, count, object, read_answer, text};
+use crate::json::{Object, count, holds_more, object, read_answer, text};
 use crate::model::{Delta, Event, Media, Part, Source};
 use crate::provider_error;
+
+/// What is read of chunks, and what is about their making alone.
+const KNOWN_OF_CHUNKS: &[&str] = &[
+    "candidates",
+    "usageMetadata",
+    "modelVersion",
+    "responseId",
+    "promptFeedback",
+    "createTime",
+];
+const KNOWN_OF_CANDIDATES: &[&str] = &["index", "content", "finishReason", "tokenCount"];
 
 /// Reads chunks.
 #[derive(Debug)]
 pub(crate) struct Reader {
     answer: String,
     started: bool,
+    /// Whether the provider said what stands in no event.
+    pub(crate) leaves_out: bool,
     /// How many calls each answer made.
     calls: Vec<(u64, u64)>,
 }
@@ -23,6 +36,7 @@ impl Reader {
         Self {
             answer,
             started: false,
+            leaves_out: false,
             calls: Vec::new(),
         }
     }
@@ -33,6 +47,7 @@ impl Reader {
         if chunk.contains_key("error") {
             return Err(provider_error::read_object(Dialect::Gemini, None, &chunk));
         }
+        self.leaves_out |= holds_more(&chunk, KNOWN_OF_CHUNKS);
         // Usage first: a writer can tell it as it begins.
         if let Some(usage) = chunk.get("usageMetadata").and_then(Value::as_object) {
             out.push(Event::Usage(read_usage(usage)));
@@ -78,6 +93,7 @@ impl Reader {
         n: u64,
         out: &mut Vec<Event>,
     ) -> Result<(), Failure> {
+        self.leaves_out |= holds_more(&candidate, KNOWN_OF_CANDIDATES);
         let index = candidate.get("index").and_then(count).unwrap_or(n);
         let mut calls = self
             .calls

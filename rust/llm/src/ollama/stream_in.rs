@@ -4,16 +4,34 @@ use serde_json::Value;
 
 use crate::dialect::Dialect;
 use crate::failure::{Failure, FailureKind};
-use crate::json::{read_answer, text};
+use crate::json::{holds_more, read_answer, text};
 use crate::model::{Delta, Event};
 use crate::ollama::response::{finish_of, read_calls, read_usage};
 use crate::provider_error;
+
+/// What is read of lines, and what is about their making alone.
+const KNOWN_OF_LINES: &[&str] = &[
+    "model",
+    "created_at",
+    "message",
+    "done",
+    "done_reason",
+    "total_duration",
+    "load_duration",
+    "prompt_eval_count",
+    "prompt_eval_duration",
+    "eval_count",
+    "eval_duration",
+];
+const KNOWN_OF_MESSAGES: &[&str] = &["role", "content", "thinking", "tool_calls"];
 
 /// Reads lines.
 #[derive(Debug)]
 pub(crate) struct Reader {
     answer: String,
     started: bool,
+    /// Whether the provider said what stands in no event.
+    pub(crate) leaves_out: bool,
     calls: u64,
 }
 
@@ -22,6 +40,7 @@ impl Reader {
         Self {
             answer,
             started: false,
+            leaves_out: false,
             calls: 0,
         }
     }
@@ -40,9 +59,11 @@ impl Reader {
                 created: None,
             });
         }
+        self.leaves_out |= holds_more(&line, KNOWN_OF_LINES);
         let done = line.get("done") == Some(&Value::Bool(true));
         match line.get("message").and_then(Value::as_object) {
             Some(message) => {
+                self.leaves_out |= holds_more(message, KNOWN_OF_MESSAGES);
                 let mut push = |delta| {
                     out.push(Event::Delta {
                         candidate: 0,

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::dialect::Dialect;
 use crate::failure::{Failure, FailureKind};
-use crate::json::{Object, count, read_answer, text};
+use crate::json::{Object, count, holds_more, read_answer, text};
 use crate::model::{Delta, Event, Origin, Signature};
 use crate::openai::request_in::take_google_seal;
 use crate::openai::response::{finish_of, read_usage, thinking_text};
@@ -16,12 +16,37 @@ use crate::write::made_up_id;
 /// The most tool calls of one answer.
 const MOST_CALLS: usize = 1_024;
 
+/// What is read of chunks, and what is about their making alone.
+const KNOWN_OF_CHUNKS: &[&str] = &[
+    "id",
+    "object",
+    "created",
+    "model",
+    "choices",
+    "usage",
+    "service_tier",
+    "system_fingerprint",
+    "obfuscation",
+    "p",
+];
+const KNOWN_OF_CHOICES: &[&str] = &["index", "delta", "finish_reason", "usage"];
+const KNOWN_OF_DELTAS: &[&str] = &[
+    "role",
+    "content",
+    "reasoning_content",
+    "reasoning",
+    "refusal",
+    "tool_calls",
+];
+
 /// Reads chunks.
 #[derive(Debug)]
 pub(crate) struct Reader {
     dialect: Dialect,
     answer: String,
     started: bool,
+    /// Whether the provider said what stands in no event.
+    pub(crate) leaves_out: bool,
     /// Of each answer, the provider's numbers of its calls, in the order in which they began.
     calls: BTreeMap<u64, Vec<Call>>,
 }
@@ -38,6 +63,7 @@ impl Reader {
             dialect,
             answer,
             started: false,
+            leaves_out: false,
             calls: BTreeMap::new(),
         }
     }
@@ -53,6 +79,7 @@ impl Reader {
         {
             return Err(provider_error::read_object(self.dialect, None, &chunk));
         }
+        self.leaves_out |= holds_more(&chunk, KNOWN_OF_CHUNKS);
         let choices = match chunk.shift_remove("choices") {
             Some(Value::Array(choices)) => choices,
             None | Some(Value::Null) if chunk.contains_key("usage") => Vec::new(),
@@ -80,6 +107,7 @@ impl Reader {
     }
 
     fn choice(&mut self, mut choice: Object, out: &mut Vec<Event>) -> Result<(), Failure> {
+        self.leaves_out |= holds_more(&choice, KNOWN_OF_CHOICES);
         let candidate = choice.get("index").and_then(count).unwrap_or(0);
         // Moonshot puts what a stream took into its last choice.
         if let Some(usage) = choice.get("usage").and_then(Value::as_object) {
@@ -105,6 +133,7 @@ impl Reader {
         mut delta: Object,
         out: &mut Vec<Event>,
     ) -> Result<(), Failure> {
+        self.leaves_out |= holds_more(&delta, KNOWN_OF_DELTAS);
         let mut push = |delta| out.push(Event::Delta { candidate, delta });
         if let Some(text) = ["reasoning_content", "reasoning"]
             .into_iter()

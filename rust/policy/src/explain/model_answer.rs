@@ -36,6 +36,8 @@ pub fn model_answer(
             policy: watch.policy,
             word: Word::Deny,
             code: Some(WITHHELD.code),
+            found_by: None,
+            tried: false,
         })
         .collect();
     progress.verdicts.extend(told);

@@ -185,6 +185,7 @@ fn certificate(written: &ExplainCertificate) -> Result<ClientCertificate, String
     Ok(ClientCertificate {
         sha256,
         names: written.names.clone(),
+        authority: None,
     })
 }
 

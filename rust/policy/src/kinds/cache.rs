@@ -11,7 +11,8 @@
 //! ```
 //!
 //! # On failure
-//! It never refuses. What the service forbids to store (`no-store`, `private`, `Set-Cookie`) is not stored.
+//! It never refuses. What the service forbids to store (`no-store`, `private`, `Set-Cookie`) is not stored. It is left out of routes on
+//! which a model answers: those have `model_cache`, and a document whose `cache` would stand nowhere else is refused.
 
 use std::sync::Arc;
 
@@ -74,6 +75,10 @@ fn compile(entry: &PolicyEntry, _: &Compiling<'_>) -> Compiled {
 }
 
 impl Policy for Cache {
+    fn is_of_services(&self) -> bool {
+        true
+    }
+
     /// Every method concerns the cache: a request that may change something makes it forget (RFC 9111 §4.4).
     fn evaluate(&self, _: &RequestView<'_>, _: &mut Env<'_>) -> Verdict {
         Verdict::Allow(smallvec::smallvec![Effect::Cache(self.0.clone())])

@@ -20,6 +20,7 @@ pub mod model_cache;
 pub mod mtls;
 pub mod oauth2_introspection;
 pub mod payload_guard;
+mod payload_rules;
 pub mod prompt_guard;
 pub mod quota;
 pub mod rate_limit;

@@ -12,9 +12,9 @@
 //!
 //! # On failure
 //! It never refuses. The same question is the same in every word and setting, for the same provider's model, streamed or not. Each
-//! application has answers of its own unless `by` says otherwise, and callers who are not identified have none. Whole answers are kept
-//! that came to an end of their own; errors, streams, what broke off and what a policy withheld are not. An answer that is given again
-//! takes nothing from limits and budgets, which must have room for the call all the same, and is judged by `completion_guard` again.
+//! application has answers of its own unless `by` says otherwise, and callers who are not identified have none. Answers are kept that came
+//! to an end of their own, those of streams too when all that was said is known; errors, what broke off and what a policy withheld are
+//! not. An answer that is given again takes nothing from limits and budgets, which must have room for the call all the same, and is judged by `completion_guard` again.
 //! `Cache-Status` and the recording say what came from here; `Cache-Control: no-cache` of the caller asks the provider.
 
 use std::sync::Arc;

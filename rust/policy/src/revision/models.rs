@@ -40,6 +40,27 @@ impl<'a> Build<'a> {
         }
     }
 
+    /// Policies that concern services' answers say nothing where models answer: each must stand on another route, too.
+    pub(super) fn check_left_out(&mut self) {
+        let mut left_out = std::mem::take(&mut self.left_out);
+        left_out.sort_by_key(|policy| (policy.span.line, policy.span.column));
+        left_out.dedup_by(|one, other| Arc::ptr_eq(one, other));
+        for policy in left_out {
+            let address = Arc::as_ptr(&policy);
+            if self.chains.keys().any(|chain| chain.contains(&address)) {
+                continue;
+            }
+            let message = format!(
+                "the policy `{}` keeps answers of services, and only models answer where it stands",
+                policy.id
+            );
+            self.problems
+                .push(Problem::new(&policy.span, message).help(
+                "write `kind: model_cache` to keep answers of models, or move it to a version with an `upstream`",
+            ));
+        }
+    }
+
     /// Only calls to models have words to record.
     pub(super) fn check_no_words(&mut self, settings: &Version) {
         if let Some(prompts) = &settings.record_prompts {
@@ -119,7 +140,7 @@ impl<'a> Build<'a> {
                 }
             }
         }
-        let chain = self.chain(&shared.of_prompts, &policies, span);
+        let chain = self.chain_of_models(shared, &policies, span);
         let target = RouteTarget::Models(known.into());
         for (id, method, path) in CALLS {
             let conditions = Conditions {

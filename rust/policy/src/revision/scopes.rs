@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use lockgate_config::{Mode, PolicyEntry, Problem, Purposes, Span, Version};
 
-use super::{Build, Scope};
+use super::{Build, Scope, VersionScope};
 use crate::chain::Chain;
 use crate::condition::Condition;
 use crate::directory::read_time;
@@ -75,7 +75,26 @@ impl Build<'_> {
         inner: &[Arc<BoundPolicy>],
         span: &Span,
     ) -> Arc<Chain> {
-        let mut effective: Vec<Arc<BoundPolicy>> = Vec::new();
+        let effective = self.effective(outer, inner);
+        self.in_order(effective, span)
+    }
+
+    /// Those of a route on which a model answers: all, but for what concerns services alone.
+    pub(super) fn chain_of_models(
+        &mut self,
+        shared: &VersionScope<'_>,
+        inner: &[Arc<BoundPolicy>],
+        span: &Span,
+    ) -> Arc<Chain> {
+        let effective = self.effective(&shared.of_prompts, inner);
+        let of_services = |bound: &Arc<BoundPolicy>| bound.policy.is_of_services();
+        let (left_out, effective) = effective.into_iter().partition(of_services);
+        self.left_out.extend::<Scope>(left_out);
+        self.in_order(effective, span)
+    }
+
+    fn effective(&mut self, outer: &[Arc<BoundPolicy>], inner: &[Arc<BoundPolicy>]) -> Scope {
+        let mut effective = Scope::new();
         for policy in outer.iter().chain(inner) {
             // What a model asks for comes on top, and two models may use the same names.
             let of_model = matches!(policy.origin, Origin::Model { .. });
@@ -101,6 +120,10 @@ impl Build<'_> {
             }
         }
         effective.retain(|policy| policy.mode != Mode::Off);
+        effective
+    }
+
+    fn in_order(&mut self, mut effective: Scope, span: &Span) -> Arc<Chain> {
         // Of those that open the chain, one that answers preflights comes last: its answers are then what the others say too.
         effective.sort_by_key(|bound| {
             let policy = &bound.policy;

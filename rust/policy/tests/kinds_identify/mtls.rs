@@ -16,6 +16,7 @@ fn ask(gateway: &str, fingerprint: u8, names: &[&str]) -> String {
     let certificate = ClientCertificate {
         sha256: [fingerprint; 32],
         names: names.iter().map(|name| (*name).to_owned()).collect(),
+        authority: None,
     };
     let request = call("GET", "/orders/7", &[]);
     judged(&compile(gateway), &request, Some(&certificate), |_| {
@@ -96,6 +97,7 @@ fn a_blocked_certificate_is_refused_until_the_end_and_by_no_name_either() {
         let certificate = ClientCertificate {
             sha256: [0xab; 32],
             names: vec!["uri:spiffe://example.org/shop".to_owned()],
+            authority: None,
         };
         let request = call("GET", "/orders/7", &[]);
         judged(revision, &request, Some(&certificate), |_| {

@@ -82,6 +82,60 @@ fn a_policy_of_prompts_stands_where_models_are_served() {
 }
 
 #[test]
+fn a_cache_of_services_does_not_stand_where_models_answer() {
+    let fresh = "{ id: fresh, kind: cache, for: 1m }";
+    let expected = "the policy `fresh` keeps answers of services, and only models answer where it stands; write `kind: model_cache` to keep answers of models, or move it to a version with an `upstream`";
+    let in_api = serving(&[]).replace(
+        "ai: { versions",
+        &format!("ai: {{ policies: [{fresh}], versions"),
+    );
+    let in_model = serving(&[]).replace(
+        "best: { targets",
+        &format!("best: {{ policies: [{fresh}], targets"),
+    );
+    let prompt =
+        "{ id: sum, match: { path: /sum }, prompt: { model: fast, messages: [{ user: hi }] }";
+    let of_prompt = serving(&[]).replace(
+        "base: /orders, upstream: orders",
+        &format!("base: /orders, routes: [{prompt}, policies: [{fresh}] }}]"),
+    );
+    let gateway = format!("{}policies: [{fresh}]\n", serving(&[]));
+    let of_models_alone = gateway.replace(
+        "  orders: { versions: { v1: { base: /orders, upstream: orders } } }\n",
+        "",
+    );
+    for text in [
+        serving(&[fresh]),
+        in_api,
+        in_model,
+        of_prompt,
+        of_models_alone,
+    ] {
+        let found = messages(&text);
+        assert_eq!(found.matches(expected).count(), 1, "{text}\n{found}");
+    }
+    // In shadow it would do nothing either; what is off does nothing on purpose.
+    let shadow = messages(&serving(&[
+        "{ id: fresh, kind: cache, for: 1m, mode: shadow }",
+    ]));
+    assert!(shadow.contains(expected), "{shadow}");
+    assert_eq!(
+        messages(&serving(&[
+            "{ id: fresh, kind: cache, for: 1m, mode: \"off\" }"
+        ])),
+        ""
+    );
+    // That of the gateway is for the services, and is left out where models answer.
+    assert_eq!(messages(&gateway), "");
+    let has_it = |call: &lockgate_policy::ExplainRequest| {
+        let trace = trace(&gateway, call);
+        trace.policies.iter().any(|policy| &*policy.id == "fresh")
+    };
+    assert!(has_it(&call("GET", "/orders/7", &[])));
+    assert!(!has_it(&chat("fast", "Hi")));
+}
+
+#[test]
 fn a_call_is_read_as_its_api_has_it() {
     let text = serving(&[]);
     let forwarded = trace(&text, &chat("fast", "Hi"));

@@ -211,18 +211,18 @@ struct Arriving {
 impl Arriving {
     async fn serve(self, stream: TcpStream) {
         let generation = self.core.shared.generation();
-        let Some(config) = generation.tls.get(&self.name).cloned() else {
+        let Some(tls) = generation.tls.get(&self.name).cloned() else {
             drop(generation);
             return self.converse(stream, "http", None).await;
         };
         drop(generation);
-        let handshake = TlsAcceptor::from(config).accept(stream);
+        let handshake = TlsAcceptor::from(tls.config.clone()).accept(stream);
         // A handshake that fails or takes too long is the caller's affair.
         if let Ok(Ok(stream)) =
             tokio::time::timeout(self.settings.timeouts.head.get(), handshake).await
         {
             let chain = stream.get_ref().1.peer_certificates();
-            let certificate = chain.and_then(tls::client_certificate);
+            let certificate = chain.and_then(|chain| tls.caller(chain));
             self.converse(stream, "https", certificate).await;
         }
     }

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use lockgate_config::{Base, Entry, Listener, Problem};
-use lockgate_policy::ClientCertificate;
-use rustls::pki_types::CertificateDer;
+use lockgate_policy::{ClientCertificate, authority_of};
+use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use rustls::{RootCertStore, ServerConfig};
@@ -43,14 +43,32 @@ impl ByName {
     }
 }
 
+/// TLS of a listener.
+#[derive(Debug, Clone)]
+pub struct ListenerTls {
+    /// What a handshake goes by.
+    pub config: Arc<ServerConfig>,
+    /// Whose client certificates are taken.
+    authorities: Arc<RootCertStore>,
+}
+
+impl ListenerTls {
+    /// What policies see of the certificates that a caller has presented in a handshake of this listener.
+    pub fn caller(&self, chain: &[CertificateDer<'_>]) -> Option<ClientCertificate> {
+        let mut certificate = client_certificate(chain)?;
+        certificate.authority = authority_of(chain, &self.authorities.roots, UnixTime::now());
+        Some(certificate)
+    }
+}
+
 /// The TLS settings of a listener; `None` when it speaks plain HTTP.
 ///
 /// # Errors
 /// Files that cannot be read, or that do not fit together.
-pub fn server_config(
+pub fn listener_tls(
     listener: &Entry<Listener>,
     base: &Base,
-) -> Result<Option<Arc<ServerConfig>>, Problem> {
+) -> Result<Option<ListenerTls>, Problem> {
     let Some(tls) = &listener.value.tls else {
         return Ok(None);
     };
@@ -74,6 +92,7 @@ pub fn server_config(
     let builder = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(|error| wrong(error.to_string()))?;
+    let mut authorities = Arc::new(RootCertStore::empty());
     let builder = match &tls.client_authorities {
         None => builder.with_no_client_auth(),
         Some(file) => {
@@ -85,16 +104,21 @@ pub fn server_config(
                     ))
                 })?;
             }
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider())
-                .allow_unauthenticated()
-                .build()
-                .map_err(|error| wrong(format!("`{file}`: {error}")))?;
+            authorities = Arc::new(roots);
+            let verifier =
+                WebPkiClientVerifier::builder_with_provider(authorities.clone(), provider())
+                    .allow_unauthenticated()
+                    .build()
+                    .map_err(|error| wrong(format!("`{file}`: {error}")))?;
             builder.with_client_cert_verifier(verifier)
         }
     };
     let mut config = builder.with_cert_resolver(Arc::new(names));
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(Some(Arc::new(config)))
+    Ok(Some(ListenerTls {
+        config: Arc::new(config),
+        authorities,
+    }))
 }
 
 /// Reads the certificates of a listener, and no key.
@@ -134,9 +158,9 @@ fn certified(
         .map_err(|error| format!("`{name}` and its key do not fit: {error}"))
 }
 
-/// What policies see of a client certificate that was verified. Names that are not one printable word are left out: they are none
+/// What a client certificate that was verified says. Names that are not one printable word are left out: they are none
 /// (RFC 5280 §4.2.1.6), and a NUL within one has fooled readers before.
-pub fn client_certificate(chain: &[CertificateDer<'_>]) -> Option<ClientCertificate> {
+fn client_certificate(chain: &[CertificateDer<'_>]) -> Option<ClientCertificate> {
     let first = chain.first()?;
     let mut names = Vec::new();
     if let Ok((_, certificate)) = X509Certificate::from_der(first)
@@ -160,6 +184,7 @@ pub fn client_certificate(chain: &[CertificateDer<'_>]) -> Option<ClientCertific
     Some(ClientCertificate {
         sha256: Sha256::digest(first).into(),
         names,
+        authority: None,
     })
 }
 

@@ -1,17 +1,13 @@
-//! Calls to models, under the names of OpenTelemetry's conventions for generative AI (still marked as in development there).
+//! Calls to models, under the names of OpenTelemetry's conventions for generative AI.
 
 use lockgate_recording::{ModelCounts, ModelSeries};
 
 use super::{family, sample};
-
-/// The attributes `gen_ai.request.model`, `gen_ai.provider.name` and `gen_ai.token.type` as labels.
-const MODEL: &str = "gen_ai_request_model";
-const PROVIDER: &str = "gen_ai_provider_name";
-const TOKEN_TYPE: &str = "gen_ai_token_type";
+use crate::models::names::{PROVIDER, REQUEST_MODEL, TOKEN_TYPE, TOKENS, provider};
 
 type Count = fn(&ModelSeries) -> f64;
 
-/// The families that count once for each model and provider. The one table of names: what changes upstream changes here.
+/// The families that count once for each model and provider.
 const FAMILIES: &[(&str, &str, Count)] = &[
     ("lockgate_model_calls_total", "Calls to models.", |series| {
         series.calls as f64
@@ -37,7 +33,6 @@ const FAMILIES: &[(&str, &str, Count)] = &[
         |series| series.cost as f64 / 1e6,
     ),
 ];
-const TOKENS: &str = "gen_ai_client_token_usage_total";
 
 /// Writes what was counted; nothing where no model was asked.
 pub(super) fn write(out: &mut String, counts: &[ModelCounts]) {
@@ -47,7 +42,7 @@ pub(super) fn write(out: &mut String, counts: &[ModelCounts]) {
     for (name, about, count) in FAMILIES {
         family(out, name, "counter", about);
         for one in counts {
-            let labels = [(MODEL, &*one.model), (PROVIDER, &*one.provider)];
+            let labels = of(one);
             sample(out, name, &labels, count(&one.series));
         }
     }
@@ -57,12 +52,16 @@ pub(super) fn write(out: &mut String, counts: &[ModelCounts]) {
             ("input", one.series.input_tokens),
             ("output", one.series.output_tokens),
         ] {
-            let labels = [
-                (MODEL, &*one.model),
-                (PROVIDER, &*one.provider),
-                (TOKEN_TYPE, sort),
-            ];
+            let [model, provider] = of(one);
+            let labels = [model, provider, (TOKEN_TYPE, sort)];
             sample(out, TOKENS, &labels, tokens as f64);
         }
     }
+}
+
+fn of(counts: &ModelCounts) -> [(&'static str, &str); 2] {
+    [
+        (REQUEST_MODEL.label, &*counts.model),
+        (PROVIDER.label, provider(&counts.provider)),
+    ]
 }

@@ -19,7 +19,7 @@ use smallvec::SmallVec;
 use tokio::time::Instant;
 
 use super::bill::Bill;
-use super::kept::KeptCall;
+use super::kept::{KeptCall, Listening};
 use super::question::{Answered, How, Question, Unanswered};
 use super::stream::{Speech, Streaming};
 use super::{Model, ModelTarget};
@@ -214,7 +214,10 @@ impl Asked<'_> {
         };
         match self.question.streamed() {
             Some(chat) => {
-                let answer = self.stream(answer, chat, &outgoing, bill).await?;
+                let listening = kept.as_ref().map(KeptCall::listen);
+                let answer = self
+                    .stream(answer, chat, &outgoing, (bill, listening))
+                    .await?;
                 Ok(kept.iter().fold(answer, |answer, kept| kept.missed(answer)))
             }
             None => self.whole(answer, &outgoing, kept, bill).await,
@@ -360,21 +363,20 @@ impl Asked<'_> {
         bill: &mut Bill,
     ) -> Result<Answer, Box<Failed>> {
         let Answered {
-            said,
-            usage,
-            losses,
-            ..
+            said, took, losses, ..
         } = match answered {
             Ok(answered) => answered,
             Err(Unanswered::Failed(failure)) => return Err(Box::new(failure.into())),
-            Err(Unanswered::Withheld(refusal, usage)) => {
-                bill.take(usage);
+            Err(Unanswered::Withheld(refusal, took)) => {
+                bill.take(took.usage);
+                bill.ended(took.reason);
                 bill.failed(refusal.reason.code);
                 bill.complete();
                 return Err(Box::new(refusal.into()));
             }
         };
-        bill.take(usage);
+        bill.take(took.usage);
+        bill.ended(took.reason);
         let mut all = outgoing.losses.clone();
         all.extend(&losses);
         bill.lost(&all);
@@ -394,7 +396,7 @@ impl Asked<'_> {
         answer: Answer,
         chat: &ChatRequest,
         outgoing: &Outgoing,
-        bill: Bill,
+        (bill, listening): (Bill, Option<Listening>),
     ) -> Result<Answer, (Failed, Bill)> {
         let (dialect, surface) = (self.target.dialect, chat.surface);
         let stamp = self.stamp();
@@ -404,8 +406,7 @@ impl Asked<'_> {
             .then(|| PassThrough::new(surface, &stamp.id, !chat.stream_usage));
         let speech = match passed.flatten() {
             Some(passed) => {
-                let looking = guard
-                    .looks()
+                let looking = (guard.looks() || listening.is_some())
                     .then(|| Box::new(UpstreamStream::new(dialect, &stamp.id)));
                 Speech::Passed(Box::new(passed), looking)
             }
@@ -416,7 +417,7 @@ impl Asked<'_> {
             }
         };
         let losses = outgoing.losses.clone();
-        let streaming = Streaming::new(answer.body, speech, guard, (bill, losses))
+        let streaming = Streaming::new(answer.body, speech, guard, (bill, losses), listening)
             .begun()
             .await;
         let body = match streaming {

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use lockgate_llm::{Losses, ModelPrice, Usage};
-use lockgate_policy::{AnswerWatch, Held, Permit, Unit};
+use lockgate_llm::{FinishReason, Losses, Usage};
+use lockgate_policy::{AnswerWatch, Held, KnownPrice, Permit, Unit};
 use lockgate_recording::ModelCall;
 use parking_lot::Mutex;
 
@@ -27,7 +27,7 @@ pub struct Bill {
     held: Vec<Held>,
     /// Places of limits.
     _permits: Vec<Permit>,
-    price: Option<ModelPrice>,
+    price: Option<KnownPrice>,
     record: CallRecord,
     usage: Option<Usage>,
     asked: bool,
@@ -49,12 +49,14 @@ impl Bill {
     }
 
     /// A provider is asked, at this price.
-    pub fn ask(&mut self, provider: &'static str, model: &str, price: Option<&ModelPrice>) {
+    pub fn ask(&mut self, provider: &'static str, model: &str, price: Option<&KnownPrice>) {
         self.asked = true;
         self.price = price.cloned();
         let record = &mut self.record.lock().call;
         record.provider = Some(provider.into());
         record.provider_model = Some(model.into());
+        // What another provider said before it failed is not this one's word.
+        record.finish = None;
     }
 
     /// The provider refused or was not there: nothing was taken.
@@ -76,6 +78,13 @@ impl Bill {
     pub const fn take(&mut self, usage: Option<Usage>) {
         if usage.is_some() {
             self.usage = usage;
+        }
+    }
+
+    /// Why the answer ended, as far as the provider said.
+    pub fn ended(&self, reason: Option<FinishReason>) {
+        if let Some(reason) = reason {
+            self.record.lock().call.finish = Some(reason.name().into());
         }
     }
 
@@ -123,7 +132,11 @@ impl Bill {
         let usage = self.usage.filter(|usage| !usage.is_unknown());
         // What broke off may have taken more than was said until then.
         let known = usage.filter(|usage| !broke_off || usage.total().is_some());
-        let cost = known.and_then(|usage| self.price.as_ref()?.cost(&usage));
+        let priced = self.price.as_ref().and_then(|known_price| {
+            let cost = known_price.price.cost(&known?)?;
+            Some((cost, known_price.by.clone()))
+        });
+        let cost = priced.as_ref().map(|(cost, _)| *cost);
         let tokens = known.and_then(|usage| usage.total());
         for held in held {
             let took = match held.unit {
@@ -140,8 +153,10 @@ impl Bill {
             record.cache_write_tokens = usage.cache_write;
             record.cache_write_hour_tokens = usage.cache_write_hour;
             record.output_tokens = usage.output;
+            record.reasoning_tokens = usage.reasoning;
         }
         record.cost = cost;
+        record.priced_by = priced.map(|(_, by)| by);
     }
 }
 

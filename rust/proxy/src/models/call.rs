@@ -13,6 +13,7 @@ use crate::body::Bounds;
 use crate::forward::{Answer, RequestBody, Tried};
 use crate::record::Observation;
 use crate::service::{Exchange, Judged};
+use crate::telemetry::Whom;
 
 impl Exchange<'_> {
     /// Answers a call to one of the models `names`.
@@ -76,6 +77,7 @@ impl Exchange<'_> {
             Asked::Recorded(_) => return Err(nothing_asked()),
             Asked::Models => return Ok(asking.list(&prompt, names, listed.as_deref())),
         };
+        seen.calls(|| Whom::Model(question.operation()));
         let answer = asking.ask((&prompt, question), &body, bill, tried).await;
         answer.inspect_err(|_| {
             // Not the provider failed: a policy refused what it answered.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{AGE, HeaderValue};
 use lockgate_config::canonical_json;
-use lockgate_llm::Outgoing;
+use lockgate_llm::{ChatResponse, Event, Gathering, Outgoing, read_response};
 use lockgate_policy::{Keeping, Timestamp};
 use moka::future::Cache as Store;
 use serde_json::Value;
@@ -17,6 +17,7 @@ use super::bill::Bill;
 use super::question::{Answered, Question, Unanswered};
 use crate::cache::status;
 use crate::clock::Clock;
+use crate::core::Core;
 use crate::forward::Answer;
 
 /// All that is kept, in bytes.
@@ -29,11 +30,21 @@ const MANNER: [&str; 2] = ["stream", "stream_options"];
 /// What an answer is kept under: who shares it, who was asked, and what.
 type Key = [u8; 32];
 
+/// What a provider said.
+#[derive(Debug, Clone)]
+pub enum Said {
+    /// As it stands in its answer.
+    Whole(Bytes),
+    /// In a stream.
+    Streamed(Arc<ChatResponse>),
+}
+
 /// An answer as the provider gave it: policies judge it again for each caller who gets it.
 #[derive(Debug)]
 struct Kept {
     at: Timestamp,
-    text: Bytes,
+    said: Said,
+    bytes: usize,
     keeping: Keeping,
 }
 
@@ -47,7 +58,7 @@ pub struct KeptAnswers {
 /// An answer that is given again.
 pub struct Again {
     /// What the provider said.
-    pub text: Bytes,
+    pub said: Said,
     /// Seconds since it was given first.
     pub age: u64,
     /// Seconds for which it will be given.
@@ -57,7 +68,7 @@ pub struct Again {
 impl KeptAnswers {
     /// Holds nothing yet.
     pub fn new(clock: Clock) -> Self {
-        let weigh = |_: &Key, kept: &Arc<Kept>| u32::try_from(kept.text.len() + 1024);
+        let weigh = |_: &Key, kept: &Arc<Kept>| u32::try_from(kept.bytes + 1024);
         Self {
             kept: Store::builder()
                 .max_capacity(MOST_BYTES)
@@ -75,19 +86,20 @@ impl KeptAnswers {
         let fresh = u64::try_from(keeping.rule.fresh.as_micros()).unwrap_or(u64::MAX);
         let left = fresh.checked_sub(age).filter(|left| *left > 0)?;
         Some(Again {
-            text: kept.text.clone(),
+            said: kept.said.clone(),
             age: age / 1_000_000,
             ttl: left.div_ceil(1_000_000),
         })
     }
 
     /// Keeps an answer, unless it is too large.
-    async fn keep(&self, key: Key, keeping: &Keeping, text: Bytes) -> bool {
-        let keeps = text.len() <= keeping.rule.up_to;
+    async fn keep(&self, key: Key, keeping: &Keeping, (said, bytes): (Said, usize)) -> bool {
+        let keeps = bytes <= keeping.rule.up_to;
         if keeps {
             let kept = Kept {
                 at: self.clock.now(),
-                text,
+                said,
+                bytes,
                 keeping: keeping.clone(),
             };
             self.kept.insert(key, Arc::new(kept)).await;
@@ -110,7 +122,7 @@ impl KeptAnswers {
 
 /// A call whose answer may be one that was kept.
 pub struct KeptCall<'a> {
-    answers: &'a KeptAnswers,
+    core: &'a Arc<Core>,
     keeping: &'a Keeping,
     key: Key,
 }
@@ -119,14 +131,16 @@ impl KeptCall<'_> {
     /// The answer that was kept, unless the caller wants a new one.
     pub async fn find(&self) -> Option<Again> {
         match self.keeping.look {
-            true => self.answers.find(&self.key, self.keeping).await,
+            true => self.answers().find(&self.key, self.keeping).await,
             false => None,
         }
     }
 
     /// Keeps an answer on its way to the caller.
     pub async fn keep(self, text: Bytes, mut answer: Answer) -> Answer {
-        let keeps = self.answers.keep(self.key, self.keeping, text).await;
+        let bytes = text.len();
+        let said = (Said::Whole(text), bytes);
+        let keeps = self.answers().keep(self.key, self.keeping, said).await;
         let how = if keeps {
             "fwd=miss; stored"
         } else {
@@ -136,10 +150,50 @@ impl KeptCall<'_> {
         answer
     }
 
-    /// Says that an answer was not there, and is not kept.
+    /// Listens to a stream, to keep what it says.
+    pub fn listen(&self) -> Listening {
+        Listening {
+            core: self.core.clone(),
+            keeping: self.keeping.clone(),
+            key: self.key,
+            gathering: Gathering::new(self.keeping.rule.up_to),
+        }
+    }
+
+    fn answers(&self) -> &KeptAnswers {
+        &self.core.shared.kept_answers
+    }
+
+    /// Says that an answer was not there, and is not kept, or not known to be.
     pub fn missed(&self, mut answer: Answer) -> Answer {
         status(&mut answer.head.headers, "fwd=miss");
         answer
+    }
+}
+
+/// A streamed answer that may be kept once it has ended.
+pub struct Listening {
+    core: Arc<Core>,
+    keeping: Keeping,
+    key: Key,
+    gathering: Gathering,
+}
+
+impl Listening {
+    /// Takes events as the provider gave them, before policies changed them for a caller.
+    pub fn hear(&mut self, events: &[Event]) {
+        events.iter().for_each(|event| self.gathering.hear(event));
+    }
+
+    /// Keeps the answer, when all of it is there and it came to an end of its own.
+    pub async fn keep(self) {
+        if let Some((response, bytes)) = self.gathering.whole()
+            && response.has_ended()
+        {
+            let said = (Said::Streamed(Arc::new(response)), bytes);
+            let answers = &self.core.shared.kept_answers;
+            answers.keep(self.key, &self.keeping, said).await;
+        }
     }
 }
 
@@ -158,7 +212,7 @@ impl Asked<'_> {
     pub fn kept(&self, body: &[u8]) -> Option<KeptCall<'_>> {
         let keeping = self.asking.keeping.as_ref()?;
         Some(KeptCall {
-            answers: &self.asking.core.shared.kept_answers,
+            core: self.asking.core,
             keeping,
             key: key(keeping, self.question.call(), self.target, body)?,
         })
@@ -172,15 +226,26 @@ impl Asked<'_> {
         bill: &mut Bill,
     ) -> Option<Result<Answered, Unanswered>> {
         let (stamp, mut guard) = (self.stamp(), self.asking.rules.guard());
-        let answered = match self.question.streamed() {
-            Some(chat) => {
-                Question::stream_again(chat, self.target, &again.text, &stamp, &mut guard)
-                    .transpose()?
+        let read = |said: &Said| match said {
+            Said::Whole(text) => read_response(self.target.dialect, &stamp.id, text),
+            Said::Streamed(response) => Ok(ChatResponse::clone(response)),
+        };
+        let answered = match (self.question, &again.said) {
+            (Question::Chat(chat), said) if chat.stream => match read(said) {
+                Ok(response) => {
+                    Question::stream_again(chat, response, &stamp, &mut guard).transpose()?
+                }
+                Err(failure) => Err(failure.into()),
+            },
+            (Question::Chat(chat), Said::Streamed(response)) => {
+                let response = ChatResponse::clone(response);
+                Question::write_again(chat, (response, outgoing.native), &stamp, &mut guard)
             }
-            None => {
-                let text = (again.text.clone(), outgoing.native);
-                self.question.answer(self.target, text, &stamp, &mut guard)
+            (question, Said::Whole(text)) => {
+                let text = (text.clone(), outgoing.native);
+                question.answer(self.target, text, &stamp, &mut guard)
             }
+            (Question::Count(_) | Question::Embeddings(_), Said::Streamed(_)) => return None,
         };
         bill.found(guard.told());
         bill.spare();

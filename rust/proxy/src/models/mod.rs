@@ -5,6 +5,7 @@ mod bill;
 mod call;
 mod kept;
 mod keys;
+pub mod names;
 mod question;
 pub mod said;
 mod stream;
@@ -16,8 +17,8 @@ use lockgate_config::{
     Balance, Circuit, HostHeader, HttpVersion, Model as Settings, ModelFailure,
     ModelTarget as TargetSettings, Percent, Problem, Provider, Spanned, Target, Timeouts, Upstream,
 };
-use lockgate_llm::{Dialect, ModelPrice};
-use lockgate_policy::{dialect_of, price_of};
+use lockgate_llm::Dialect;
+use lockgate_policy::{KnownPrice, dialect_of, price_of};
 
 use crate::upstream::{Building, Service, Upstreams};
 
@@ -53,7 +54,7 @@ pub struct ModelTarget {
     /// What it is asked with.
     pub keys: Keys,
     /// What it costs, as far as anybody knows.
-    pub price: Option<ModelPrice>,
+    pub price: Option<KnownPrice>,
     weight: u32,
     on: Vec<ModelFailure>,
 }

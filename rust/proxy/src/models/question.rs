@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use lockgate_llm::{
-    ChatRequest, ClientStream, EmbeddingsRequest, Failure, Losses, Outgoing, Stamp, Usage,
-    check_count, estimated_count, read_response, translate_embeddings, write_chat, write_count,
-    write_embeddings, write_response,
+    ChatRequest, ChatResponse, ClientStream, EmbeddingsRequest, Failure, FinishReason, Losses,
+    Outgoing, Stamp, Usage, check_count, estimated_count, read_response, translate_embeddings,
+    write_chat, write_count, write_embeddings, write_response,
 };
 use lockgate_policy::{AnswerGuard, Refusal};
 
@@ -29,12 +29,21 @@ pub enum How {
     Known((Vec<u8>, Losses)),
 }
 
+/// What is known of an answer beside its words.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Took {
+    /// What it took.
+    pub usage: Option<Usage>,
+    /// Why it ended.
+    pub reason: Option<FinishReason>,
+}
+
 /// A whole answer as the caller gets it.
 pub struct Answered {
     /// In the caller's language.
     pub said: Bytes,
-    /// What it took.
-    pub usage: Option<Usage>,
+    /// What it took, and why it ended.
+    pub took: Took,
     /// What could not be carried over.
     pub losses: Losses,
     /// Whether it came to an end of its own.
@@ -46,7 +55,16 @@ pub enum Unanswered {
     /// It is none.
     Failed(Failure),
     /// A policy withheld it; what it took.
-    Withheld(Box<Refusal>, Option<Usage>),
+    Withheld(Box<Refusal>, Took),
+}
+
+impl Took {
+    fn of(response: &ChatResponse) -> Self {
+        Self {
+            usage: response.usage,
+            reason: response.reason(),
+        }
+    }
 }
 
 impl From<Failure> for Unanswered {
@@ -56,6 +74,15 @@ impl From<Failure> for Unanswered {
 }
 
 impl Question<'_> {
+    /// What is asked, as the conventions of OpenTelemetry name it; they have no name for a count.
+    pub const fn operation(&self) -> &'static str {
+        match self {
+            Self::Chat(_) => "chat",
+            Self::Count(_) => "count_tokens",
+            Self::Embeddings(_) => "embeddings",
+        }
+    }
+
     /// The chat, when a stream is asked for.
     pub fn streamed(&self) -> Option<&ChatRequest> {
         match self {
@@ -113,10 +140,10 @@ impl Question<'_> {
         match self {
             Self::Chat(chat) => {
                 let mut response = read_response(target.dialect, &stamp.id, &text)?;
-                let usage = response.usage;
+                let took = Took::of(&response);
                 let has_ended = response.has_ended();
                 let judged = guard.whole(&mut response);
-                let changed = judged.map_err(|refusal| Unanswered::Withheld(refusal, usage))?;
+                let changed = judged.map_err(|refusal| Unanswered::Withheld(refusal, took))?;
                 let (said, losses) = match native && !changed {
                     true => (text, Losses::default()),
                     false => {
@@ -126,7 +153,7 @@ impl Question<'_> {
                 };
                 Ok(Answered {
                     said,
-                    usage,
+                    took,
                     losses,
                     has_ended,
                 })
@@ -135,7 +162,7 @@ impl Question<'_> {
                 check_count(&text)?;
                 Ok(Answered {
                     said: text,
-                    usage: None,
+                    took: Took::default(),
                     losses: Losses::default(),
                     has_ended: false,
                 })
@@ -144,12 +171,37 @@ impl Question<'_> {
                 let (said, usage) = translate_embeddings(asked, target.dialect, stamp, &text)?;
                 Ok(Answered {
                     said: said.into(),
-                    usage,
+                    took: Took {
+                        usage,
+                        reason: None,
+                    },
                     losses: Losses::default(),
                     has_ended: true,
                 })
             }
         }
+    }
+
+    /// What a stream said, as the whole answer that the caller asked for; whether it is of the caller's language.
+    ///
+    /// # Errors
+    /// It cannot be said so, or may not reach the caller.
+    pub fn write_again(
+        chat: &ChatRequest,
+        (mut response, native): (ChatResponse, bool),
+        stamp: &Stamp,
+        guard: &mut AnswerGuard,
+    ) -> Result<Answered, Unanswered> {
+        let took = Took::of(&response);
+        let judged = guard.whole(&mut response);
+        judged.map_err(|refusal| Unanswered::Withheld(refusal, took))?;
+        let (said, losses) = write_response(chat.surface, &response, stamp, native)?;
+        Ok(Answered {
+            said: said.into(),
+            took,
+            losses,
+            has_ended: true,
+        })
     }
 
     /// A whole answer as the stream that the caller asked for; nothing when it cannot be said as one.
@@ -158,15 +210,13 @@ impl Question<'_> {
     /// The answer is none, or may not reach the caller.
     pub fn stream_again(
         chat: &ChatRequest,
-        target: &ModelTarget,
-        text: &Bytes,
+        mut response: ChatResponse,
         stamp: &Stamp,
         guard: &mut AnswerGuard,
     ) -> Result<Option<Answered>, Unanswered> {
-        let mut response = read_response(target.dialect, &stamp.id, text)?;
-        let usage = response.usage;
+        let took = Took::of(&response);
         let judged = guard.whole(&mut response);
-        judged.map_err(|refusal| Unanswered::Withheld(refusal, usage))?;
+        judged.map_err(|refusal| Unanswered::Withheld(refusal, took))?;
         let Some(events) = response.events() else {
             return Ok(None);
         };
@@ -180,7 +230,7 @@ impl Question<'_> {
         }
         Ok(Some(Answered {
             said: said.into(),
-            usage,
+            took,
             losses: client.losses().clone(),
             has_ended: true,
         }))

@@ -10,10 +10,11 @@ use http_body_util::BodyExt as _;
 use lockgate_llm::{ClientStream, Ending, Event, Failure, Losses, PassThrough, UpstreamStream};
 use lockgate_policy::AnswerGuard;
 
+use super::kept::Listening;
 use crate::body::{AnyBody, BodyError, full};
 use crate::models::ask::LOST;
 use crate::models::bill::Bill;
-use crate::models::question::Unanswered;
+use crate::models::question::{Took, Unanswered};
 
 /// How the bytes of a provider become those of the caller.
 pub enum Speech {
@@ -33,54 +34,63 @@ pub struct Streaming {
     losses: Losses,
     /// What could not be carried over to the caller so far.
     lost: usize,
+    /// Who keeps what the provider says.
+    listening: Option<Listening>,
+    /// What is under way to be kept: the stream ends when it is.
+    keeping: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     events: Vec<Event>,
     out: Vec<u8>,
     over: bool,
     ended: bool,
 }
 
+/// Who hears what a provider says.
+struct Hearing<'a> {
+    guard: &'a mut AnswerGuard,
+    listening: &'a mut Option<Listening>,
+    events: &'a mut Vec<Event>,
+}
+
 impl Speech {
-    fn feed(
-        &mut self,
-        bytes: &Bytes,
-        guard: &mut AnswerGuard,
-        events: &mut Vec<Event>,
-        out: &mut Vec<u8>,
-    ) {
+    fn feed(&mut self, bytes: &Bytes, hearing: Hearing<'_>, out: &mut Vec<u8>) {
         match self {
             Self::Translated(upstream, client) => {
-                upstream.feed(bytes, events);
-                write(client, guard, events, out);
+                upstream.feed(bytes, hearing.events);
+                hearing.write(client, out);
             }
             Self::Passed(watch, looking) => {
                 watch.feed(bytes, out);
                 if let Some(looking) = looking {
-                    looking.feed(bytes, events);
-                    events.drain(..).for_each(|event| guard.look(&event));
+                    looking.feed(bytes, hearing.events);
+                    hearing.look();
                 }
             }
         }
     }
 
-    fn end(
-        &mut self,
-        ending: Ending,
-        guard: &mut AnswerGuard,
-        events: &mut Vec<Event>,
-        out: &mut Vec<u8>,
-    ) {
+    fn end(&mut self, ending: Ending, hearing: Hearing<'_>, out: &mut Vec<u8>) {
         match self {
             Self::Translated(upstream, client) => {
-                upstream.end(ending, events);
-                write(client, guard, events, out);
+                upstream.end(ending, hearing.events);
+                hearing.write(client, out);
             }
             Self::Passed(watch, looking) => {
                 watch.end(ending, out);
                 if let Some(looking) = looking {
-                    looking.end(ending, events);
-                    events.drain(..).for_each(|event| guard.look(&event));
+                    looking.end(ending, hearing.events);
+                    hearing.look();
                 }
             }
+        }
+    }
+
+    /// Whether what was heard is all that the provider said.
+    fn has_told_all(&self) -> bool {
+        match self {
+            Self::Translated(upstream, _) => upstream.has_told_all(),
+            Self::Passed(_, looking) => looking
+                .as_ref()
+                .is_some_and(|looking| looking.has_told_all()),
         }
     }
 
@@ -91,6 +101,15 @@ impl Speech {
         }
     }
 
+    /// What the provider said of it so far.
+    fn took(&self) -> Took {
+        let (usage, reason) = match self {
+            Self::Translated(upstream, _) => (upstream.usage(), upstream.reason()),
+            Self::Passed(watch, _) => (watch.usage(), watch.reason()),
+        };
+        Took { usage, reason }
+    }
+
     fn failure(&self) -> Option<&Failure> {
         match self {
             Self::Translated(_, client) => client.failure(),
@@ -99,21 +118,33 @@ impl Speech {
     }
 }
 
-fn write(
-    client: &mut ClientStream,
-    guard: &mut AnswerGuard,
-    events: &mut Vec<Event>,
-    out: &mut Vec<u8>,
-) {
-    if !guard.looks() {
-        return events.drain(..).for_each(|event| client.write(&event, out));
+impl Hearing<'_> {
+    /// Whoever keeps answers hears them before policies change them for this caller.
+    fn hear(&mut self) {
+        if let Some(listening) = self.listening {
+            listening.hear(self.events);
+        }
     }
-    let mut passed = Vec::with_capacity(events.len());
-    for event in events.drain(..) {
-        guard.event(event, &mut passed);
+
+    fn look(mut self) {
+        self.hear();
+        let guard = self.guard;
+        self.events.drain(..).for_each(|event| guard.look(&event));
     }
-    for event in passed {
-        client.write(&event, out);
+
+    fn write(mut self, client: &mut ClientStream, out: &mut Vec<u8>) {
+        self.hear();
+        let Self { guard, events, .. } = self;
+        if !guard.looks() {
+            return events.drain(..).for_each(|event| client.write(&event, out));
+        }
+        let mut passed = Vec::with_capacity(events.len());
+        for event in events.drain(..) {
+            guard.event(event, &mut passed);
+        }
+        for event in passed {
+            client.write(&event, out);
+        }
     }
 }
 
@@ -124,6 +155,7 @@ impl Streaming {
         speech: Speech,
         guard: AnswerGuard,
         (bill, losses): (Bill, Losses),
+        listening: Option<Listening>,
     ) -> Self {
         Self {
             inner,
@@ -132,6 +164,8 @@ impl Streaming {
             bill,
             losses,
             lost: 0,
+            listening,
+            keeping: None,
             events: Vec::new(),
             out: Vec::new(),
             over: false,
@@ -157,22 +191,25 @@ impl Streaming {
             self.look();
         }
         let failed = match (self.guard.refusal(), self.speech.failure()) {
-            (Some(refusal), _) => Unanswered::Withheld(Box::new(refusal.clone()), None),
+            (Some(refusal), _) => Unanswered::Withheld(Box::new(refusal.clone()), Took::default()),
             (None, Some(failure)) => Unanswered::Failed(failure.clone()),
             (None, None) => return Ok(self),
         };
         Err((Box::new(failed), self.bill))
     }
 
+    fn parts(&mut self) -> (&mut Speech, Hearing<'_>, &mut Vec<u8>) {
+        let hearing = Hearing {
+            guard: &mut self.guard,
+            listening: &mut self.listening,
+            events: &mut self.events,
+        };
+        (&mut self.speech, hearing, &mut self.out)
+    }
+
     fn feed(&mut self, bytes: &Bytes) {
-        let Self {
-            speech,
-            guard,
-            events,
-            out,
-            ..
-        } = self;
-        speech.feed(bytes, guard, events, out);
+        let (speech, hearing, out) = self.parts();
+        speech.feed(bytes, hearing, out);
     }
 
     fn broke_off(&mut self, error: &BodyError) {
@@ -183,14 +220,8 @@ impl Streaming {
     }
 
     fn ended(&mut self, ending: Ending) {
-        let Self {
-            speech,
-            guard,
-            events,
-            out,
-            ..
-        } = self;
-        speech.end(ending, guard, events, out);
+        let (speech, hearing, out) = self.parts();
+        speech.end(ending, hearing, out);
         self.over = true;
     }
 
@@ -220,11 +251,9 @@ impl Streaming {
 
     /// Takes note of what the provider said it took, and of the end.
     fn look(&mut self) {
-        let usage = match &self.speech {
-            Speech::Translated(upstream, _) => upstream.usage(),
-            Speech::Passed(watch, _) => watch.usage(),
-        };
-        self.bill.take(usage);
+        let took = self.speech.took();
+        self.bill.take(took.usage);
+        self.bill.ended(took.reason);
         self.bill.found(self.guard.told());
         self.note_losses();
         if !self.over && !self.speech.is_over() {
@@ -237,7 +266,13 @@ impl Streaming {
         match (self.guard.refusal(), self.speech.failure()) {
             (Some(refusal), _) => self.bill.failed(refusal.reason.code),
             (None, Some(failure)) => self.bill.failed(failure.kind.code()),
-            (None, None) => self.bill.complete(),
+            (None, None) => {
+                self.bill.complete();
+                let listening = self.listening.take();
+                if let Some(listening) = listening.filter(|_| self.speech.has_told_all()) {
+                    self.keeping = Some(Box::pin(listening.keep()));
+                }
+            }
         }
     }
 }
@@ -257,6 +292,10 @@ impl Body for Streaming {
                 return Poll::Ready(Some(Ok(Frame::data(bytes))));
             }
             if this.over {
+                if let Some(keeping) = &mut this.keeping {
+                    ready!(keeping.as_mut().poll(cx));
+                    this.keeping = None;
+                }
                 let trailers = this.trailers().filter(|_| !this.ended);
                 this.ended = true;
                 return Poll::Ready(trailers.map(|fields| Ok(Frame::trailers(fields))));

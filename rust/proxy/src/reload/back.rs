@@ -72,6 +72,7 @@ impl Reloader {
                 id,
                 generation: Some(number),
                 reason: None,
+                live_in: None,
                 problems,
             });
         }
@@ -143,8 +144,16 @@ impl Reloader {
     }
 
     /// Looks after the generation that is on trial: proves it, or goes back by itself. What a rollout tries is looked after by its
-    /// guard, and kept once that has proven it.
+    /// guard, and kept once that has proven it. Says when spans do not reach their collector.
     pub fn tend(&self, shared: &Shared) {
+        let notice = shared
+            .generation()
+            .telemetry
+            .as_ref()
+            .and_then(|one| one.notice());
+        if let Some(notice) = notice {
+            self.say(notice);
+        }
         let Some(history) = &self.history else {
             return;
         };

@@ -6,6 +6,7 @@ mod start;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use lockgate_config::{Base, Problem, Source, one_line};
 use lockgate_generations::{Kept, Nack, PublicKey, Store};
@@ -63,8 +64,18 @@ pub struct Applied {
     pub generation: Option<u64>,
     /// The code of the reason, when it was refused.
     pub reason: Option<&'static str>,
+    /// From when its document was read until it served: compiling, keeping it on disk, and the change of places.
+    pub live_in: Option<Duration>,
     /// Problems and warnings of the document.
     pub problems: Vec<Problem>,
+}
+
+impl Applied {
+    /// How long it took to serve what was read, in milliseconds.
+    #[must_use]
+    pub fn live_ms(&self) -> Option<f64> {
+        self.live_in.map(|time| time.as_secs_f64() * 1e3)
+    }
 }
 
 /// What reads the document, and puts a new generation in the place of the old one.
@@ -103,6 +114,7 @@ struct Material {
 
 /// A candidate that passed.
 struct Passed {
+    read_at: Instant,
     generation: Generation,
     warnings: Vec<Problem>,
     material: Material,
@@ -123,6 +135,7 @@ impl Reloader {
         }
         let tasted = taster.map(|taster| taster.taste(source)).transpose()?;
         let loaded = candidate.load().map_err(Nack::Document)?;
+        let read_at = Instant::now();
         if std::ptr::eq(source, &raw const self.source) {
             self.watch(&loaded.base);
         }
@@ -157,6 +170,7 @@ impl Reloader {
             canonical,
         };
         Ok(Passed {
+            read_at,
             generation,
             warnings,
             material,
@@ -220,6 +234,7 @@ impl Reloader {
                     id: current.id.to_string(),
                     generation: self.current().map(|kept| kept.generation),
                     reason: Some(nack.code()),
+                    live_in: None,
                     problems: nack.problems(&self.source.name()),
                 }
             }
@@ -255,6 +270,7 @@ impl Reloader {
 
     fn serve(&self, shared: &Shared, passed: Passed, force: bool) -> Result<Applied, Nack> {
         let Passed {
+            read_at,
             mut generation,
             warnings: mut problems,
             material,
@@ -276,6 +292,7 @@ impl Reloader {
             id: id.to_string(),
             generation: number,
             reason: None,
+            live_in: Some(read_at.elapsed()),
             problems,
         })
     }
@@ -306,6 +323,7 @@ impl Reloader {
             mut generation,
             mut warnings,
             material,
+            ..
         } = passed.map_err(problems)?;
         let _turn = self.turn_since(went_back).map_err(problems)?;
         self.admit(&mut generation, &mut warnings)?;

@@ -114,6 +114,7 @@ pub fn deciding(chain: &Chain, verdicts: &[VerdictRecord], ruling: Ruling) -> Op
     let code = ruling.code?;
     let last = verdicts.iter().rev().find(|verdict| {
         matches!(verdict.word, Word::Deny | Word::Respond | Word::Undecided)
+            && !verdict.tried
             && verdict.code == Some(code)
     })?;
     let policy = chain.policies().get(usize::from(last.policy))?;

@@ -141,6 +141,11 @@ impl Watch {
         }
     }
 
+    /// Which revision serves it.
+    pub const fn arm(&self) -> Arm {
+        self.arm
+    }
+
     /// The request was answered after so long, or given up.
     pub fn answered(&mut self, event: &Event, took: Duration) {
         let Some(caller) = self.caller(event) else {

@@ -24,7 +24,7 @@ use balance::Balancer;
 pub use balance::HashBy;
 pub use circuit::Breaker;
 use circuit::Settings as CircuitSettings;
-pub use connect::{ConnectError, Forbidden};
+pub use connect::{ConnectError, Forbidden, connect};
 pub use health::check_forever;
 use health::{Check, Health};
 pub use link::{Lease, Pools, SendError};
@@ -289,6 +289,11 @@ impl Service {
             probe,
             reported: false,
         })
+    }
+
+    /// Its first target.
+    pub fn first(&self) -> Option<&Arc<Target>> {
+        self.targets.first()
     }
 
     /// What requests are spread by, when `consistent_hash` is chosen.

@@ -205,9 +205,14 @@ fn came(answer: Message, backend: &Backend, events: &HashMap<String, Event>) -> 
             id: said.id.clone(),
             word: Some(said.word.clone()),
             code: said.code.clone(),
+            rules: said.found_by.iter().cloned().collect(),
         };
         match verdicts.iter_mut().find(|known| known.id == said.id) {
-            Some(known) => *known = verdict,
+            Some(known) => {
+                let rules = std::mem::take(&mut known.rules);
+                *known = verdict;
+                known.rules.splice(0..0, rules);
+            }
             None => verdicts.push(verdict),
         }
     }

@@ -20,6 +20,7 @@ from lockgate.control.analytics.queries.exceptions import (
 )
 from lockgate.control.analytics.queries.latencies import LatencyByRoute, LatencyOverTime, SlowestCalls
 from lockgate.control.analytics.queries.models import (
+    ModelEnds,
     ModelFailures,
     ModelProviders,
     ModelRefusals,
@@ -30,6 +31,7 @@ from lockgate.control.analytics.queries.models import (
     ModelUsageByDay,
     ModelUsageByTeam,
 )
+from lockgate.control.analytics.queries.nodes import ExceptionsByNode, TrafficByNode
 from lockgate.control.analytics.queries.revisions import RevisionComparison, RevisionReasons
 from lockgate.control.analytics.queries.sources import (
     ApplicationNetworks,
@@ -85,6 +87,8 @@ QUERIES: Final[tuple[type[Query[Any]], ...]] = (
     CacheOverTime,
     RevisionComparison,
     RevisionReasons,
+    TrafficByNode,
+    ExceptionsByNode,
     ModelsSummary,
     ModelsOverTime,
     ModelUsage,
@@ -92,6 +96,7 @@ QUERIES: Final[tuple[type[Query[Any]], ...]] = (
     ModelUsageByTeam,
     ModelUsageByDay,
     ModelProviders,
+    ModelEnds,
     ModelFailures,
     ModelRefusals,
 )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from lockgate.control.access.known import teams
+from lockgate.control.analytics.model_calls import ENDS
 from lockgate.control.analytics.queries.query import CALLS, Query, Row
 from lockgate.control.analytics.tables import BEGUN, DAY, HOUR
 
@@ -15,12 +16,15 @@ if TYPE_CHECKING:
 MODEL_CALLS = f"{CALLS} AND ($model = '' OR model = $model) AND ($provider = '' OR provider = $provider)"
 _MONEY = "CASE WHEN sum(priced) = 0 AND sum(unpriced) > 0 THEN NULL ELSE sum(cost) END AS money"
 _USE = f"""sum(calls) AS n, sum(unanswered) AS bad, sum(partial) AS broke, sum(input_tokens) AS put,
-    sum(cached_tokens) AS hit, sum(output_tokens) AS given, {_MONEY},
+    sum(cached_tokens) AS hit, sum(output_tokens) AS given, sum(reasoning_tokens) AS thought, {_MONEY},
     sum(priced) AS known, sum(unpriced) AS unknown"""
 _KINDS = ", ".join(
     f"'{kind}'"
     for kind in ("model", "model_access", "token_limit", "budget", "prompt_guard", "completion_guard")
 )
+_SUMMED = ", ".join(f"sum({name}) AS e_{name}" for name in ENDS)
+_ENDS = ", ".join(f"e_{name}" for name in ENDS)
+_ENDED = " + ".join(f"e_{name}" for name in ENDS)
 _MOST_FIRST = "ORDER BY money DESC NULLS LAST, n DESC"
 
 
@@ -50,6 +54,8 @@ class Use:
     cached_tokens: int
     """Of the `input_tokens`, those that the provider had in its cache."""
     output_tokens: int
+    reasoning_tokens: int
+    """Of the `output_tokens`, those that providers said were reasoning."""
     cost: int | None
     priced: int
     unpriced: int
@@ -65,6 +71,7 @@ class Use:
             self.input_tokens + other.input_tokens,
             self.cached_tokens + other.cached_tokens,
             self.output_tokens + other.output_tokens,
+            self.reasoning_tokens + other.reasoning_tokens,
             None if unpriced and not priced else cost,
             priced,
             unpriced,
@@ -91,12 +98,13 @@ class ModelsSummary(ModelQuery[ModelSummary]):
     what: ClassVar = "calls to models, tokens, cost and time to the first token of the whole span"
     row: ClassVar = ModelSummary
     text: ClassVar = f"""
-SELECT n, bad, broke, put, hit, given, money, known, unknown, missed, callers,
+SELECT n, bad, broke, put, hit, given, thought, money, known, unknown, missed, callers,
   quantile_ms(h, 0.5), quantile_ms(h, 0.95)
 FROM (
   SELECT coalesce(sum(calls), 0) AS n, coalesce(sum(unanswered), 0) AS bad,
     coalesce(sum(partial), 0) AS broke, coalesce(sum(input_tokens), 0) AS put,
     coalesce(sum(cached_tokens), 0) AS hit, coalesce(sum(output_tokens), 0) AS given,
+    coalesce(sum(reasoning_tokens), 0) AS thought,
     CASE WHEN sum(priced) = 0 AND sum(unpriced) > 0 THEN NULL ELSE coalesce(sum(cost), 0) END AS money,
     coalesce(sum(priced), 0) AS known, coalesce(sum(unpriced), 0) AS unknown,
     coalesce(sum(uncounted), 0) AS missed,
@@ -274,6 +282,51 @@ FROM (
   ORDER BY bad DESC, n DESC, provider, provider_model LIMIT $limit
 )
 ORDER BY bad DESC, n DESC, provider, provider_model"""
+
+
+@dataclass(frozen=True)
+class Ends:
+    """Why the answers of a model ended, as its provider said.
+
+    A call counts once. Of several answers to it, the one that ended least as it was wished for counts.
+    """
+
+    model: str
+    provider: str
+    provider_model: str
+    calls: int
+    said_all: int
+    called_tools: int
+    ran_out: int
+    """Of tokens: the answer is cut off."""
+    filtered: int
+    """A filter of the provider took the answer, or the question."""
+    declined: int
+    """The model refused."""
+    ended_otherwise: int
+    """Paused, failed within, or with a word that is not known here."""
+    unsaid: int
+    """Nobody said: the call failed or broke off, no text was asked for, or it is older than this is noted."""
+    last_second: int
+
+
+@dataclass(frozen=True)
+class ModelEnds(ModelQuery[Ends]):
+    """Why answers ended, by model and who answered."""
+
+    name: ClassVar = "model_ends"
+    what: ClassVar = (
+        "why answers of models ended, by provider: those first of which most were cut off or filtered"
+    )
+    row: ClassVar = Ends
+    text: ClassVar = f"""
+SELECT model, provider, provider_model, n, {_ENDS}, n - ({_ENDED}), latest
+FROM (
+  SELECT model, provider, provider_model, sum(calls) AS n, {_SUMMED}, max(last_second) AS latest
+  FROM models WHERE {MODEL_CALLS} GROUP BY model, provider, provider_model
+  ORDER BY e_ran_out + e_filtered + e_declined DESC, n DESC, model, provider, provider_model LIMIT $limit
+)
+ORDER BY e_ran_out + e_filtered + e_declined DESC, n DESC, model, provider, provider_model"""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 
 import duckdb
 
+from lockgate.control.analytics import server
 from lockgate.control.analytics.relations import Relations, relations_of
 
 # Pydantic reads the annotation for the admin API.
@@ -73,6 +74,8 @@ class Query(Generic[Row]):
 
 
 def _rows(query: Query[Any]) -> list[tuple[Any, ...]]:
+    if (found := server.rows(query)) is not None:
+        return found
     used = query.given()
     try:
         return relations_of(query.span).ask(query.text, used)

@@ -1,0 +1,1 @@
+"""Writes the bill of materials of what is released, from the locks."""

@@ -1,0 +1,90 @@
+"""What nodes pushed: how much of it is kept, and of which nodes."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from lockgate.cluster.wire import KEY
+from lockgate.control.nodes import segments
+from lockgate.control.nodes.segments import Incoming, folder_of, nodes_that_pushed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_django.fixtures import Settings
+
+DAY = 86_400
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Path:
+    settings.LOCKGATE = settings.LOCKGATE.model_copy(update={"state": tmp_path})
+    monkeypatch.setattr(segments, "_taken", {})
+    return tmp_path
+
+
+def name(number: int, days: float = 0.0) -> str:
+    begins = int((time.time() - days * DAY) * 1_000_000)
+    return f"events-{begins:016}-{number:06}.ndjson.zst"
+
+
+def push(what: str, content: bytes = b"x" * 10, node: str = "paris-1") -> None:
+    coming = Incoming(node, what)
+    coming.add(content)
+    coming.keep()
+
+
+def numbers(node: str = "paris-1") -> list[int]:
+    names = (path.name for path in folder_of(node).iterdir() if segments.is_name(path.name))
+    return sorted(int(one.split("-")[2].partition(".")[0]) for one in names)
+
+
+@pytest.mark.parametrize("bound", [("MOST_SEGMENTS", 3), ("KEEP_BYTES", 35)])
+def test_the_oldest_segments_of_a_node_go_when_there_are_too_many_and_those_of_no_other(
+    monkeypatch: pytest.MonkeyPatch, bound: tuple[str, int]
+) -> None:
+    monkeypatch.setattr(segments, *bound)
+    push(KEY, b"k" * 32)
+    push(name(1), node="paris-2")
+    for number in range(1, 8):
+        push(name(number))
+    assert numbers() == [5, 6, 7]
+    assert numbers("paris-2") == [1]
+    assert (folder_of("paris-1") / KEY).read_bytes() == b"k" * 32
+
+
+def test_the_newest_segment_stays_however_large_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(segments, "KEEP_BYTES", 5)
+    push(name(1))
+    push(name(2))
+    assert numbers() == [2]
+
+
+def test_segments_of_a_time_of_which_nothing_is_known_any_more_are_deleted() -> None:
+    push(KEY, b"k" * 32)
+    push(name(1, days=segments.KEEP_DAYS + 1))
+    push(name(2, days=segments.KEEP_DAYS - 1))
+    push(name(1, days=segments.KEEP_DAYS + 1), node="paris-2")
+    segments.forget_old()
+    assert (numbers(), numbers("paris-2")) == ([2], [])
+    assert (folder_of("paris-1") / KEY).exists()
+
+
+def test_a_key_takes_the_place_of_the_one_before_and_a_segment_does_not() -> None:
+    push(KEY, b"a" * 32)
+    assert not segments.is_there("paris-1", KEY)
+    push(KEY, b"b" * 32)
+    assert (folder_of("paris-1") / KEY).read_bytes() == b"b" * 32
+    push(name(1))
+    assert segments.is_there("paris-1", next(path.name for path in folder_of("paris-1").glob("*.zst")))
+    assert (segments.most_bytes(KEY), segments.most_bytes(name(1))) == (32, segments.MOST_BYTES)
+
+
+def test_files_beside_the_folders_of_nodes_are_no_nodes(state: Path) -> None:
+    assert nodes_that_pushed() == []
+    push(name(1))
+    (state / "recordings" / "events-1.ndjson.zst").write_bytes(b"x")
+    (state / "recordings" / ".hidden").mkdir()
+    assert nodes_that_pushed() == ["paris-1"]
