@@ -14,6 +14,9 @@ pub type Files = BTreeMap<String, Vec<u8>>;
 /// The most bytes of all files that one document refers to, for the check, the node and bundles alike.
 pub const MAX_FILES_BYTES: usize = 64 * 1024 * 1024;
 
+/// The largest file of certificates, for the node and a replay alike.
+pub const MAX_CERTIFICATES_BYTES: u64 = 16 * 1024 * 1024;
+
 /// What a bundle carries beside its document.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Carried {

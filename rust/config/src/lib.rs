@@ -27,7 +27,7 @@ mod quantity;
 mod secret;
 mod yaml;
 
-pub use base::{Base, Carried, Files, MAX_FILES_BYTES};
+pub use base::{Base, Carried, Files, MAX_CERTIFICATES_BYTES, MAX_FILES_BYTES};
 pub use canonical::{RevisionId, canonical_json, sha256_hex};
 pub use decode::{AnyText, Each, Entries, Entry, Raw, Spanned, decode, decode_with_empty};
 pub use directory::{DirectoryChange, DirectoryDocument, load_directory, read_applications};

@@ -2,13 +2,10 @@
 
 use std::sync::Arc;
 
-use lockgate_config::{Base, Secret};
+use lockgate_config::{Base, MAX_CERTIFICATES_BYTES, Secret};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-
-/// The largest file with certificates.
-const MOST_BYTES: u64 = 16 * 1024 * 1024;
 
 /// The cryptography that all TLS of the node uses.
 pub fn provider() -> Arc<CryptoProvider> {
@@ -20,7 +17,7 @@ pub fn provider() -> Arc<CryptoProvider> {
 /// # Errors
 /// What is wrong with the file.
 pub fn certificates(base: &Base, name: &str) -> Result<Vec<CertificateDer<'static>>, String> {
-    parsed(base.read_certificates(name, MOST_BYTES), name)
+    parsed(base.read_certificates(name, MAX_CERTIFICATES_BYTES), name)
 }
 
 /// The same, of a certificate that has a private key beside it.
@@ -31,7 +28,7 @@ pub fn paired_certificates(
     base: &Base,
     name: &str,
 ) -> Result<Vec<CertificateDer<'static>>, String> {
-    parsed(base.read_with_secret(name, MOST_BYTES), name)
+    parsed(base.read_with_secret(name, MAX_CERTIFICATES_BYTES), name)
 }
 
 fn parsed(

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use lockgate_config::MAX_CERTIFICATES_BYTES;
 use lockgate_policy::{Authority, ClientCertificate, Reason, Revision, authorities};
 
 use crate::request::Request;
@@ -13,8 +14,6 @@ pub static UNTRUSTED: Reason = Reason::new(
     "Authority of the client certificate not taken",
     "keep the authority in the file of `client_authorities` until its last certificate has ended",
 );
-/// The largest file of authorities, as nodes read it.
-const MOST_BYTES: u64 = 16 * 1024 * 1024;
 
 /// By listener, whose certificates it takes; nothing of one that asks for none.
 #[derive(Debug, Default)]
@@ -55,7 +54,9 @@ impl Authorities {
         for listener in &revision.document.listeners {
             let tls = listener.value.tls.as_ref();
             let read = |file: &String| {
-                let pem = revision.base.read_certificates(file, MOST_BYTES);
+                let pem = revision
+                    .base
+                    .read_certificates(file, MAX_CERTIFICATES_BYTES);
                 let read = pem.map_err(|error| error.to_string());
                 let read = read.and_then(|pem| authorities(&pem));
                 read.map_err(|why| Unreadable {
