@@ -71,6 +71,11 @@ apis: {{ ai: {{ versions: {{ v1: {{ base: /ai, models: [fast, slow] }} }} }} }}
 """.replace("policies: []\n", "")
 
 
+def recorded(folder: Path) -> list[lockgate.Event]:
+    """What was recorded, by its times: what each core recorded is in order, and no core comes first."""
+    return sorted(lockgate.Recording(folder / "recording"), key=lambda event: event.at)
+
+
 @contextmanager
 def running(folder: Path, text: str) -> Iterator[str]:
     """Serve a document; gives the address that clients get."""

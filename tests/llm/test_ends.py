@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import httpx
 import lockgate
 import pytest
-from llm.providers import KEY, PROVIDERS, document, golden, media_type, provider, running, target
+from llm.providers import KEY, PROVIDERS, document, golden, media_type, provider, recorded, running, target
 from services import Service, answer
 
 if TYPE_CHECKING:
@@ -38,9 +38,7 @@ def ask(url: str, surface: str, *, stream: bool = False) -> httpx.Response:
 
 
 def calls(folder: Path) -> list[ModelCall]:
-    # What each core recorded is in order; which core comes first is not said.
-    events = sorted(lockgate.Recording(folder / "recording"), key=lambda event: event.at)
-    return [event.model_call for event in events if event.model_call]
+    return [event.model_call for event in recorded(folder) if event.model_call]
 
 
 @pytest.mark.parametrize("name", PROVIDERS)

@@ -10,7 +10,7 @@ import httpx
 import lockgate
 import openai
 import pytest
-from llm.providers import KEY, document, provider, running, target
+from llm.providers import KEY, document, provider, recorded, running, target
 from services import Request, Service, answer
 
 if TYPE_CHECKING:
@@ -127,8 +127,7 @@ def test_a_stream_in_which_a_phrase_is_banned_raises_in_official_libraries(tmp_p
     assert "Albatross" not in "".join(text)
     assert "Project" not in "".join(text)
     assert whole.value.code == "completion_guard.withheld"
-    # What each core recorded is in order; which core comes first is not said.
-    events = sorted(lockgate.Recording(tmp_path / "recording"), key=lambda event: event.at)
+    events = recorded(tmp_path)
     assert {said.code for event in events for said in event.verdicts} == {"completion_guard.withheld"}
     assert [event.decision for event in events][-1] == "refuse"
     assert all(event.model_call and event.model_call.failure for event in events)

@@ -6,9 +6,8 @@ import json
 from typing import TYPE_CHECKING
 
 import httpx
-import lockgate
 import pytest
-from llm.providers import KEY, PROVIDERS, document, golden, media_type, provider, running, target
+from llm.providers import KEY, PROVIDERS, document, golden, media_type, provider, recorded, running, target
 from llm.test_model_cache import AGAIN, CHAT, IDENTIFIED, OTHER_KEY, PRICE, asked, of, post, with_kiosk
 from services import Request, Service, answer
 
@@ -61,9 +60,7 @@ def test_what_a_provider_streamed_answers_the_same_question_plain_and_streamed(
     assert plain.json()["choices"][0]["finish_reason"] == "stop"
     assert plain.json()["usage"]["total_tokens"] == 19
     assert stream.text.endswith("data: [DONE]\n\n")
-    # What each core recorded is in order; which core comes first is not said.
-    events = sorted(lockgate.Recording(tmp_path / "recording"), key=lambda event: event.at)
-    calls = [event.model_call for event in events]
+    calls = [event.model_call for event in recorded(tmp_path)]
     assert [(call.from_cache, call.cost, call.finish) for call in calls if call] == [
         (False, 82, "stop"),
         (True, 0, "stop"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import httpx
 import lockgate
 import pytest
-from llm.providers import KEY, PROVIDERS, document, golden, media_type, provider, running, target
+from llm.providers import KEY, PROVIDERS, document, golden, media_type, provider, recorded, running, target
 from services import Request, Service, answer
 
 if TYPE_CHECKING:
@@ -63,9 +63,7 @@ def test_the_same_question_is_asked_of_the_provider_once_and_answered_as_a_strea
         post(url + CHAT, asked("Another question"))
         post(url + CHAT, asked(temperature=0))
     assert len(service.requests) == 3
-    # What each core recorded is in order; which core comes first is not said.
-    events = sorted(lockgate.Recording(tmp_path / "recording"), key=lambda event: event.at)
-    calls = [event.model_call for event in events]
+    calls = [event.model_call for event in recorded(tmp_path)]
     kept = [call for call in calls if call and call.from_cache]
     assert len(kept) == 2
     assert {(call.input_tokens, call.output_tokens, call.cost) for call in kept} == {(0, 0, 0)}
