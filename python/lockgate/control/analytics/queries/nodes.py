@@ -8,8 +8,8 @@ from typing import ClassVar
 from lockgate.control.analytics.queries.query import Query
 from lockgate.control.analytics.tables import HISTOGRAM
 
-_CALLS = """($node = '' OR node = $node) AND ($api = '' OR api = $api)
-  AND ($application = '' OR application = $application)"""
+_OF = "($api = '' OR api = $api) AND ($application = '' OR application = $application)"
+_AT = "($node = '' OR node = $node)"
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ SELECT node, n, bad, no, broken, went, quantile_ms(h, 0.95), latest
 FROM (
   SELECT node, sum(calls) AS n, sum(exceptions) AS bad, sum(refused) AS no, sum(failed) AS broken,
     sum(bytes_out) AS went, max(last_second) AS latest, {HISTOGRAM} AS h
-  FROM nodes WHERE {_CALLS} GROUP BY node ORDER BY n DESC, node LIMIT $limit
+  FROM nodes WHERE {_AT} AND {_OF} GROUP BY node ORDER BY n DESC, node LIMIT $limit
 )
 ORDER BY n DESC, node"""
 
@@ -67,17 +67,17 @@ class ExceptionsByNode(Query[NodeReason]):
         "exceptions by node and reason, the most frequent first, with the node's share of the reason"
     )
     row: ClassVar = NodeReason
-    text: ClassVar = """
+    text: ClassVar = f"""
 SELECT node, code, n, n / every, latest
 FROM (
   SELECT node, code, n, latest, sum(n) OVER (PARTITION BY code) AS every
   FROM (
     SELECT node, code, sum(calls) AS n, max(last_second) AS latest FROM nodes
-    WHERE code <> '' AND ($api = '' OR api = $api) AND ($application = '' OR application = $application)
+    WHERE code <> '' AND {_OF}
     GROUP BY node, code
   )
 )
-WHERE $node = '' OR node = $node
+WHERE {_AT}
 ORDER BY n DESC, node, code LIMIT $limit"""
 
     node: str = ""
