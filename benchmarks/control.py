@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import httpx
 
+from benchmarks import site
 from benchmarks.systems import free_port
 from benchmarks.traffic import HOUR, Traffic
 
@@ -30,8 +31,7 @@ if TYPE_CHECKING:
 
 Found = TypeVar("Found")
 BAR_MS = 150.0
-EMAIL, PASSWORD = "ada@example.com", "correct horse battery staple"
-ANALYTICS = ("traffic", "refusals", "latency", "usage", "sources", "revisions")
+ANALYTICS = ("traffic", "refusals", "latency", "usage", "sources", "revisions", "models")
 SPANS = ("last_24_hours", "last_7_days", "last_30_days")
 PAGES = (
     "/",
@@ -39,7 +39,24 @@ PAGES = (
     "/exceptions/",
     "/audit/",
     "/alerts/",
+    "/nodes/",
+    "/changes/",
+    "/applications/",
     *(f"/analytics/{name}/?range={span}" for name in ANALYTICS for span in SPANS),
+)
+PORTAL = (
+    "/portal/",
+    "/portal/apis/",
+    "/portal/apis/api-1/",
+    "/portal/apis/api-1/versions/v2/",
+    "/portal/apis/api-1/versions/v2/operations/createOrder/",
+    "/portal/search/?q=order",
+    "/portal/applications/",
+    "/portal/applications/app-1/",
+    "/portal/exceptions/",
+    "/portal/usage/",
+    "/portal/status/",
+    "/portal/learn/",
 )
 VIOLATIONS = '{ "timeRange": "last_30_days", "metrics": "security_violations" }'
 EVERYTHING = '{"timeRange": "last_30_days", "metrics": ["security_violations", "traffic", "admin_actions"]}'
@@ -76,7 +93,8 @@ def main() -> None:
         folder = Path(name)
         begin(folder)
         (straight if options.straight else fill)(folder, options.events, options.days)
-        token = people()
+        site.write(folder)
+        token = site.people()
         found = list(ask(folder, token, options.times))
     print(f"\n{'':<44}{'p50 ms':>9}{'p95 ms':>9}{'cpu ms':>9}{'kB':>8}")
     for one in found:
@@ -159,22 +177,6 @@ def fill(folder: Path, events: int, days: int) -> None:
     last.rename(last.with_name(last.name.replace("-000001.", f"-{days * 24 + 1:06d}.") + ".part"))
 
 
-def people() -> str:
-    """Somebody who looks at pages, and a token."""
-    from lockgate.control.accounts import tokens  # noqa: PLC0415
-    from lockgate.control.accounts.models import User  # noqa: PLC0415
-    from lockgate.control.accounts.people import ADMIN  # noqa: PLC0415
-    from lockgate.control.accounts.roles import permissions_of  # noqa: PLC0415
-    from lockgate.control.audit.services import Actor  # noqa: PLC0415
-
-    user = User(email=EMAIL, role=ADMIN)
-    user.set_password(PASSWORD)
-    user.save()
-    by = Actor(EMAIL, "127.0.0.1", permissions_of(ADMIN))
-    scopes = ("audit:read", "traffic:read", "exceptions:read")
-    return tokens.issue(by, account="bench", scopes=scopes, days=1)[1]
-
-
 def ask(folder: Path, token: str, times: int) -> Iterator[Asked]:
     """Ask a control plane of its own process."""
     port = free_port()
@@ -184,32 +186,27 @@ def ask(folder: Path, token: str, times: int) -> Iterator[Asked]:
         try:
             assert process.stdout is not None  # noqa: S101 - it is a pipe
             process.stdout.readline()
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
-                yield from _ask(client, token, times, process.pid)
+            url = f"http://127.0.0.1:{port}"
+            for email, pages in ((site.EMAIL, PAGES), (site.DEVELOPER, PORTAL)):
+                with httpx.Client(base_url=url, timeout=60) as client:
+                    sign_in(client, email)
+                    for path in pages:
+                        yield measured(path, times, partial(client.get, path), process.pid)
+            headers = {"Authorization": f"Bearer {token}"}
+            with httpx.Client(base_url=url, timeout=60, headers=headers) as client:
+                for what, body in (("violations", VIOLATIONS), ("everything", EVERYTHING)):
+                    act = partial(client.post, "/audit/logs", content=body)
+                    yield measured(f"POST /audit/logs, 30 days of {what}", times, act, process.pid)
         finally:
             process.terminate()
 
 
-def _ask(client: httpx.Client, token: str, times: int, pid: int) -> Iterator[Asked]:
+def sign_in(client: httpx.Client, email: str) -> None:
+    """Sign in as the page does."""
     client.get("/account/login/")
-    form = {"login": EMAIL, "password": PASSWORD, "csrfmiddlewaretoken": client.cookies["lockgate-csrf"]}
+    form = {"login": email, "password": site.PASSWORD, "csrfmiddlewaretoken": client.cookies["lockgate-csrf"]}
     answer = client.post("/account/login/", data=form, headers={"Origin": str(client.base_url).rstrip("/")})
     assert answer.status_code == 302, answer.text  # noqa: S101
-    for path in PAGES:
-        yield measured(path, times, partial(client.get, path), pid)
-    headers = {"Authorization": f"Bearer {token}"}
-    yield measured(
-        "POST /audit/logs, 30 days of violations",
-        times,
-        lambda: client.post("/audit/logs", content=VIOLATIONS, headers=headers),
-        pid,
-    )
-    yield measured(
-        "POST /audit/logs, 30 days of everything",
-        times,
-        lambda: client.post("/audit/logs", content=EVERYTHING, headers=headers),
-        pid,
-    )
 
 
 def measured(what: str, times: int, act: Callable[[], httpx.Response], pid: int) -> Asked:

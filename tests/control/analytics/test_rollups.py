@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 from control.analytics.recorded import OTHER, REVISION, event, hour_of_yesterday, micros, segment
-from lockgate.control.analytics import duck, held, relations, taking
+from lockgate.control.analytics import drawn, duck, held, relations, taking
 from lockgate.control.analytics.queries import QUERIES
 from lockgate.control.analytics.tables import HOUR, single
 from lockgate.control.events import index
@@ -21,6 +21,7 @@ from lockgate.control.events.report import Report
 from lockgate.control.events.times import Span, between
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 NOON = hour_of_yesterday()
@@ -162,6 +163,23 @@ def test_the_report_counts_what_the_events_say(monkeypatch: pytest.MonkeyPatch, 
         from_events(patched)
         assert told() == found
     assert found[0][0] == sum(count for count in found[0][1].values())
+
+
+def test_charts_of_a_page_that_show_the_same_numbers_ask_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    span = span_of("whole days")
+    asked: list[str] = []
+    ask = relations.Relations.ask
+
+    def counted(self: relations.Relations, text: str, given: Mapping[str, object] | None = None) -> Any:
+        asked.append(text)
+        return ask(self, text, given)
+
+    monkeypatch.setattr(relations.Relations, "ask", counted)
+    with relations.at_once():
+        charts = [drawn.chart(name, span) for name in ("cost", "tokens", "first_token")]
+        drawn.chart("cost", span, api="nobody's")
+    assert len({chart.title for chart in charts}) == 3
+    assert len(asked) == 2
 
 
 def test_the_same_is_read_once_and_what_comes_is_added(

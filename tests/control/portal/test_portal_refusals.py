@@ -90,6 +90,24 @@ def test_exceptions_that_are_not_sealed_yet_are_seen_and_counted_once(developer:
     assert "1 call, 1 kind" in shown(developer, "/portal/exceptions/")
 
 
+@pytest.mark.usefixtures("state")
+def test_many_kinds_of_exceptions_are_shown_a_page_at_a_time(developer: Client, settings: Settings) -> None:
+    now = micros(timezone.now())
+    kinds = [
+        refused(now - at * 1_000_000, application="storefront", api="orders", route=f"GET /orders/{at}")
+        for at in range(45, 0, -1)
+    ]
+    segment(settings.LOCKGATE.recording, kinds)
+    first, last = (shown(developer, f"/portal/exceptions/?days=7&page={page}") for page in (1, 3))
+    assert "45 calls, 45 kinds. These are 1 to 20" in first
+    assert "GET /orders/1<" in first
+    assert "GET /orders/21<" not in first
+    assert 'href="?application=&amp;days=7&amp;page=2">Older' in first
+    assert "These are 41 to 45" in last
+    assert "GET /orders/45<" in last
+    assert "Older" not in last
+
+
 @pytest.mark.usefixtures("calls", "person")
 def test_nobody_sees_exceptions_of_others(new_user: NewUser, sign_in: SignIn) -> None:
     other = sign_in(new_user("developer", "eve@example.com"))

@@ -48,7 +48,10 @@ def text_of(query: Query[Any], unsent: Sequence[str] = (), *, gives: bool = Fals
         unsent: Batches that may be in the table or not.
         gives: Whether the calls of these, and what is in no batch yet, are given along as the table `unsent`.
     """
-    series = {"series": lambda: _series(query.step or query.span.step)}
+    series = {
+        "series": lambda: _series(query.step or query.span.step),
+        "model_series": lambda: _rolled(rollups.BY_NAME["model_hours"]),
+    }
     rolled = {one.name: lambda one=one: _rolled(one) for one in rollups.ROLL_UPS}
     named = set(_NAMED.findall(query.text))
     before = [

@@ -80,6 +80,11 @@ MEASURES: Final = {
     **{name: f"(coalesce(finish, '') IN {words})" for name, words in ENDS.items()},
 }
 """What is summed of calls to models, beside what is summed of all."""
+USE: Final = (
+    *("unanswered", "partial", "input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens"),
+    *("cost", "priced", "unpriced"),
+)
+"""What calls took, of these."""
 
 
 def begins(bounds_us: tuple[int, ...]) -> dict[str, str]:

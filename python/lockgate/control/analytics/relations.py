@@ -1,7 +1,8 @@
 """The tables of a span of time: Parquet files that overlap it, and what is not in them yet.
 
-A query names `events`, `fives`, `series` or a roll-up, and reads of each no more than it must: whole days
-from that of days, whole hours beside them from that of hours, and what is beside those from the events.
+A query names `events`, `fives`, `series`, `model_series` or a roll-up, and reads of each no more than it
+must: whole days from that of days, whole hours beside them from that of hours, and what is beside those from
+the events.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import re
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,7 +22,7 @@ from lockgate.control.events.models import BUCKET_SECONDS
 from lockgate.control.events.recordings import SegmentName
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 
     from duckdb import DuckDBPyConnection
 
@@ -30,6 +32,10 @@ if TYPE_CHECKING:
 _MILLION: Final = 1_000_000
 _NAMED: Final = re.compile(r"\b(?:FROM|JOIN) (\w+)")
 _FILTERS: Final = ("api", "route", "application")
+_NOTHING: Final = ", ".join(f"'' AS {one}" for one in _FILTERS)
+"""For a query that has filters, and none of them set."""
+_MODEL_HOURS: Final = "SELECT * FROM model_hours"
+_MODEL_TIMES: Final = f"SELECT *, {_NOTHING} FROM model_times"
 _SERIES: Final = {
     ("api",): ("api", "$api"),
     ("application",): ("application", "$application"),
@@ -37,17 +43,25 @@ _SERIES: Final = {
 }
 """Which series of `fives` has what filters leave, and what it is called there."""
 
-_shared: ContextVar[dict[Span, Relations] | None] = ContextVar("shared", default=None)
+
+@dataclass
+class _Shared:
+    relations: dict[Span, Relations] = field(default_factory=dict)
+    answers: dict[Hashable, list[tuple[Any, ...]]] = field(default_factory=dict)
+
+
+_shared: ContextVar[_Shared | None] = ContextVar("shared", default=None)
 
 
 @contextmanager
 def at_once() -> Iterator[None]:
     """Let the queries of a page see the same files, which are looked up once and read once."""
-    token = _shared.set({})
+    shared = _Shared()
+    token = _shared.set(shared)
     try:
         yield
     finally:
-        for one in (_shared.get() or {}).values():
+        for one in shared.relations.values():
             one.close()
         _shared.reset(token)
 
@@ -57,9 +71,19 @@ def relations_of(span: Span) -> Relations:
     shared = _shared.get()
     if shared is None:
         return Relations(span)
-    if span not in shared:
-        shared[span] = Relations(span, keeps=True)
-    return shared[span]
+    if span not in shared.relations:
+        shared.relations[span] = Relations(span, keeps=True)
+    return shared.relations[span]
+
+
+def once(query: Hashable, ask: Callable[[], list[tuple[Any, ...]]]) -> list[tuple[Any, ...]]:
+    """The rows of a query, which is asked once for all charts and tables of a page that show it."""
+    shared = _shared.get()
+    if shared is None:
+        return ask()
+    if query not in shared.answers:
+        shared.answers[query] = ask()
+    return shared.answers[query]
 
 
 class Relations:
@@ -139,6 +163,7 @@ class Relations:
             "beside": self._beside,
             "fives": self._fives,
             "series": lambda: self._series(filters),
+            "model_series": lambda: _MODEL_HOURS if filters else _MODEL_TIMES,
             **{one.name: partial(self._rolled, one) for one in rollups.ROLL_UPS},
         }
         found: dict[str, str] = {}
@@ -237,9 +262,8 @@ class Relations:
         if self._unread or not pieces:
             five = f"micros // {_MILLION} // {BUCKET_SECONDS} * {BUCKET_SECONDS}"
             pieces.append(f"SELECT {single(five)} FROM fresh")
-        nothing = ", ".join(f"'' AS {one}" for one in _FILTERS)
         within = f"second >= {self._start // _MILLION} AND second < {self._end // _MILLION}"
-        return f"SELECT *, {nothing} FROM ({' UNION ALL '.join(pieces)}) WHERE {within}"
+        return f"SELECT *, {_NOTHING} FROM ({' UNION ALL '.join(pieces)}) WHERE {within}"
 
     def _fives(self) -> str:
         within = f"second >= {self._start // _MILLION} AND second < {self._end // _MILLION}"

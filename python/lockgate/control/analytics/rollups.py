@@ -11,7 +11,17 @@ from functools import cached_property
 from typing import Final
 
 from lockgate.control.analytics.model_calls import ASKED
-from lockgate.control.analytics.tables import DAY, FIVES, HOUR, LATENCIES, MEASURES, NETWORK, OF_MODELS, sums
+from lockgate.control.analytics.tables import (
+    DAY,
+    FIVES,
+    HOUR,
+    LATENCIES,
+    MEASURES,
+    NETWORK,
+    OF_MODELS,
+    TIMED_OF_MODELS,
+    sums,
+)
 from lockgate.control.events.models import BUCKET_SECONDS
 
 
@@ -74,6 +84,9 @@ FROM {self.of.format(events=events)} GROUP BY ALL ORDER BY ALL"""
 
 _COUNTED: Final = tuple(name for name in MEASURES if name not in LATENCIES)
 _FILTERS: Final = ("api", "route", "application")
+_TIMED: Final = (
+    f"(SELECT *, intDiv(micros, {HOUR * 1_000_000}) * {HOUR} AS hour FROM {{events}} WHERE {ASKED})"
+)
 ROLL_UPS: Final = (
     RollUp(
         "calls",
@@ -108,14 +121,16 @@ ROLL_UPS: Final = (
         ("calls", "exceptions", "failed", "bytes_in", "bytes_out"),
         "(SELECT *, code <> '' AS is_exception FROM {events})",
     ),
-    # There are few calls to models beside others, so their hour can be apart: budgets are asked by it.
     RollUp(
         "models",
-        ("hour", *_FILTERS, "api_version", "model", "provider", "provider_model"),
+        (*_FILTERS, "api_version", "model", "provider", "provider_model"),
         OF_MODELS,
-        f"(SELECT *, intDiv(micros, {HOUR * 1_000_000}) * {HOUR} AS hour FROM {{events}} WHERE {ASKED})",
-        since=4,
+        f"(SELECT * FROM {{events}} WHERE {ASKED})",
+        since=5,
     ),
+    # Along the time, with whose calls they were and without: see `model_series` of `relations`.
+    RollUp("model_hours", ("hour", *_FILTERS, "model", "provider"), TIMED_OF_MODELS, _TIMED, since=5),
+    RollUp("model_times", ("hour", "model", "provider"), TIMED_OF_MODELS, _TIMED, since=5),
     RollUp(
         "model_failures",
         (*_FILTERS, "model", "provider", "provider_model", "failure", "status"),

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
 HOUR: Final = 3_600
 DAY: Final = 86_400
-LAYOUT: Final = 4
+LAYOUT: Final = 5
 """The version of these tables. Since 2, `events` tells of calls to models, and there are roll-ups of them;
 since 3, there is one of networks; since 4, one of nodes, and `events` and `models` tell why answers ended and
-how much of them was reasoning. Files of older versions are read with what their events say, until they are
+how much of them was reasoning; since 5, roll-ups of models have hours apart only where time is asked for.
+Files of older versions are read with what their events say, until they are
 written anew."""
 
 BOUNDS_US: Final = (
@@ -129,6 +130,8 @@ MEASURES: Final = {
 BEGINS: Final = model_calls.begins(BOUNDS_US)
 OF_MODELS: Final = ("calls", "retried", *model_calls.MEASURES, *BEGINS)
 """The measures of calls to models."""
+TIMED_OF_MODELS: Final = ("calls", *model_calls.USE, *BEGINS)
+"""Those of them that are known along the time."""
 ADDED: Final = MEASURES | model_calls.MEASURES | BEGINS
 """What a single call adds to each measure there is."""
 

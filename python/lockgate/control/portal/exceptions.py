@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl
+from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qsl, urlencode
 
 from django.contrib import messages
+from django.core.paginator import Paginator
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
@@ -22,6 +23,8 @@ from lockgate.control.portal.served import read_catalogue
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
+A_PAGE: Final = 20
+
 
 def exceptions(request: HttpRequest) -> HttpResponse:
     """All groups, what happened last first."""
@@ -32,6 +35,7 @@ def exceptions(request: HttpRequest) -> HttpResponse:
     names = [one.name for one in mine if not chosen or one.name == chosen]
     index.index_new()
     found = refusals.groups(names, int(days))
+    page = Paginator(found, A_PAGE).get_page(request.GET.get("page"))
     known = {api.name for api in read_catalogue().apis}
     disputed = {
         (thread.application, thread.code, thread.api): thread
@@ -45,10 +49,14 @@ def exceptions(request: HttpRequest) -> HttpResponse:
             "is_known": group.api in known,
             "thread": disputed.get((group.application, group.code, group.api)),
         }
-        for group in found
+        for group in page
     ]
     context = {
         "rows": rows,
+        "page": page,
+        "query": urlencode({"application": chosen, "days": days}),
+        "kinds": len(found),
+        "is_cut": len(found) == refusals.MOST_GROUPS,
         "applications": mine,
         "chosen": chosen,
         "days": days,

@@ -33,7 +33,7 @@ class Quota:
 
 def quotas(application: str, catalogue: Catalogue, now: datetime) -> list[Quota]:
     """The quotas that hold for an application: those of its plans, and those of the APIs that it calls."""
-    counted = {per: usage.usage([application], _begin(per, now)) for per in _SPANS}
+    counted = _Counted(application, now)
     active = list(
         Subscription.objects.filter(
             application__name=application, state=Subscription.State.ACTIVE
@@ -61,6 +61,19 @@ def quotas(application: str, catalogue: Catalogue, now: datetime) -> list[Quota]
                 title = f"{known.title if known else api} {version}"
                 found.append(Quota(title, str(said["per"]), limit, used))
     return found
+
+
+class _Counted(dict[str, "list[Used]"]):
+    """The calls of an application since an hour, a day, a week or a month began, counted when asked for."""
+
+    def __init__(self, application: str, now: datetime) -> None:
+        super().__init__()
+        self._application = application
+        self._now = now
+
+    def __missing__(self, per: str) -> list[Used]:
+        self[per] = usage.usage([self._application], _begin(per, self._now))
+        return self[per]
 
 
 _SPANS = ("hour", "day", "week", "month")

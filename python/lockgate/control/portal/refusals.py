@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
@@ -20,7 +21,7 @@ from lockgate.control.portal.learning import Lesson, lesson_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-MOST_GROUPS: Final = 100
+MOST_GROUPS: Final = 500
 SAMPLES: Final = 5
 SPANS: Final = {"1": "24 hours", "7": "7 days", "30": "30 days"}
 
@@ -44,9 +45,21 @@ class Group:
     api: str
     route: str
     count: int
-    first_at: datetime
-    last_at: datetime
-    samples: list[CallException] = field(default_factory=list)
+    first: int
+    """Microseconds."""
+    last: int
+    fresh: list[CallException] = field(default_factory=list)
+    """Those that are not in the database yet."""
+
+    @property
+    def first_at(self) -> datetime:
+        """When the first of them was."""
+        return _time(self.first)
+
+    @property
+    def last_at(self) -> datetime:
+        """When the last of them was."""
+        return _time(self.last)
 
     @property
     def key(self) -> str:
@@ -73,6 +86,19 @@ class Group:
     def action(self) -> Action | None:
         """The one thing that helps most often."""
         return _action(self)
+
+    @cached_property
+    def samples(self) -> list[CallException]:
+        """The last of them, which are looked up when they are asked for."""
+        alike = {
+            "application": self.application,
+            "code": self.code,
+            "api": self.api,
+            "route": self.route,
+        }
+        stored = CallException.objects.filter(at__gte=self.first, **alike).order_by("-at", "-request")
+        both = [*self.fresh, *stored[:SAMPLES]]
+        return sorted(both, key=lambda one: one.at, reverse=True)[:SAMPLES]
 
     @property
     def shown(self) -> list[dict[str, Any]]:
@@ -112,7 +138,7 @@ def groups(names: Sequence[str], days: int, only: dict[str, str] | None = None) 
     )
     for row in rows:
         key = (row["application"], row["code"], row["api"], row["route"])
-        found[key] = Group(*key, row["count"], _time(row["first"]), _time(row["last"]))
+        found[key] = Group(*key, row["count"], row["first"], row["last"])
     fresh = [
         one
         for one in index.open_segments().exceptions
@@ -121,26 +147,16 @@ def groups(names: Sequence[str], days: int, only: dict[str, str] | None = None) 
         and all(getattr(one, k) == v for k, v in wanted.items())
     ]
     _add_fresh(found, fresh)
-    ranked = sorted(found.values(), key=lambda group: group.last_at, reverse=True)[:MOST_GROUPS]
-    for group in ranked:
-        _add_samples(group, fresh, since)
-    return ranked
+    return sorted(found.values(), key=lambda group: group.last, reverse=True)[:MOST_GROUPS]
 
 
 def _add_fresh(found: dict[_Key, Group], fresh: Iterable[CallException]) -> None:
     for one in fresh:
         key = (one.application, one.code, one.api, one.route)
-        at = _time(one.at)
-        group = found.setdefault(key, Group(*key, 0, at, at))
+        group = found.setdefault(key, Group(*key, 0, one.at, one.at))
         group.count += 1
-        group.first_at, group.last_at = min(group.first_at, at), max(group.last_at, at)
-
-
-def _add_samples(group: Group, fresh: Iterable[CallException], since: int) -> None:
-    alike = {"application": group.application, "code": group.code, "api": group.api, "route": group.route}
-    new = [one for one in fresh if all(getattr(one, name) == value for name, value in alike.items())]
-    stored = CallException.objects.filter(at__gte=since, **alike).order_by("-at", "-request")[:SAMPLES]
-    group.samples = sorted([*new, *stored], key=lambda one: one.at, reverse=True)[:SAMPLES]
+        group.first, group.last = min(group.first, one.at), max(group.last, one.at)
+        group.fresh.append(one)
 
 
 _ROTATE: Final = {"api_key.expired", "api_key.invalid", "mtls.unknown", "basic_auth.invalid"}

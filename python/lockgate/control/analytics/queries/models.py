@@ -139,7 +139,7 @@ class ModelsOverTime(ModelQuery[ModelPoint]):
 SELECT point, n, bad, put, given, money, unknown, quantile_ms(h, 0.5), quantile_ms(h, 0.95)
 FROM (
   SELECT intDiv(hour, greatest($step, {HOUR})) * greatest($step, {HOUR}) AS point, {_USE}, {BEGUN} AS h
-  FROM models WHERE {MODEL_CALLS} GROUP BY point
+  FROM model_series WHERE {MODEL_CALLS} GROUP BY point
 )
 ORDER BY point"""
 
@@ -154,9 +154,9 @@ class ModelUse(Use):
     last_second: int
 
 
-def _use(by: str, more: str = "") -> str:
+def _use(by: str, more: str = "", of: str = "models") -> str:
     """The query of what calls took, by what is apart."""
-    return f"SELECT {_USE}, {by}{more} FROM models WHERE {MODEL_CALLS}"
+    return f"SELECT {_USE}, {by}{more} FROM {of} WHERE {MODEL_CALLS}"
 
 
 @dataclass(frozen=True)
@@ -243,7 +243,7 @@ class ModelUsageByDay(ModelQuery[DayUse]):
     what: ClassVar = "calls, tokens and cost by day (UTC) and model, the newest first"
     row: ClassVar = DayUse
     text: ClassVar = f"""
-{_use(f"intDiv(hour, {DAY}) * {DAY} AS day, model")}
+{_use(f"intDiv(hour, {DAY}) * {DAY} AS day, model", of="model_series")}
 GROUP BY day, model ORDER BY day DESC, money DESC NULLS LAST, model LIMIT $limit"""
 
 

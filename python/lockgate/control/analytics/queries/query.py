@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 import duckdb
 
 from lockgate.control.analytics import server
-from lockgate.control.analytics.relations import Relations, relations_of
+from lockgate.control.analytics.relations import Relations, once, relations_of
 
 # Pydantic reads the annotation for the admin API.
 from lockgate.control.events.times import Span  # noqa: TC001
@@ -60,7 +60,7 @@ class Query(Generic[Row]):
         Raises:
             duckdb.Error: Files cannot be read.
         """
-        return self.made(_rows(self))
+        return self.made(once(self, lambda: _rows(self)))
 
     def given(self) -> dict[str, Any]:
         """The parameters that the text names, with their values."""
