@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from duckdb import DuckDBPyConnection
 
-MOST_MEMORY: Final = "512MB"
+MOST_MEMORY: Final = "768MB"
 """What is larger is written to a folder meanwhile."""
 THREADS: Final = 1
 """Answers are short: handing pieces of them to another thread costs more than it saves, most of all on a

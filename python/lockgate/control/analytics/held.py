@@ -17,7 +17,7 @@ from lockgate.control.analytics import duck
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-MOST_BYTES: Final = 192 << 20
+MOST_BYTES: Final = 320 << 20
 """So much is held, well within `duck.MOST_MEMORY`; what was not asked for longest goes first, and what
 is more than that within `GRACE_SECONDS` is read again each time."""
 UNUSED_SECONDS: Final = 900
