@@ -10,6 +10,7 @@ mod answer_keeping;
 mod answer_rules;
 mod authority;
 mod bearer;
+mod bind;
 mod block;
 mod cache_rule;
 mod caller;

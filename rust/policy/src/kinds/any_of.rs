@@ -23,6 +23,7 @@ use lockgate_config::{Each, Mode, OnError, Percent, PolicyEntry, Problem, decode
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::bind::bind;
 use crate::endpoint::Endpoint;
 use crate::env::Env;
 use crate::policy::{Compiled, Compiling, Kind, Phase, Policy};
@@ -88,7 +89,7 @@ fn compile(entry: &PolicyEntry, compiling: &Compiling<'_>) -> Compiled {
             );
             continue;
         }
-        match crate::revision::bind(&inner, compiling) {
+        match bind(&inner, compiling) {
             Ok(bound) if bound.kind.phase != Phase::Identify => problems.push(
                 Problem::new(
                     &inner.kind.span,
