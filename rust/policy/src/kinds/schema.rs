@@ -31,7 +31,7 @@ use lockgate_config::{OnError, PolicyEntry, Problem, decode};
 use schemars::JsonSchema;
 
 use crate::env::Env;
-use crate::openapi::{Given, Match, Operation, Operations, Pair, Reading, Source, cut};
+use crate::openapi::{self, Given, Match, Operation, Operations, Pair, Reading, cut};
 use crate::payload::ENCODED;
 use crate::policy::{Compiled, Compiling, Kind, Phase, Policy};
 use crate::reason::BODY_TOO_LARGE;
@@ -81,7 +81,7 @@ fn compile(entry: &PolicyEntry, compiling: &Compiling<'_>) -> Compiled {
     let name = document(entry, compiling).map_err(one)?;
     let prefix = prefix(&settings, compiling).map_err(one)?;
     let bytes = compiling.read_file(&name).map_err(one)?;
-    let source = Source::read(&name, bytes)?;
+    let source = openapi::read(&name, bytes)?;
     let under = compiling.template.map(ToString::to_string);
     let operations = Operations::read(
         &source,
