@@ -23,7 +23,6 @@ use lockgate_config::{Each, Mode, OnError, Percent, PolicyEntry, Problem, decode
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::bind::bind;
 use crate::endpoint::Endpoint;
 use crate::env::Env;
 use crate::policy::{Compiled, Compiling, Kind, Phase, Policy};
@@ -89,7 +88,7 @@ fn compile(entry: &PolicyEntry, compiling: &Compiling<'_>) -> Compiled {
             );
             continue;
         }
-        match bind(&inner, compiling) {
+        match (compiling.bind)(&inner, compiling) {
             Ok(bound) if bound.kind.phase != Phase::Identify => problems.push(
                 Problem::new(
                     &inner.kind.span,

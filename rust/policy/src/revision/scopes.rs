@@ -46,6 +46,7 @@ impl Build<'_> {
                     .map(|path| path.as_str()),
                 version_base: version.map(|version| version.base.as_str()),
                 template,
+                bind,
             };
             match bind(entry, &compiling) {
                 Ok(bound) => scope.push(Arc::new(bound)),
