@@ -16,11 +16,12 @@ use crate::chain::{Progress, Step};
 use crate::counters::Counters;
 use crate::env::Env;
 use crate::facts::{Fact, Facts};
+use crate::need::Need;
 use crate::reason;
 use crate::request::{Body, RequestView};
 use crate::revision::Revision;
 use crate::time::Timestamp;
-use crate::verdict::{Need, Refusal};
+use crate::verdict::Refusal;
 
 use decided::decided;
 use request::Parsed;

@@ -36,6 +36,7 @@ pub mod keys;
 mod kind_doc;
 pub mod kinds;
 mod masking;
+mod need;
 mod openapi;
 mod origin;
 mod outline;
@@ -50,6 +51,7 @@ mod price;
 mod problem_details;
 mod prompt;
 mod prompt_data;
+mod prompt_keeping;
 mod prompt_reading;
 mod readable_answer;
 mod reason;
@@ -91,6 +93,7 @@ pub use forwarding::{forwarded_query, query_without, remove_cookie};
 pub use held::{Held, Unit};
 pub use hex::read_hash;
 pub use identity::{Application, Identity};
+pub use need::Need;
 pub use outline::{OutlinedPolicy, OutlinedRoute, Place, descriptions, outline};
 pub use password::{PasswordError, hash_password};
 pub use policy::{BoundPolicy, Compiling, Kind, Origin, Phase, Policy, Secrets, stable_hash};
@@ -103,7 +106,7 @@ pub use request::{Body, ClientCertificate, RequestView, ResponseView};
 pub use revision::{Part, Revision, Route, RouteTarget};
 pub use router::{Conditions, Found, Router, Template};
 pub use time::Timestamp;
-pub use verdict::{Effect, Effects, Need, Refusal, Reply, ResponseEdit, ResponseVerdict, Verdict};
+pub use verdict::{Effect, Effects, Refusal, Reply, ResponseEdit, ResponseVerdict, Verdict};
 
 /// The reasons that belong to the gateway itself, by name.
 pub mod gateway_reasons {

@@ -6,10 +6,11 @@ use smallvec::SmallVec;
 
 use crate::answer_rules::AnswerRules;
 use crate::identity::Identity;
+use crate::need::Need;
 use crate::prompt::Prompt;
 use crate::recorded_prompt::RecordedPrompt;
 use crate::request::RequestView;
-use crate::verdict::{Effect, Effects, Need, Refusal, Reply, ResponseEdit};
+use crate::verdict::{Effect, Effects, Refusal, Reply, ResponseEdit};
 
 use super::said::{VerdictRecord, Word};
 

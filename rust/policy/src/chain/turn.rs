@@ -4,10 +4,11 @@ use lockgate_config::{Mode, OnError};
 
 use crate::answer_rules::AnswerWatch;
 use crate::env::Env;
+use crate::need::Need;
 use crate::policy::{BoundPolicy, Phase};
 use crate::reason;
 use crate::request::{Body, RequestView};
-use crate::verdict::{Effect, Effects, Need, Refusal, Verdict};
+use crate::verdict::{Effect, Effects, Refusal, Verdict};
 
 use super::progress::{Outcome, Progress, Step};
 use super::said::Word;

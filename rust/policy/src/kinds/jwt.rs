@@ -33,11 +33,12 @@ use crate::facts::{Fact, FactRequest};
 use crate::identity::Identity;
 use crate::jose::{Distrust, media_type};
 use crate::keys::{Algorithm, KeySet};
+use crate::need::Need;
 use crate::policy::{Compiled, Compiling, Kind, Phase, Policy};
 use crate::reason::Reason;
 use crate::request::RequestView;
 use crate::time::Timestamp;
-use crate::verdict::{Need, Verdict};
+use crate::verdict::Verdict;
 
 use reasons::{
     CLAIM_MISSING, EXPIRED, INVALID, MALFORMED, MISSING, NOT_YET_VALID, WRONG_AUDIENCE,
