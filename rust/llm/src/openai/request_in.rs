@@ -7,8 +7,9 @@ use crate::failure::Failure;
 use crate::json::{Fields, Object, object};
 use crate::model::{
     ChatRequest, Format, Function, Media, MediaKind, Message, Origin, Part, Reasoning, Role,
-    Signature, Source, Text, Thinking, Tool, ToolCall, ToolChoice, ToolResult,
+    Source, Text, Thinking, Tool, ToolCall, ToolChoice, ToolResult,
 };
+use crate::openai::google_seal::take_google_seal;
 use crate::signature::{Belongs, unpack};
 use crate::write::source_of_url;
 
@@ -231,21 +232,6 @@ fn read_call(call: Value, place: String) -> Result<Part, Failure> {
         signature,
         extra,
     }))
-}
-
-/// Gemini's seal of a call, where Google's own OpenAI shim puts it: `extra_content.google.thought_signature`.
-pub(super) fn take_google_seal(extra: &mut Object) -> Option<Signature> {
-    let seal = extra
-        .get("extra_content")?
-        .get("google")?
-        .get("thought_signature")?
-        .as_str()?
-        .to_owned();
-    extra.shift_remove("extra_content");
-    Some(Signature {
-        origin: Origin::Dialect(Dialect::Gemini),
-        value: seal,
-    })
 }
 
 fn read_content(content: Option<Value>, place: &str) -> Result<Vec<Part>, Failure> {
