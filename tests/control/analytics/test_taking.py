@@ -17,6 +17,7 @@ from lockgate.control.analytics.queries.nodes import ExceptionsByNode, TrafficBy
 from lockgate.control.analytics.queries.sources import ApplicationNetworks
 from lockgate.control.analytics.queries.traffic import Summary, TrafficSummary
 from lockgate.control.analytics.tables import LAYOUT
+from lockgate.control.analytics.waiting import waiting
 from lockgate.control.events import index
 from lockgate.control.events.alerts import alert_of
 from lockgate.control.events.completeness import gaps
@@ -158,7 +159,7 @@ def test_a_segment_that_was_deleted_before_it_was_taken_is_named(recordings: Pat
     path.unlink()
     taking.take_new()
     assert "was deleted before" in Taken.objects.get().problem
-    assert taking.waiting().count() == 0
+    assert waiting().count() == 0
 
 
 @pytest.mark.parametrize("step", ["begin", "write", "seal", "commit"])

@@ -24,7 +24,7 @@ from lockgate.control.analytics.money import UNKNOWN, dollars, unpriced
 from lockgate.control.analytics.queries.models import ModelsSummary
 from lockgate.control.analytics.queries.traffic import TrafficSummary
 from lockgate.control.analytics.relations import at_once
-from lockgate.control.analytics.taking import waiting
+from lockgate.control.analytics.waiting import waiting
 from lockgate.control.console.permitted import permitted
 from lockgate.control.console.reasons import reason
 from lockgate.control.console.templatetags.told import in_code, shortly

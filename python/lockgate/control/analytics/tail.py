@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import duckdb
 
 from lockgate.control.analytics import duck
-from lockgate.control.analytics.taking import waiting
+from lockgate.control.analytics.waiting import waiting
 from lockgate.control.events import index
 from lockgate.control.events.index import Rolled
 from lockgate.control.events.models import CallException

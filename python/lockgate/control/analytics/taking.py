@@ -18,6 +18,7 @@ from lockgate import _engine
 from lockgate.control.analytics import duck, server, store
 from lockgate.control.analytics.models import LIVE, Part, Taken
 from lockgate.control.analytics.tables import LAYOUT
+from lockgate.control.analytics.waiting import waiting
 from lockgate.control.events.index import RETENTION_DAYS
 from lockgate.control.events.models import Segment
 from lockgate.control.events.recordings import SegmentName, name_of, path_of
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
-    from django.db.models import QuerySet
 
 log = logging.getLogger(__name__)
 
@@ -39,12 +39,6 @@ MOST_EVENTS: Final = 5_000_000
 DAYS: Final = 4
 """How many days a round merges."""
 _STARTED: Final = re.compile(r"events-(\d{16})-")
-
-
-def waiting() -> QuerySet[Segment]:
-    """The segments that were indexed and are not here yet, in their order."""
-    there = Taken.objects.filter(node=OuterRef("node"), segment=OuterRef("name"))
-    return Segment.objects.filter(~Exists(there)).order_by("first_at", "number")
 
 
 def take_new(most: int = SEGMENTS) -> int:

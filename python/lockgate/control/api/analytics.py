@@ -13,7 +13,8 @@ from ninja import Router, Schema
 
 from lockgate.control.analytics import budgets, ocsf, tail
 from lockgate.control.analytics.queries import BY_NAME, QUERIES
-from lockgate.control.analytics.taking import take_new, waiting
+from lockgate.control.analytics.taking import take_new
+from lockgate.control.analytics.waiting import waiting
 from lockgate.control.api.credentials import needs
 from lockgate.control.api.problems import insufficient_scope, problem
 from lockgate.control.audit.services import Actor, record
