@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::arms::Share;
 use crate::moment::Moment;
 use crate::settings::Needs;
+use crate::share::Share;
 
 /// What the arms are in a stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
