@@ -31,7 +31,6 @@ from lockgate.control.api import (
     rollouts,
 )
 from lockgate.control.api.credentials import ForgedError, NotPermittedError, caller, needs
-from lockgate.control.api.problems import insufficient_scope, problem
 from lockgate.control.audit import checkpoints
 from lockgate.control.audit import services as audit
 from lockgate.control.events import exceptions, index
@@ -40,6 +39,7 @@ from lockgate.control.events.times import text_of
 from lockgate.control.feedback import services as feedback
 from lockgate.control.notify import errors as notify
 from lockgate.control.paging import CursorError, read_cursor
+from lockgate.control.problems import insufficient_scope, problem
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

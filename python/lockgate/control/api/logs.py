@@ -14,9 +14,9 @@ from django.views.decorators.http import require_http_methods
 
 from lockgate.control import node
 from lockgate.control.analytics import tail
+from lockgate.control.analytics.report import Report
 from lockgate.control.analytics.taking import take_new
 from lockgate.control.api.credentials import bearer
-from lockgate.control.api.problems import insufficient_scope, invalid_token, problem
 from lockgate.control.api.query import Query, QueryError
 from lockgate.control.audit.checkpoints import checkpoint
 from lockgate.control.audit.services import record
@@ -25,9 +25,9 @@ from lockgate.control.events.completeness import gaps
 from lockgate.control.events.exceptions import place
 from lockgate.control.events.models import Progress
 from lockgate.control.events.recordings import FIRST, name_of
-from lockgate.control.events.report import Report
 from lockgate.control.events.times import text_of
 from lockgate.control.paging import cursor, page_of
+from lockgate.control.problems import insufficient_scope, invalid_token, problem
 
 if TYPE_CHECKING:
     from lockgate.control.audit.services import Actor
