@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -58,14 +57,6 @@ def otlp(service: Service, more: str = "") -> str:
 def spans(service: Service) -> list[Span]:
     """All spans that were sent, in the order they came."""
     return [span for request in service.requests for span in _read(request)]
-
-
-def until(holds: Callable[[], bool], seconds: float = 60.0) -> None:
-    """Wait until something that must happen has happened."""
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.02)
 
 
 def _read(request: Request) -> list[Span]:

@@ -6,11 +6,11 @@ import os
 import sqlite3
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING, ClassVar
 
 from control.serving import Serving
 from load import SECONDS, Running
+from patience import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,10 +44,7 @@ class Controlling(Serving):
 
     def until(self, query: str, is_enough: Callable[[list[tuple[object, ...]]], bool]) -> None:
         """Wait until the database says something."""
-        deadline = time.monotonic() + SECONDS
-        while not is_enough(found := self.rows(query)):
-            assert time.monotonic() < deadline, found
-            time.sleep(0.05)
+        until(lambda: self.rows(query), is_enough, seconds=SECONDS)
 
 
 class Joined(Running):

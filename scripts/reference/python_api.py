@@ -7,8 +7,9 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import lockgate
-from lockgate import audit, changes, models
+from lockgate import audit, changes
 from lockgate.attacks import findings
+from lockgate.models import Model, cases, documents, events, guard
 from pydantic import BaseModel
 
 from reference.markdown import fenced, page, table
@@ -31,9 +32,9 @@ def python_page() -> str:
             functions += [f"### `{name}`", *_callable(f"lockgate.{name}", thing)]
     parts = [
         (name, thing)
-        for module in (models, findings)
+        for module in (documents, cases, events, guard, findings)
         for name, thing in vars(module).items()
-        if inspect.isclass(thing) and issubclass(thing, models.Model) and thing is not models.Model
+        if inspect.isclass(thing) and issubclass(thing, Model) and thing is not Model
     ]
     inner = [block for name, thing in parts if name not in lockgate.__all__ for block in _class(name, thing)]
     return page(

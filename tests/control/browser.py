@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from axe_playwright_python.sync_playwright import Axe
 from control.people import PASSWORD
 from playwright.sync_api import sync_playwright
@@ -31,6 +32,15 @@ _QUIET = [
 def program() -> str | None:
     """Where Chromium is."""
     return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+NEEDS_CHROMIUM: list[pytest.MarkDecorator] = [
+    pytest.mark.slow,
+    pytest.mark.skipif(program() is None, reason=MISSING),
+    # Playwright's own loop outlives the fixtures that it closes.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+"""The marks of tests that start one."""
 
 
 @contextmanager

@@ -16,12 +16,11 @@ import httpx
 import jwt
 import pytest
 from control.browser import (
-    MISSING,
+    NEEDS_CHROMIUM,
     Watched,
     assert_accessible,
     assert_fits,
     chromium,
-    program,
     set_up,
     sign_in,
 )
@@ -37,11 +36,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(program() is None, reason=MISSING),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = NEEDS_CHROMIUM
 
 PATIENCE = 25_000
 APPLICATIONS = [f"app-{number}" for number in range(40)]

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
-from changing import CASES
-from changing import document as gateway
 from control.changing import ADA, BOB, ROOT, gather, proven, write
+from control.sites import PLAN, Site, site_of
 from django.utils import timezone
-from lockgate import Gateway
 from lockgate.control.audit.models import Entry
 from lockgate.control.changes import drafts, gate, rollouts, scheduled
 from lockgate.control.changes.errors import ChangeError, NotAllowedError, UnsoundError
 from lockgate.control.changes.models import Proposal
 from lockgate.control.notify.models import Message
 from lockgate.documents import check
-from lockgate.running import Running
-from services import Service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,73 +23,11 @@ if TYPE_CHECKING:
     from control.people import NewUser
     from pytest_django.fixtures import Settings
 
-APPLICATIONS = [f"app-{number}" for number in range(40)]
-NEEDS = {"seconds": 1, "requests": 5, "callers": 0}
-PLAN = {
-    "shadow": NEEDS,
-    "steps": [{"percent": 50, **NEEDS, "ratio_below": 20}],
-    "live": NEEDS,
-    "bake": NEEDS,
-    "guard": {"metrics": ["server_error", "gateway_error", "refusal"], "tolerable_rate": 0.2},
-}
-SECONDS = 60.0
-
-
-@dataclass
-class Site:
-    """A node with a document, and the console's state folder."""
-
-    node: Gateway
-    document: Path
-
-    @contextmanager
-    def traffic(self) -> Iterator[None]:
-        """Calls of all applications until the block ends."""
-        stop = threading.Event()
-
-        def call() -> None:
-            with httpx.Client(base_url=self.node.urls["public"], timeout=10) as client:
-                while not stop.is_set():
-                    for name in APPLICATIONS:
-                        client.get("/orders/7", headers={"X-Api-Key": name})
-                        stop.wait(0.002)
-
-        thread = threading.Thread(target=call)
-        thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join()
-
-    def followed(self, name: str) -> Proposal:
-        """The change when its rollout has ended and the worker has noticed."""
-        end = time.monotonic() + SECONDS
-        while True:
-            rollouts.follow()
-            proposal = Proposal.objects.get(name=name)
-            if not proposal.runs:
-                return proposal
-            assert time.monotonic() < end, rollouts.current()
-            time.sleep(0.1)
-
 
 @pytest.fixture
 def site(tmp_path: Path, settings: Settings) -> Iterator[Site]:
-    folder, state = tmp_path / "config", tmp_path / "state"
-    folder.mkdir()
-    state.mkdir(mode=0o700)
-    path = folder / "gateway.yaml"
-    with Service() as service:
-        path.write_text(gateway(service.url, *APPLICATIONS))
-        (folder / "cases.yaml").write_text(CASES)
-        with Gateway(path, state=state / "node") as node:
-            for name in APPLICATIONS:
-                httpx.get(f"{node.urls['public']}/orders/7", headers={"X-Api-Key": name})
-            told = {"state": state, "recording": folder / "recordings"}
-            settings.LOCKGATE = settings.LOCKGATE.model_copy(update=told)
-            Running(admin=node.admin, listeners=node.urls, document=str(path), pid=1).write(state)
-            yield Site(node, path)
+    with site_of(tmp_path, settings) as site:
+        yield site
 
 
 def approved(name: str = "tighten", only: str = "app-7") -> None:
@@ -114,7 +43,7 @@ def test_what_goes_live_is_what_the_document_says_and_people_are_told(site: Site
     approved()
     with site.traffic():
         gate.begin(ADA, "tighten")
-        ended = site.followed("tighten")
+        ended = site.ended("tighten")
     assert (ended.stage, ended.candidate) == ("live", check(site.document).id)
     assert "id: scope" in site.document.read_text()
     last = Entry.objects.order_by("-seq").get(action="change.rollout.ended")
@@ -134,7 +63,7 @@ def test_a_document_that_was_edited_meanwhile_is_left_alone(site: Site) -> None:
     with site.traffic():
         gate.begin(ADA, "tighten")
         site.document.write_text(site.document.read_text().replace("orders:read", "orders:all"))
-        ended = site.followed("tighten")
+        ended = site.ended("tighten")
     assert ended.stage == "live"
     assert "id: scope" not in site.document.read_text()
     last = Entry.objects.get(action="change.rollout.ended")
@@ -157,7 +86,7 @@ def test_a_broken_glass_needs_a_sentence_and_is_told_to_everybody_and_taken_back
     before = site.document.read_text()
     with site.traffic():
         gate.begin(ROOT, "lock-out", break_glass="a leaked key is used from abroad")
-        ended = site.followed("lock-out")
+        ended = site.ended("lock-out")
     assert (ended.stage, site.document.read_text()) == ("rolled_back", before)
     assert "that was not expected" in ended.says
     broken = Message.objects.get(kind="change.break_glass")
@@ -185,7 +114,7 @@ def test_a_rollout_is_paused_goes_on_and_is_ended_by_people(site: Site) -> None:
         assert rollouts.command(ADA, "pause").paused
         assert not rollouts.command(ADA, "resume").paused
         assert rollouts.command(ADA, "abort", why="the shop called").rolled_back
-    ended = site.followed("tighten")
+    ended = site.ended("tighten")
     assert (ended.stage, ended.says) == ("rolled_back", "a person ended it")
     whys = Entry.objects.filter(action="rollout.abort").values_list("object", "why")
     assert list(whys) == [("change tighten", "the shop called")]
@@ -239,5 +168,5 @@ def test_a_node_that_was_started_anew_has_ended_the_rollout(site: Site) -> None:
         gate.begin(ADA, "tighten")
         rollouts.command(ADA, "pause")
     Proposal.objects.update(rollout="of another node")
-    ended = site.followed("tighten")
+    ended = site.ended("tighten")
     assert (ended.stage, ended.says) == ("rolled_back", "the node was started again, which ended it")

@@ -15,13 +15,14 @@ from lockgate.control.audit.models import Entry
 from lockgate.control.events import index
 from lockgate.control.events.alerts import ALERTS, alert_of
 from lockgate.control.events.completeness import gaps
-from lockgate.control.events.exceptions import CursorError, Wanted, cursor, page, read_cursor
+from lockgate.control.events.exceptions import Wanted, page
 from lockgate.control.events.index import Rolled, index_new, open_segments
 from lockgate.control.events.lateness import behind, in_words
 from lockgate.control.events.models import CallException, Count, Progress, Segment
 from lockgate.control.events.recordings import SegmentName
 from lockgate.control.events.times import Span, TimeError, between, last, read
 from lockgate.control.nodes.models import Node
+from lockgate.control.paging import CursorError, cursor, read_cursor
 
 if TYPE_CHECKING:
     from collections.abc import Callable

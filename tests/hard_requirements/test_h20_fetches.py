@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import httpx
 import lockgate
 import pytest
-from collectors import until
 from load import free_port
+from patience import until
 from services import Service, answer
 
 if TYPE_CHECKING:

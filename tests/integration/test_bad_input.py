@@ -12,13 +12,13 @@ import ssl
 import subprocess
 import sys
 import threading
-import time
 from typing import TYPE_CHECKING, Self
 
 import httpx
 import lockgate
 import pytest
 from certificates import Authority
+from patience import until
 from services import Service
 
 if TYPE_CHECKING:
@@ -298,18 +298,11 @@ def test_a_service_that_is_down_at_the_start_is_found_when_it_comes(serve: Serve
     assert refused.json()["detail"]
     assert refused.headers["content-type"] == "application/problem+json"
     with Service(port=port) as service:
-        wait_for(lambda: httpx.get(url).status_code == 200)
+        until(lambda: httpx.get(url).status_code == 200)
         assert service.requests
-    wait_for(lambda: httpx.get(url).status_code == 503)
+    until(lambda: httpx.get(url).status_code == 503)
     with Service(port=port):
-        wait_for(lambda: httpx.get(url).status_code == 200)
-
-
-def wait_for(holds: Callable[[], bool], seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end
-        threading.Event().wait(0.02)
+        until(lambda: httpx.get(url).status_code == 200)
 
 
 def test_a_service_whose_name_is_not_known_is_a_503_and_the_others_are_served(serve: Serve) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import threading
-import time
 from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -19,6 +18,7 @@ from lockgate.admin import AdminClient
 from lockgate.audit.verify import whole_entries
 from lockgate.changes.approval import ApprovalStatus
 from lockgate.changes.evidence import StepStatus
+from patience import until
 from services import Service, answer
 
 if TYPE_CHECKING:
@@ -99,10 +99,9 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 
 def are_recorded(folder: Path, requests: int) -> None:
     """Wait until so many requests are on the disk: the node writes them a little later than it answers."""
-    end = time.monotonic() + PATIENCE
-    while sum(1 for _ in lockgate.Recording(folder)) < requests:
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    until(
+        lambda: sum(1 for _ in lockgate.Recording(folder)), lambda count: count >= requests, seconds=PATIENCE
+    )
 
 
 def test_a_change_that_passes_every_step_goes_live(site: Site, run: Run) -> None:

@@ -8,7 +8,6 @@ import hashlib
 import itertools
 import json
 import threading
-import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ import lockgate
 import pytest
 from lockgate import _engine
 from lockgate.rollout import Allowance, Expectation, GuardSettings, Needs, Rollout, RolloutPlan, Step
+from patience import until
 from services import Service, answer
 
 if TYPE_CHECKING:
@@ -406,9 +406,7 @@ def test_a_stop_in_the_middle_of_a_rollout_leaves_nothing_behind(site: Site) -> 
 
 def there_is_a_thread(wanted: bool) -> None:
     """Waits until the thread that asks the candidate is there, or is not."""
-    end = time.monotonic() + PATIENCE
-    while ("lockgate-beside" in threads()) != wanted:
-        assert time.monotonic() < end, threads()
+    until(threads, lambda found: ("lockgate-beside" in found) == wanted, seconds=PATIENCE)
 
 
 def threads() -> set[str]:

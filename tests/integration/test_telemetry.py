@@ -12,8 +12,9 @@ import httpx
 import lockgate
 import pytest
 from certificates import Authority
-from collectors import CLIENT, INTERNAL, SERVER, collector, otlp, spans, taken, until
+from collectors import CLIENT, INTERNAL, SERVER, collector, otlp, spans, taken
 from load import free_port
+from patience import until
 from services import Request, Service, answer
 
 if TYPE_CHECKING:

@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from lockgate import _engine
 from lockgate.cluster.signatures import ANSWER, SignatureError, key_id, new_nonce, raw, sign, verify_answer
 from lockgate.cluster.wire import ENROL, TOKEN, Enrolled, Enrolment
+from lockgate.helpful import HelpfulError
 from lockgate.signing import private_key
 
 if TYPE_CHECKING:
@@ -29,17 +30,8 @@ _FOLDER: Final = "cluster"
 _LOOPBACK: Final = {"localhost", "127.0.0.1", "::1"}
 
 
-class IdentityError(Exception):
-    """A node cannot be who it should be.
-
-    Args:
-        message: What is wrong.
-        help: What to write instead.
-    """
-
-    def __init__(self, message: str, help: str) -> None:  # noqa: A002 - as problems of documents call it
-        super().__init__(message)
-        self.help = help
+class IdentityError(HelpfulError):
+    """A node cannot be who it should be."""
 
 
 @dataclass(frozen=True)

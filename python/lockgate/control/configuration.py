@@ -11,23 +11,16 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict
 
+from lockgate.helpful import HelpfulError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 
-class ConfigurationError(Exception):
-    """The control plane cannot start as it is told to.
-
-    Args:
-        message: What is wrong.
-        help: What to write instead.
-    """
-
-    def __init__(self, message: str, help: str) -> None:  # noqa: A002 - as problems of documents call it
-        super().__init__(message)
-        self.help = help
+class ConfigurationError(HelpfulError):
+    """The control plane cannot start as it is told to."""
 
 
 class GitSource(BaseModel):

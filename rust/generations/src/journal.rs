@@ -91,6 +91,35 @@ impl Default for Journal {
     }
 }
 
+impl Journal {
+    /// Notes how far a generation has come, when it is kept.
+    pub fn enter(&mut self, generation: u64, stage: Stage, now: Timestamp, why: Option<&str>) {
+        let found = self
+            .kept
+            .iter_mut()
+            .find(|kept| kept.generation == generation);
+        if let Some(kept) = found {
+            kept.stage = stage;
+            kept.since = now;
+            kept.why = why.map(str::to_owned);
+        }
+    }
+
+    /// Leaves what is served, proven, served before or a candidate, and the last one that was taken back, to be looked at.
+    pub fn forget(&mut self) {
+        let taken_back = self
+            .kept
+            .iter()
+            .filter(|kept| kept.stage == Stage::TakenBack)
+            .map(|kept| kept.generation)
+            .max();
+        let named = [self.current, self.last_good, self.before, taken_back];
+        self.kept.retain(|kept| {
+            kept.stage == Stage::Candidate || named.contains(&Some(kept.generation))
+        });
+    }
+}
+
 /// What the two copies gave.
 #[derive(Debug)]
 pub enum Found {

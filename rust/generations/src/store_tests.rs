@@ -4,7 +4,11 @@ use std::sync::{Arc, Mutex};
 
 use lockgate_config::Carried;
 
+use super::files::name;
 use super::*;
+use crate::sealed::seal;
+use crate::starts::START_WINDOW_SECONDS;
+use crate::target::Target;
 
 /// How a disk fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

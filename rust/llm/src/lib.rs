@@ -97,6 +97,7 @@ mod pass_through;
 mod plain;
 mod price;
 mod provider_error;
+mod read;
 mod responses;
 mod signature;
 mod sse;

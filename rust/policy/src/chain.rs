@@ -1,100 +1,31 @@
 //! The policies of a route, one after the other.
 
+mod answers;
+mod progress;
 mod said;
+mod turn;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use lockgate_config::{Mode, OnError};
-use smallvec::SmallVec;
+use lockgate_config::Mode;
 
-use crate::answer_rules::{AnswerRules, AnswerWatch};
 use crate::env::Env;
-use crate::identity::Identity;
 use crate::policy::{BoundPolicy, Phase};
-use crate::prompt::Prompt;
 use crate::reason;
-use crate::recorded_prompt::RecordedPrompt;
-use crate::request::{Body, RequestView, ResponseView};
+use crate::request::RequestView;
+use crate::verdict::Refusal;
+
+pub(crate) use progress::Halt;
+pub use progress::{Outcome, Progress, SaidBefore, Step};
 pub use said::{VerdictRecord, Word};
 
-use crate::verdict::{
-    Effect, Effects, Need, Refusal, Reply, ResponseEdit, ResponseVerdict, Verdict,
-};
+use turn::{Turn, evaluate};
 
 /// The effective policies of a route: those that open it, then by phase, then by declaration from the outer scope to the inner.
 #[derive(Debug, Default)]
 pub struct Chain {
     policies: Vec<Arc<BoundPolicy>>,
     on_response: Vec<usize>,
-}
-
-/// How far a request has come and what was found out on the way.
-#[derive(Debug, Default)]
-pub struct Progress {
-    next: usize,
-    /// The policies that asked for the body of the answer, with the most bytes that each can look at.
-    awaiting: SmallVec<[(usize, usize); 2]>,
-    /// Who calls.
-    pub identity: Option<Identity>,
-    /// What is asked of a model.
-    pub prompt: Option<Box<Prompt>>,
-    /// What a recording keeps of it.
-    pub to_record: Option<Box<RecordedPrompt>>,
-    unidentified: Option<Box<Refusal>>,
-    /// What happens to the forwarded request.
-    pub effects: SmallVec<[Effect; 4]>,
-    /// What happens to the answer.
-    pub edits: SmallVec<[ResponseEdit; 4]>,
-    /// What happens to the answer of a model.
-    pub answers: AnswerRules,
-    /// What each policy said, in order.
-    pub verdicts: SmallVec<[VerdictRecord; 12]>,
-}
-
-/// What the driver does next.
-#[derive(Debug)]
-pub enum Step {
-    /// Get this, then advance again.
-    Need(Need),
-    /// It is decided.
-    Decided(Outcome),
-}
-
-/// What becomes of a request.
-#[derive(Debug)]
-pub enum Outcome {
-    /// It is forwarded.
-    Forward,
-    /// The gateway answers.
-    Respond(Box<Reply>),
-    /// It is refused.
-    Refuse(Box<Refusal>),
-}
-
-/// What follows from what a policy said of a request before.
-#[derive(Debug)]
-pub enum SaidBefore {
-    /// The next policy is asked.
-    GoesOn,
-    /// It is decided.
-    Decided(Outcome),
-    /// Nothing: the policy does not say so.
-    Unknown,
-}
-
-/// Where a chain stops.
-pub(crate) enum Halt {
-    /// The driver goes on.
-    Step(Step),
-    /// The next policy judges what is asked of a model, and that has not been read.
-    Prompt,
-}
-
-/// Turns to the next policy, or ends.
-enum Turn {
-    Next,
-    Stop(Step),
 }
 
 impl Chain {
@@ -165,12 +96,7 @@ impl Chain {
 
     /// Goes past the next policy, which could not decide: for a policy in shadow whose need cannot be met.
     pub fn pass_over(&self, progress: &mut Progress) {
-        note(
-            progress,
-            progress.next,
-            Word::Undecided,
-            Some(reason::UNDECIDED.code),
-        );
+        progress.note(progress.next, Word::Undecided, Some(reason::UNDECIDED.code));
         progress.next += 1;
     }
 
@@ -195,12 +121,7 @@ impl Chain {
             }
             _ => return SaidBefore::Unknown,
         };
-        note(
-            progress,
-            progress.next,
-            word,
-            reason.map(|reason| reason.code),
-        );
+        progress.note(progress.next, word, reason.map(|reason| reason.code));
         match reason {
             Some(reason) if bound.mode == Mode::Enforce => {
                 let detail = "as the policy said when the request was recorded";
@@ -233,327 +154,5 @@ impl Chain {
             }
         }
         None
-    }
-
-    /// Shows an answer, without its body, to the policies that see answers. Gives the most bytes of the body that one of them
-    /// needs, when one does; [`Chain::judge_body`] then goes on.
-    ///
-    /// # Errors
-    /// The refusal to send in place of the answer.
-    pub fn judge_response(
-        &self,
-        request: &RequestView<'_>,
-        response: &ResponseView<'_>,
-        progress: &mut Progress,
-        env: &mut Env<'_>,
-    ) -> Result<Option<usize>, Box<Refusal>> {
-        progress.awaiting.clear();
-        for at in &self.on_response {
-            let Some(bound) = self.policies.get(*at) else {
-                continue;
-            };
-            if !applied(progress, *at) {
-                continue;
-            }
-            let verdict = judge(bound, request, response, progress, env);
-            if let ResponseVerdict::NeedBody(limit) = verdict {
-                progress.awaiting.push((*at, limit));
-            } else {
-                take_response_verdict((*at, bound), verdict, progress)?;
-            }
-        }
-        Ok(progress.awaiting.iter().map(|(_, limit)| *limit).max())
-    }
-
-    /// Shows the body to the policies that asked for it, each as the one before left it. `None` is a body larger than all can
-    /// look at. Gives the body when a policy replaced it.
-    ///
-    /// # Errors
-    /// The refusal to send in place of the answer.
-    pub fn judge_body(
-        &self,
-        request: &RequestView<'_>,
-        (response, body): (&ResponseView<'_>, Option<&[u8]>),
-        progress: &mut Progress,
-        env: &mut Env<'_>,
-    ) -> Result<Option<Bytes>, Box<Refusal>> {
-        let mut replaced: Option<Bytes> = None;
-        for (at, limit) in std::mem::take(&mut progress.awaiting) {
-            let Some(bound) = self.policies.get(at) else {
-                continue;
-            };
-            let body = replaced.as_deref().or(body);
-            let verdict = match body.filter(|body| body.len() <= limit) {
-                None => {
-                    ResponseVerdict::Undecided("the answer is too large to be looked at".into())
-                }
-                body => {
-                    let response = ResponseView { body, ..*response };
-                    match judge(bound, request, &response, progress, env) {
-                        ResponseVerdict::NeedBody(_) => {
-                            ResponseVerdict::Undecided("the answer was already shown".into())
-                        }
-                        verdict => verdict,
-                    }
-                }
-            };
-            if let Some(body) = take_response_verdict((at, bound), verdict, progress)? {
-                replaced = Some(body);
-            }
-        }
-        Ok(replaced)
-    }
-}
-
-/// Whether a policy that sees answers applied to the request: what did not apply then does not apply now.
-fn applied(progress: &Progress, policy: usize) -> bool {
-    let last = progress
-        .verdicts
-        .iter()
-        .rev()
-        .find(|record| usize::from(record.policy) == policy);
-    last.is_some_and(|record| !matches!(record.word, Word::Skip | Word::Undecided))
-}
-
-/// A request with what was found out on the way.
-fn known<'a>(request: &RequestView<'a>, progress: &'a Progress) -> RequestView<'a> {
-    RequestView {
-        identity: progress.identity.as_ref(),
-        prompt: progress.prompt.as_deref(),
-        ..*request
-    }
-}
-
-fn judge(
-    bound: &BoundPolicy,
-    request: &RequestView<'_>,
-    response: &ResponseView<'_>,
-    progress: &Progress,
-    env: &mut Env<'_>,
-) -> ResponseVerdict {
-    let view = known(request, progress);
-    bound.policy.judge_response(&view, response, env)
-}
-
-/// Gives the body when the verdict replaces it.
-fn take_response_verdict(
-    (at, bound): (usize, &BoundPolicy),
-    verdict: ResponseVerdict,
-    progress: &mut Progress,
-) -> Result<Option<Bytes>, Box<Refusal>> {
-    let acts = bound.mode == Mode::Enforce;
-    match verdict {
-        ResponseVerdict::Edit(edits) if acts => {
-            let mut body = None;
-            for edit in edits {
-                match edit {
-                    ResponseEdit::Body(bytes) => body = Some(bytes),
-                    edit => progress.edits.push(edit),
-                }
-            }
-            Ok(body)
-        }
-        ResponseVerdict::Pass | ResponseVerdict::Edit(_) | ResponseVerdict::NeedBody(_) => Ok(None),
-        ResponseVerdict::Deny(refusal) => {
-            note(progress, at, Word::Deny, Some(refusal.reason.code));
-            if acts { Err(refusal) } else { Ok(None) }
-        }
-        ResponseVerdict::Undecided(_) => {
-            note(progress, at, Word::Undecided, Some(reason::UNDECIDED.code));
-            if acts && bound.on_error == OnError::Deny {
-                Err(undecided())
-            } else {
-                Ok(None)
-            }
-        }
-    }
-}
-
-fn note(progress: &mut Progress, policy: usize, word: Word, code: Option<&'static str>) {
-    let policy = u16::try_from(policy).unwrap_or(u16::MAX);
-    progress.verdicts.push(VerdictRecord {
-        policy,
-        word,
-        code,
-        found_by: None,
-        tried: false,
-    });
-}
-
-fn note_refusal(progress: &mut Progress, at: usize, refusal: &Refusal) {
-    note(progress, at, Word::Deny, Some(refusal.reason.code));
-    if let Some(record) = progress.verdicts.last_mut() {
-        record.found_by = refusal.found_by;
-    }
-}
-
-/// Rules that are tried out speak before their policy does: its own word is its last.
-fn note_tried(progress: &mut Progress, at: usize, effects: &Effects) {
-    for effect in effects {
-        if let Effect::Tried(reason, rule) = effect {
-            note(progress, at, Word::Deny, Some(reason.code));
-            if let Some(record) = progress.verdicts.last_mut() {
-                (record.found_by, record.tried) = (Some(*rule), true);
-            }
-        }
-    }
-}
-
-fn undecided() -> Box<Refusal> {
-    Box::new(Refusal::new(
-        &reason::UNDECIDED,
-        "a policy could not decide about this request",
-    ))
-}
-
-fn caller<'a>(request: &RequestView<'_>, progress: &'a Progress) -> std::borrow::Cow<'a, str> {
-    let identified = progress.identity.as_ref().and_then(Identity::key);
-    identified.unwrap_or_else(|| request.client.to_string().into())
-}
-
-/// Whether a policy applies: its end, its share of callers, its condition.
-fn applies(
-    bound: &BoundPolicy,
-    request: &RequestView<'_>,
-    route: &str,
-    progress: &Progress,
-    env: &Env<'_>,
-) -> Result<bool, String> {
-    if bound.mode == Mode::Off || bound.expires.is_some_and(|end| env.now >= end) {
-        return Ok(false);
-    }
-    if let Some(prompt) = &progress.prompt
-        && !bound.is_for(prompt.model.as_ref())
-    {
-        return Ok(false);
-    }
-    if bound.share < 10_000 && !bound.concerns(&caller(request, progress)) {
-        return Ok(false);
-    }
-    match &bound.when {
-        None => Ok(true),
-        Some(condition) => condition.holds(&known(request, progress), route),
-    }
-}
-
-fn evaluate(
-    bound: &BoundPolicy,
-    request: &RequestView<'_>,
-    route: &str,
-    progress: &mut Progress,
-    env: &mut Env<'_>,
-) -> Turn {
-    let acts = bound.mode == Mode::Enforce;
-    let at = progress.next;
-    if acts && bound.kind.phase == Phase::Identify && progress.identity.is_some() {
-        note(progress, at, Word::Skip, None);
-        return Turn::Next;
-    }
-    let verdict = match applies(bound, request, route, progress, env) {
-        Ok(true) => {
-            let view = known(request, progress);
-            bound.policy.evaluate(&view, env)
-        }
-        Ok(false) => {
-            note(progress, at, Word::Skip, None);
-            return Turn::Next;
-        }
-        Err(why) => Verdict::Undecided(why.into()),
-    };
-    match verdict {
-        Verdict::Pass => note(progress, at, Word::Pass, None),
-        Verdict::Allow(effects) => {
-            note_tried(progress, at, &effects);
-            note(progress, at, Word::Allow, None);
-            take_effects(progress, effects, bound);
-        }
-        Verdict::Identified(identity, effects) => {
-            note(progress, at, Word::Allow, None);
-            take_effects(progress, effects, bound);
-            if acts {
-                progress.unidentified = None;
-                progress.identity = Some(*identity);
-            }
-        }
-        Verdict::NoCredential(refusal) => {
-            note(progress, at, Word::Deny, Some(refusal.reason.code));
-            if acts {
-                missing(progress, refusal);
-            }
-        }
-        Verdict::Deny(refusal) => {
-            note_refusal(progress, at, &refusal);
-            if acts {
-                return Turn::Stop(Step::Decided(Outcome::Refuse(refusal)));
-            }
-        }
-        Verdict::Respond(reply) => {
-            note(progress, at, Word::Respond, Some(reply.code));
-            if acts {
-                return Turn::Stop(Step::Decided(Outcome::Respond(reply)));
-            }
-        }
-        Verdict::Need(Need::Body(limit)) if is_larger(request.body, limit) => {
-            note(progress, at, Word::Deny, Some(reason::BODY_TOO_LARGE.code));
-            if acts {
-                let refusal = Refusal::new(
-                    &reason::BODY_TOO_LARGE,
-                    "the body is larger than the policies of this API can look at",
-                );
-                return Turn::Stop(Step::Decided(Outcome::Refuse(Box::new(refusal))));
-            }
-        }
-        Verdict::Need(need) => return Turn::Stop(Step::Need(need)),
-        Verdict::Undecided(_) => {
-            note(progress, at, Word::Undecided, Some(reason::UNDECIDED.code));
-            if acts && bound.on_error == OnError::Deny {
-                return Turn::Stop(Step::Decided(Outcome::Refuse(undecided())));
-            }
-        }
-    }
-    Turn::Next
-}
-
-/// Whether a body is known to have more bytes than `limit`.
-const fn is_larger(body: Body<'_>, limit: usize) -> bool {
-    matches!(body, Body::TooLarge(known) if limit <= known)
-}
-
-/// Remembers that a credential was not there. Challenges of all policies that looked are sent together (RFC 9110 §11.6.1).
-fn missing(progress: &mut Progress, refusal: Box<Refusal>) {
-    match &mut progress.unidentified {
-        None => progress.unidentified = Some(refusal),
-        Some(first) => first.headers.extend(refusal.headers),
-    }
-}
-
-/// A shadow policy only holds what it counts, and looks at answers.
-fn take_effects(progress: &mut Progress, effects: Effects, bound: &BoundPolicy) {
-    let acts = bound.mode == Mode::Enforce;
-    for effect in effects {
-        match effect {
-            Effect::WatchAnswer(banned) => progress.answers.watch(AnswerWatch {
-                banned,
-                acts,
-                policy: u16::try_from(progress.next).unwrap_or(u16::MAX),
-                id: bound.id.clone(),
-                scope: bound.scope.clone(),
-            }),
-            Effect::Reserve(mut held) => {
-                held.binds &= acts;
-                progress.effects.push(Effect::Reserve(held));
-            }
-            Effect::Hold(_) => progress.effects.push(effect),
-            Effect::Tried(..) => {}
-            _ if !acts => {}
-            Effect::Response(edit) => progress.edits.push(edit),
-            Effect::Ask(rewritten) => {
-                if let Some(prompt) = &mut progress.prompt {
-                    prompt.asked = rewritten.asked;
-                }
-                progress.answers.put_back(rewritten.taken_out);
-            }
-            effect => progress.effects.push(effect),
-        }
     }
 }

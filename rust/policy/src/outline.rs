@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::policy::{BoundPolicy, Phase};
-use crate::revision::{Revision, Route, RouteTarget};
+use crate::revision::{Revision, Route, RouteTarget, route_id};
 
 /// A line of a file of the document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -93,7 +93,7 @@ fn outlined(revision: &Revision, route: &Route) -> OutlinedRoute {
     let version = api.and_then(|api| api.versions.get(&route.version));
     let listed = version.and_then(|version| {
         let mut routes = version.routes.iter();
-        routes.find(|listed| crate::revision::route_id(listed) == *route.id)
+        routes.find(|listed| route_id(listed) == *route.id)
     });
     let version_span = api.and_then(|api| {
         let mut versions = api.versions.iter();

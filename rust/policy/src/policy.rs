@@ -151,7 +151,12 @@ pub struct Compiling<'a> {
     pub version_base: Option<&'a str>,
     /// The path template of the route, with the version's base.
     pub template: Option<&'a Template>,
+    /// Compiles a policy within another: a kind does not know the others.
+    pub bind: Bind,
 }
+
+/// Compiles one policy with what every kind has.
+pub type Bind = fn(&PolicyEntry, &Compiling<'_>) -> Result<BoundPolicy, Vec<Problem>>;
 
 impl Compiling<'_> {
     /// Reads a file that a policy refers to.

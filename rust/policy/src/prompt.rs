@@ -7,8 +7,8 @@ use lockgate_llm::{
     ChatRequest, EmbeddingsRequest, Estimate, Figures, PromptTemplate, Role, Surface,
 };
 
+use crate::need::Need;
 use crate::recorded_prompt::{RecordedPrompt, TakenOut};
-use crate::verdict::Need;
 
 /// What a caller asks of a model.
 #[derive(Debug)]

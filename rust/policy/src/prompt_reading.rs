@@ -6,11 +6,12 @@ use http::HeaderMap;
 use http::header::ACCEPT;
 use lockgate_llm::{Call, Failure, PromptTemplate, Surface, read_chat, read_embeddings};
 
+use crate::need::Need;
 use crate::prompt::{Asked, AskedFor, Prompt, Recalled};
 use crate::reason::{BODY_TOO_LARGE, MODEL_REQUEST, MODEL_UNKNOWN, NO_ROUTE, PROMPT_VARIABLES};
 use crate::recorded_prompt::RecordedPrompt;
 use crate::request::{Body, RequestView};
-use crate::verdict::{Need, Refusal, Verdict};
+use crate::verdict::{Refusal, Verdict};
 
 /// The largest request to a model, in bytes. Pictures travel within it.
 const MOST: usize = 32 * 1024 * 1024;

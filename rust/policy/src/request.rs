@@ -4,8 +4,9 @@ use http::{HeaderMap, Method, Version};
 
 use crate::authority::Authority;
 use crate::identity::Identity;
+use crate::need::Need;
 use crate::prompt::Prompt;
-use crate::verdict::{Need, Verdict};
+use crate::verdict::Verdict;
 
 /// One request as policies see it: after canonicalisation, before anything is forwarded.
 ///

@@ -11,6 +11,7 @@ use crate::caller::{By, CallerKey};
 use crate::counters::{CalendarWindow, Usage, Wanted};
 use crate::env::Env;
 use crate::held::{Held, Unit};
+use crate::need::Need;
 use crate::period::{Period, Time};
 use crate::plan_limits::PlanLimits;
 use crate::policy::stable_hash;
@@ -20,7 +21,7 @@ use crate::reason::Reason;
 use crate::request::RequestView;
 use crate::time::Timestamp;
 use crate::usage_fields::{self, SECOND, Shown, exceeded, policy_item};
-use crate::verdict::{Effect, Effects, Need, ResponseEdit, Verdict};
+use crate::verdict::{Effect, Effects, ResponseEdit, Verdict};
 
 /// Whom an amount is counted for, and over what time.
 #[derive(Debug)]

@@ -1,3 +1,5 @@
+//! What policies say of requests and of answers, and what follows from it.
+
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,9 +12,9 @@ use smallvec::SmallVec;
 use crate::answer_keeping::Keeping;
 use crate::cache_rule::CacheRule;
 use crate::counters::Permit;
-use crate::facts::FactRequest;
 use crate::held::Held;
 use crate::identity::Identity;
+use crate::need::Need;
 use crate::prompt::Rewritten;
 use crate::reason::Reason;
 
@@ -47,17 +49,6 @@ impl Verdict {
     pub fn deny(reason: &'static Reason, detail: impl Into<Cow<'static, str>>) -> Self {
         Self::Deny(Box::new(Refusal::new(reason, detail)))
     }
-}
-
-/// What a policy needs before it can decide.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Need {
-    /// The whole body, when it has at most so many bytes. A larger one is refused with 413.
-    Body(usize),
-    /// Something that is not in the request.
-    Fact(FactRequest),
-    /// Something of the request that its recording does not hold; it completes "… was not recorded". Live traffic lacks nothing.
-    Recorded(&'static str),
 }
 
 /// What happens to a request or its answer because a policy allowed it.

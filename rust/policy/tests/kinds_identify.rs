@@ -6,6 +6,8 @@
     reason = "tests"
 )]
 
+#[path = "kinds_identify/api_key.rs"]
+mod api_key;
 #[path = "kinds_identify/basic_auth.rs"]
 mod basic_auth;
 #[path = "kinds_identify/http_signature.rs"]

@@ -8,4 +8,6 @@
 
 #[path = "kinds_limits/quota.rs"]
 mod quota;
+#[path = "kinds_limits/rate_limit.rs"]
+mod rate_limit;
 mod support;

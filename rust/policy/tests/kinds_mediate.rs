@@ -10,6 +10,8 @@
 mod cors;
 #[path = "kinds_mediate/deprecation.rs"]
 mod deprecation;
+#[path = "kinds_mediate/headers.rs"]
+mod headers;
 #[path = "kinds_mediate/redact.rs"]
 mod redact;
 #[path = "kinds_mediate/redirect.rs"]

@@ -8,6 +8,10 @@
 
 #[path = "kinds_payload/graphql_limits.rs"]
 mod graphql_limits;
+#[path = "kinds_payload/json_limits.rs"]
+mod json_limits;
+#[path = "kinds_payload/payload_guard.rs"]
+mod payload_guard;
 #[path = "kinds_payload/payload_rules.rs"]
 mod payload_rules;
 #[path = "kinds_payload/schema.rs"]

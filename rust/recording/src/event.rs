@@ -1,13 +1,14 @@
 //! The record of one request.
 
-use std::borrow::Cow;
 use std::net::IpAddr;
+use std::ops::Not;
 use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::headers::Headers;
+use crate::text::{Text, Word};
 use crate::words::{Prompt, Words};
 
 /// The version of the schema that this code writes. Since version 2 a credential's mark is a hash of its SHA-256, `facts` hold what
@@ -15,12 +16,6 @@ use crate::words::{Prompt, Words};
 /// call to a model, and `model_call` all that its price depends on. Since version 4 `model_call` says why the answer ended, how much of
 /// it was reasoning, and by which prices its cost was counted: where an older one lacks these, nothing was noted.
 pub const SCHEMA_VERSION: u32 = 4;
-
-/// A text that the revision shares with its events, or that belongs to one request.
-pub type Text = Arc<str>;
-
-/// A word of a closed set: a literal on the writing side, so that it costs nothing there.
-pub type Word = Cow<'static, str>;
 
 /// One request with what the gateway decided and why: all that replay needs.
 ///
@@ -96,7 +91,7 @@ pub struct Event {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grpc_status: Option<u8>,
     /// Whether the answer broke off before its end, and not because the caller left.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "Not::not")]
     pub broke_off: bool,
     /// The upstream that was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -118,13 +113,13 @@ pub struct Event {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace_id: Option<Text>,
     /// Whether the request had a body.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "Not::not")]
     pub has_body: bool,
     /// The request's body up to the limit of its route, when the route records bodies.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body: Option<Text>,
     /// Whether there was more body than is kept here. With no `body` at all: there was one, and it was not kept.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "Not::not")]
     pub body_truncated: bool,
     /// What it asked of a model, and what that took.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -150,10 +145,10 @@ pub struct ModelCall {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider_model: Option<Text>,
     /// Whether a stream was asked for.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "Not::not")]
     pub stream: bool,
     /// Whether the gateway gave an answer again that it had kept: nobody was asked, and nothing was taken.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "Not::not")]
     pub from_cache: bool,
     /// Tokens of the question, those from a cache included; absent when the provider did not say.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -185,10 +180,10 @@ pub struct ModelCall {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priced_by: Option<Text>,
     /// Whether the answer broke off: tokens are those that were known until then.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "Not::not")]
     pub partial: bool,
     /// Whether no provider took it, so that all that was held for it was given back.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "Not::not")]
     pub given_back: bool,
     /// Why it failed, such as `upstream_stream_truncated`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -226,7 +221,7 @@ pub struct Verdict {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<Word>,
     /// Whether it is in shadow: counted, but not acted on.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "Not::not")]
     pub shadow: bool,
     /// What tells its rule apart, when its word depends on that and on the words of a call to a model alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -239,12 +234,6 @@ pub struct Verdict {
 
 /// The word of a [`Verdict`] that refuses.
 pub(crate) const DENY: &str = "deny";
-
-// serde hands a reference to this.
-#[allow(clippy::trivially_copy_pass_by_ref)]
-pub(crate) fn is_false(value: &bool) -> bool {
-    !*value
-}
 
 impl Default for Event {
     fn default() -> Self {

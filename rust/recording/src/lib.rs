@@ -48,10 +48,11 @@ mod segment;
 mod segment_name;
 mod shapes;
 mod tally;
+mod text;
 mod words;
 
 pub use beginning::{Beginning, read_beginning, write_beginning};
-pub use event::{Decision, Event, ModelCall, SCHEMA_VERSION, Text, Verdict, Word};
+pub use event::{Decision, Event, ModelCall, SCHEMA_VERSION, Verdict};
 pub use filter::Filter;
 pub use headers::Headers;
 pub use key::{KEY_FILE, read_key};
@@ -62,4 +63,5 @@ pub use segment::{SegmentError, SegmentOptions, SegmentStats, SegmentWriter};
 pub use tally::{
     LATENCY_BUCKETS_US, ModelCounts, ModelSeries, OTHER, RouteSeries, Series, Tally, TallySnapshot,
 };
+pub use text::{Text, Word};
 pub use words::{Prompt, Said, TakenOut, Words};

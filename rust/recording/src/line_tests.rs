@@ -6,7 +6,8 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::*;
-use crate::event::{Decision, ModelCall, Text};
+use crate::event::{Decision, ModelCall};
+use crate::text::Text;
 use crate::words::{Prompt, Said, Words};
 
 fn line(event: &Event) -> String {

@@ -4,10 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::event::{Event, Text, Word};
+use crate::event::Event;
 use crate::headers::Headers;
 use crate::mask::{Author, JsonText, Mask, Place, decode};
 use crate::names::Names;
+use crate::text::{Text, Word};
 
 /// Authentication schemes that may stay readable: the register of RFC 9110 §16.4.1 and others in use. A word that is not among
 /// them may be the credential itself.

@@ -1,18 +1,24 @@
 //! Writes events to compressed segments and keeps their directory within its size.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+mod error;
+mod file;
+mod options;
+mod upkeep;
 
-use serde::Serialize;
-use zstd::stream::write::Encoder;
+use std::fs::{self, DirBuilder};
+use std::io::{self, Write};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
 
 use crate::event::Event;
 use crate::line;
 use crate::read::MAX_LINE_BYTES;
 use crate::segment_name::{SegmentName, list};
+
+pub use error::SegmentError;
+pub use options::{SegmentOptions, SegmentStats};
+
+use file::{OpenSegment, create_locked, publish};
 
 /// The most bytes of lines that wait in memory while the disk takes none.
 const MAX_PENDING_BYTES: usize = 1 << 20;
@@ -20,108 +26,6 @@ const MAX_PENDING_BYTES: usize = 1 << 20;
 const BATCH_BYTES: usize = 64 << 10;
 /// How long an event may wait before it is written out, in microseconds.
 const FLUSH_EVERY_US: u64 = 1_000_000;
-const LEVEL: i32 = 1;
-
-/// Why a recording cannot be written.
-#[derive(Debug, thiserror::Error)]
-pub enum SegmentError {
-    /// The directory does not exist and cannot be made, or cannot be read.
-    #[error("recording directory `{}` cannot be used: {source}; name a directory that this user can write, or create it", path.display())]
-    Directory {
-        /// The directory.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A segment cannot be created.
-    #[error("segment `{}` cannot be created: {source}; make its directory writable for this user", path.display())]
-    Create {
-        /// The segment.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A segment cannot be written or sealed.
-    #[error("segment `{}` cannot be written: {source}; free space on its disk or lower `keep_bytes`", path.display())]
-    Write {
-        /// The segment.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The thread that writes cannot be started.
-    #[error(
-        "the recording thread cannot be started: {source}; raise the limit of threads of this user"
-    )]
-    Thread {
-        /// What the system said.
-        source: io::Error,
-    },
-}
-
-/// When segments end and how much is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SegmentOptions {
-    /// A segment is sealed when it has this many compressed bytes.
-    pub rotate_bytes: u64,
-    /// A segment is sealed when it is this old.
-    pub rotate_every: Duration,
-    /// Sealed segments are deleted, oldest first, while they have more bytes than this together. The newest one always stays,
-    /// so the directory needs this and twice `rotate_bytes`.
-    pub keep_bytes: u64,
-}
-
-impl Default for SegmentOptions {
-    /// 64 MiB, one hour, 4 GiB.
-    fn default() -> Self {
-        Self {
-            rotate_bytes: 64 << 20,
-            rotate_every: Duration::from_secs(3600),
-            keep_bytes: 4 << 30,
-        }
-    }
-}
-
-/// What a [`SegmentWriter`] has done.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct SegmentStats {
-    /// Events handed to the system.
-    pub written: u64,
-    /// Events lost because the disk did not take them.
-    pub failed: u64,
-    /// Compressed bytes written.
-    pub bytes: u64,
-    /// Segments sealed, those of dead processes included.
-    pub sealed: u64,
-    /// Segments deleted to stay within `keep_bytes`.
-    pub deleted: u64,
-    /// Attempts to write, seal or delete that failed.
-    pub errors: u64,
-}
-
-/// A file that counts its bytes.
-struct Counted {
-    file: File,
-    bytes: u64,
-}
-
-impl Write for Counted {
-    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        let written = self.file.write(data)?;
-        self.bytes += written as u64;
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
-}
-
-struct OpenSegment {
-    encoder: Encoder<'static, Counted>,
-    name: SegmentName,
-    counted: u64,
-}
 
 /// Appends events to segments of one directory. Every method takes the time, in microseconds since the Unix epoch, so that its
 /// behaviour depends on nothing else. A disk that fails costs events, which are counted, and never an error or a wait: the
@@ -164,8 +68,8 @@ impl SegmentWriter {
             .recursive(true)
             .mode(0o700)
             .create(directory)
-            .map_err(|source| directory_error(directory, source))?;
-        let known = list(directory).map_err(|source| directory_error(directory, source))?;
+            .map_err(|source| SegmentError::directory(directory, source))?;
+        let known = list(directory).map_err(|source| SegmentError::directory(directory, source))?;
         let next_number = known
             .iter()
             .map(|name| name.number)
@@ -392,12 +296,7 @@ impl SegmentWriter {
             match create_locked(&name.path(&self.directory)) {
                 Ok(file) => {
                     let path = name.path(&self.directory);
-                    return compress(file)
-                        .map(|encoder| OpenSegment {
-                            encoder,
-                            name,
-                            counted: 0,
-                        })
+                    return OpenSegment::new(file, name)
                         .map_err(|source| SegmentError::Create { path, source });
                 }
                 // Another process took the name, or took the new file for a leftover.
@@ -411,102 +310,11 @@ impl SegmentWriter {
             }
         }
     }
-
-    fn seal_leftover(&mut self, name: &SegmentName) {
-        let path = name.path(&self.directory);
-        let sealed = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(&path)
-            .and_then(|file| {
-                match file.try_lock() {
-                    // Its writer lives.
-                    Err(TryLockError::WouldBlock) => return Ok(false),
-                    Err(TryLockError::Error(error)) => return Err(error),
-                    Ok(()) => {}
-                }
-                if file.metadata()?.len() == 0 {
-                    return fs::remove_file(&path).map(|()| false);
-                }
-                publish(&file, &self.directory, name).map(|()| true)
-            });
-        match sealed {
-            Ok(sealed) => self.stats.sealed += u64::from(sealed),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(_) => self.stats.errors += 1,
-        }
-    }
-
-    fn delete_oldest(&mut self) {
-        let Ok(known) = list(&self.directory) else {
-            return;
-        };
-        let sealed: Vec<(PathBuf, u64)> = known
-            .iter()
-            .filter(|name| name.sealed)
-            .map(|name| name.path(&self.directory))
-            .filter_map(|path| fs::metadata(&path).ok().map(|about| (path, about.len())))
-            .collect();
-        let mut total: u64 = sealed.iter().map(|(_, bytes)| bytes).sum();
-        for (path, bytes) in sealed.iter().take(sealed.len().saturating_sub(1)) {
-            if total <= self.options.keep_bytes {
-                break;
-            }
-            match fs::remove_file(path) {
-                Ok(()) => self.stats.deleted += 1,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(_) => {
-                    self.stats.errors += 1;
-                    continue;
-                }
-            }
-            total -= bytes;
-        }
-    }
-}
-
-fn directory_error(path: &Path, source: io::Error) -> SegmentError {
-    SegmentError::Directory {
-        path: path.to_owned(),
-        source,
-    }
 }
 
 /// Whether `every` has passed since `since`; a clock that was set back makes everything due.
 fn is_due(since: u64, every: u64, now: u64) -> bool {
     now < since || now - since >= every
-}
-
-fn create_locked(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
-    let taken = || io::Error::from(io::ErrorKind::AlreadyExists);
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Err(taken()),
-        Err(TryLockError::Error(error)) => return Err(error),
-    }
-    // Between its creation and the lock, another process may have removed it as an empty leftover.
-    match fs::metadata(path) {
-        Ok(about) if about.ino() == file.metadata()?.ino() => Ok(file),
-        _ => Err(taken()),
-    }
-}
-
-fn compress(file: File) -> io::Result<Encoder<'static, Counted>> {
-    let mut encoder = Encoder::new(Counted { file, bytes: 0 }, LEVEL)?;
-    encoder.include_checksum(true)?;
-    Ok(encoder)
-}
-
-/// Makes a finished file durable under its sealed name.
-fn publish(file: &File, directory: &Path, name: &SegmentName) -> io::Result<()> {
-    file.sync_all()?;
-    fs::rename(name.path(directory), name.as_sealed().path(directory))?;
-    File::open(directory)?.sync_all()
 }
 
 #[cfg(test)]

@@ -1,4 +1,6 @@
+use std::fs::OpenOptions;
 use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
 use super::*;
 use crate::read::Reader;
@@ -247,11 +249,7 @@ fn a_full_disk_is_counted_and_tried_again() {
         number: 9,
         sealed: false,
     };
-    writer.open = Some(OpenSegment {
-        encoder: compress(full).unwrap(),
-        name,
-        counted: 0,
-    });
+    writer.open = Some(OpenSegment::new(full, name).unwrap());
     writer.append(&event(1), 0);
     writer.tick(SECOND);
     writer.tick(2 * SECOND);

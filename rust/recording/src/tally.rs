@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::event::{DENY, Decision, Event, Text};
+use crate::event::{DENY, Decision, Event};
+use crate::text::Text;
 
 use models::Models;
 pub use models::{ModelCounts, ModelSeries};

@@ -1,12 +1,13 @@
 //! What was said in a call to a model: recorded only where the document says so, and never with a key in it.
 
+use std::ops::Not;
 use std::sync::LazyLock;
 
 use lockgate_llm::guard::{Class, Injection, Redaction, Shapes};
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Text, Word, is_false};
 use crate::mask::Mask;
+use crate::text::{Text, Word};
 
 /// What was asked of a model: in figures, and in words where the document says so.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -19,7 +20,7 @@ pub struct Prompt {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub input: Option<u64>,
     /// Whether `input` is no bound: the question refers to what the gateway does not see.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "Not::not")]
     pub unbounded: bool,
     /// The most tokens that the caller asked for in one answer, where it named a bound.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -39,7 +40,7 @@ pub struct Words {
     /// The texts, in order.
     pub said: Vec<Said>,
     /// Whether more was said.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "Not::not")]
     pub cut: bool,
 }
 

@@ -1,12 +1,14 @@
 //! Counts of what differs, with bounded memory.
 
+mod change;
+mod live;
+mod names;
+
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::Arc;
 
-use lockgate_policy::gateway_reasons::{ANSWER_WITHHELD, BODY_TOO_LARGE};
-use lockgate_policy::is_block;
-use lockgate_policy::{BoundPolicy, Route, RouteTarget};
+use lockgate_policy::Route;
 use lockgate_recording::{Decision, Event};
 
 use crate::judgement::{Decided, Judgement, Lack};
@@ -14,6 +16,11 @@ use crate::report::{
     Caller, Change, Disagreement, Group, PolicyName, RouteName, Said, Sample, Totals, Unjudged,
 };
 use crate::timeline::Timeline;
+
+use change::change;
+pub use live::is_outside_policies;
+use live::recorded;
+pub use names::{policy_name, route_name};
 
 /// The most groups of one sort; what is more is counted in one without names.
 const MOST_GROUPS: usize = 10_000;
@@ -290,24 +297,6 @@ impl Tally {
     }
 }
 
-/// The names of a route.
-pub fn route_name(route: &Route) -> RouteName {
-    RouteName {
-        api: route.api.clone(),
-        version: route.version.clone(),
-        id: route.id.clone(),
-    }
-}
-
-/// The names of a policy.
-pub fn policy_name(policy: &Arc<BoundPolicy>) -> PolicyName {
-    PolicyName {
-        scope: policy.scope.clone(),
-        id: policy.id.clone(),
-        kind: policy.kind.name,
-    }
-}
-
 fn sample(samples: &mut Vec<Arc<str>>, id: &Arc<str>) {
     if samples.len() < SAMPLES {
         samples.push(id.clone());
@@ -346,87 +335,4 @@ fn caller<'a>(
             newly_allowed: 0,
             otherwise: 0,
         })
-}
-
-/// How two decisions differ.
-fn change(base: &Decided<'_>, candidate: &Decided<'_>) -> Option<Change> {
-    let refuses = |decided: &Decided<'_>| decided.decision == Decision::Refuse;
-    match (refuses(base), refuses(candidate)) {
-        (false, true) => Some(Change::NewlyRefused),
-        (true, false) => Some(Change::NewlyAllowed),
-        (true, true) => (base.code != candidate.code).then_some(Change::ChangedReason),
-        (false, false) => {
-            let alike = base.decision == candidate.decision
-                && base.code == candidate.code
-                && base.redacted == candidate.redacted
-                && match (base.route, candidate.route) {
-                    (Some(base), Some(candidate)) => same_target(&base.target, &candidate.target),
-                    _ => true,
-                };
-            (!alike).then_some(Change::AnsweredOtherwise)
-        }
-    }
-}
-
-fn same_target(a: &RouteTarget, b: &RouteTarget) -> bool {
-    match (a, b) {
-        (RouteTarget::Nobody, RouteTarget::Nobody) => true,
-        // Whom the caller asks stands in its request.
-        (RouteTarget::Models(_), RouteTarget::Models(_)) => true,
-        (RouteTarget::Upstream(a), RouteTarget::Upstream(b)) => a == b,
-        (RouteTarget::Split(a), RouteTarget::Split(b)) => a == b,
-        (RouteTarget::Prompt(a), RouteTarget::Prompt(b)) => a == b,
-        (RouteTarget::Aggregate(a), RouteTarget::Aggregate(b)) => {
-            let parts = |parts: &[lockgate_policy::Part]| {
-                let names = parts
-                    .iter()
-                    .map(|part| (part.upstream.clone(), part.path.clone()));
-                names.collect::<Vec<_>>()
-            };
-            parts(a) == parts(b)
-        }
-        _ => false,
-    }
-}
-
-/// What policies decided live; nothing when the recording does not say.
-fn recorded(event: &Event) -> Option<(Decision, Option<&str>)> {
-    // The caller left before there was an answer.
-    if event.status == 0 {
-        return None;
-    }
-    match (event.decision, event.code.as_deref()) {
-        // The service had been asked when the body turned out to be too long.
-        (Decision::Forward, Some(code)) if code == BODY_TOO_LARGE.code => {
-            Some((Decision::Refuse, Some(code)))
-        }
-        // It had begun when its end was withheld.
-        (Decision::Forward, _) if is_withheld(event) => {
-            Some((Decision::Refuse, Some(ANSWER_WITHHELD.code)))
-        }
-        (Decision::Forward, _) => Some((Decision::Forward, None)),
-        // The policies had let it through.
-        (Decision::Refuse, Some(code)) if is_of_services(code) => Some((Decision::Forward, None)),
-        (decision, code) => Some((decision, code)),
-    }
-}
-
-fn is_withheld(event: &Event) -> bool {
-    let call = event.model_call.as_ref();
-    call.and_then(|call| call.failure.as_deref()) == Some(ANSWER_WITHHELD.code)
-}
-
-fn is_of_services(code: &str) -> bool {
-    code.starts_with("upstream.") || code.starts_with("aggregate.")
-}
-
-/// Whether a request was refused for what no policy decides and no recording keeps.
-pub fn is_outside_policies(event: &Event) -> bool {
-    event.code.as_deref().is_some_and(|code| {
-        // What was blocked for a time was never the policies' to decide: nothing says what they would have counted.
-        matches!(
-            code,
-            "request.malformed" | "request.timeout" | "gateway.draining"
-        ) || is_block(code)
-    })
 }

@@ -11,24 +11,22 @@
 #[allow(dead_code, reason = "shared with the tests of policies")]
 mod tokens;
 
-use std::collections::HashMap;
-use std::io::{BufReader, Write as _};
-use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
-use std::time::Duration;
+mod asked;
 
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use asked::{START, Sent, chosen, live, run};
 use base64::Engine as _;
-use lockgate_config::{Source, sha256_hex};
-use lockgate_policy::{Revision, Timestamp, hash_password};
-use lockgate_proxy::{Clock, Node, Options};
+use lockgate_config::sha256_hex;
+use lockgate_policy::hash_password;
 use lockgate_recording::{Event, KEY_FILE, Reader, SegmentOptions, SegmentWriter};
-use lockgate_replay::{Change, Expectation, Outcome, Report, replay};
-use lockgate_testkit::{Echo, read_message};
+use lockgate_replay::{Change, Outcome};
+use lockgate_testkit::Echo;
 use serde_json::json;
 use tokens::Signer;
 
-const START: Timestamp = Timestamp::from_seconds(1_800_000_000);
-const DRAIN: Duration = Duration::from_secs(20);
 const KEYS: [&str; 3] = ["lg_shop_key_1", "lg_batch_key_1", "lg_gone_key_1"];
 
 /// What differs between the documents.
@@ -105,13 +103,6 @@ fn base<'a>(live: &'a str, alice: &'a str) -> Differs<'a> {
     }
 }
 
-/// A request of the sequence, and how long after the one before it is sent, in microseconds.
-#[derive(Clone)]
-struct Sent {
-    after: u64,
-    text: String,
-}
-
 /// A mixed sequence that is the same each time: xorshift chooses.
 fn sequence(live: &Signer, unknown: &Signer, requests: usize) -> Vec<Sent> {
     let claims = |client: &str, end: u64| {
@@ -152,13 +143,7 @@ fn sequence(live: &Signer, unknown: &Signer, requests: usize) -> Vec<Sent> {
         ("GET", "/open/x", ""),
         ("GET", "/nowhere", ""),
     ];
-    let mut state = 0x2545_f491_4f6c_dd1d_u64;
-    let mut below = move |most: usize| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        usize::try_from(state % most as u64).unwrap()
-    };
+    let mut below = chosen();
     (0..requests)
         .map(|number| {
             let credential = &credentials[below(credentials.len())];
@@ -178,57 +163,6 @@ fn sequence(live: &Signer, unknown: &Signer, requests: usize) -> Vec<Sent> {
             }
         })
         .collect()
-}
-
-/// Sends the sequence to a node of its own; gives what it recorded, by number.
-fn live(text: &str, folder: &Path, sequence: &[Sent]) -> HashMap<String, Event> {
-    let clock = Clock::by_hand(START);
-    let options = Options {
-        clock: clock.clone(),
-        ..Options::default()
-    };
-    let (node, _) = Node::start_with(Source::text("gateway.yaml", text), options)
-        .unwrap_or_else(|error| panic!("{error:?}"));
-    let address = node.listeners()[0].address;
-    let mut connection = BufReader::new(TcpStream::connect(address).unwrap());
-    let mut now = START;
-    for sent in sequence {
-        now = Timestamp(now.0 + sent.after);
-        clock.set(now);
-        connection
-            .get_mut()
-            .write_all(sent.text.as_bytes())
-            .unwrap();
-        read_message(&mut connection).unwrap();
-    }
-    drop(connection);
-    assert!(node.stop(DRAIN));
-    let events: HashMap<String, Event> = Reader::open(folder)
-        .unwrap()
-        .map(|event| event.unwrap())
-        .map(|event| (event.headers.get("x-number").unwrap().to_owned(), event))
-        .collect();
-    assert_eq!(events.len(), sequence.len());
-    events
-}
-
-fn compile(text: &str) -> Revision {
-    Revision::check(&Source::text("gateway.yaml", text))
-        .unwrap_or_else(|problems| panic!("{problems:#?}"))
-        .0
-}
-
-fn run(base: &str, candidate: &str, recording: &Path) -> Report {
-    let (base, candidate) = (compile(base), compile(candidate));
-    replay(
-        base,
-        candidate,
-        recording,
-        &Expectation::default(),
-        Vec::new(),
-        &mut |_| true,
-    )
-    .unwrap()
 }
 
 /// A recording of what `requests` said, with the decisions of `decisions`: how another node decided about the same requests.

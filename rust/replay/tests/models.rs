@@ -7,9 +7,11 @@
     reason = "tests"
 )]
 
+mod asked;
 #[path = "models/nodes.rs"]
 mod nodes;
 
+use asked::{START, run};
 use lockgate_recording::{Event, SegmentOptions, SegmentWriter};
 use lockgate_replay::Outcome;
 use nodes::*;

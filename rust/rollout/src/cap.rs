@@ -6,8 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::arms::Share;
 use crate::moment::Moment;
+use crate::share::Share;
 
 /// After each window of this length, what was counted weighs half.
 const WINDOW_SECONDS: u64 = 10;

@@ -7,86 +7,26 @@
 //! | sequential tests | each bad answer, which is the canary's with the probability of its share when it is no worse | roll back |
 //! | missing data | absent, late or impossible reports | pause, then roll back at the deadline |
 
-use std::collections::{BTreeSet, VecDeque};
+mod differences;
+mod doubt;
+mod known;
+mod phase;
+mod window;
 
 use serde::{Deserialize, Serialize};
 
-use crate::arms::{Arm, Caller, Share};
-use crate::bounds::upper_rate;
+use crate::arms::Arm;
 use crate::moment::Moment;
 use crate::observation::{BadEvent, HardStop, Metric, Observation, PairedDifference, Traffic};
 use crate::series::Series;
 use crate::settings::{Needs, Settings, SettingsError};
 use crate::traffic::{Flows, LATE_SECONDS};
-use crate::verdict::{ArmCounts, Bounds, EventRef, Evidence, Verdict, Waiting, Why};
+use crate::verdict::{EventRef, Evidence, Verdict, Why};
 
-/// Callers and metrics that are told apart in one window; past them nothing counts, in either arm.
-const MAX_CALLERS: usize = 16_384;
-/// For so many windows after its last bad event, one caller's errors hold a rollout.
-const BURST_WINDOWS: u64 = 6;
-/// Differing decisions that are kept to show them.
-const MAX_DIFFERENCES: usize = 32;
-
-/// What the arms are in a stage.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "arms", rename_all = "snake_case")]
-pub enum Phase {
-    /// The candidate is evaluated beside the live revision and serves nobody.
-    Shadow,
-    /// It serves a share.
-    Canary {
-        /// What was asked for.
-        share: Share,
-        /// What it must not have more of.
-        cap: Share,
-    },
-    /// It serves everybody.
-    Alone,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Stage {
-    phase: Phase,
-    since: Moment,
-    needs: Needs,
-}
-
-/// Callers that have counted in the running window.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-struct Window {
-    index: u64,
-    seen: BTreeSet<(Metric, Caller)>,
-}
-
-impl Window {
-    /// Lets the callers of a metric count again.
-    fn forget(&mut self, metric: Metric) {
-        self.seen.retain(|(seen, _)| *seen != metric);
-    }
-
-    /// Whether a caller's bad event counts: the first of a metric in a window does.
-    fn admits(&mut self, index: u64, metric: Metric, caller: Caller) -> bool {
-        if index != self.index {
-            self.index = index;
-            self.seen.clear();
-        }
-        self.seen.len() < MAX_CALLERS && self.seen.insert((metric, caller))
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-struct Differences {
-    unapproved: u64,
-    recent: VecDeque<EventRef>,
-}
-
-/// Why nothing can be said, with the number behind it.
-struct Doubt {
-    why: Why,
-    value: f64,
-    threshold: f64,
-    metric: Option<Metric>,
-}
+use differences::Differences;
+pub use phase::Phase;
+use phase::Stage;
+use window::Window;
 
 /// The guard of one rollout. It can be written down and read back at any time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -335,11 +275,7 @@ impl Guard {
         if difference.approved {
             return;
         }
-        self.differences.unapproved += 1;
-        if self.differences.recent.len() == MAX_DIFFERENCES {
-            self.differences.recent.pop_front();
-        }
-        self.differences.recent.push_back(EventRef {
+        self.differences.note(EventRef {
             id: difference.id,
             at: difference.at,
             arm: Arm::Canary,
@@ -349,7 +285,7 @@ impl Guard {
             #[expect(clippy::cast_precision_loss, reason = "shown, not counted with")]
             let (value, threshold) = (self.differences.unapproved as f64, budget as f64);
             let evidence = Evidence {
-                events: self.differences.recent.iter().cloned().collect(),
+                events: self.differences.events(),
                 ..self.evidence(value, threshold, None)
             };
             let change = difference.change;
@@ -363,159 +299,5 @@ impl Guard {
             ..self.evidence(1.0, 0.0, None)
         };
         self.roll_back(Why::HardStop { what }, evidence);
-    }
-
-    /// The first reason for which nothing can be said.
-    fn doubt(&self, waiting_for: &[Waiting]) -> Option<Doubt> {
-        self.doubt_of_metrics()
-            .or_else(|| self.missing_data())
-            .or_else(|| {
-                let limit = self.settings.shadow_cpu_share;
-                let is_over = self.stage.phase == Phase::Shadow && self.shadow_cpu_share > limit;
-                is_over.then_some(Doubt {
-                    why: Why::ShadowCost,
-                    value: self.shadow_cpu_share,
-                    threshold: limit,
-                    metric: None,
-                })
-            })
-            .or_else(|| {
-                let limit = self.stage.needs.at_most_seconds;
-                let seconds = self.now.seconds_since(self.stage.since);
-                (seconds >= limit && !waiting_for.is_empty())
-                    .then(|| Doubt::of_seconds(Why::NotEnoughEvidence, seconds, limit))
-            })
-    }
-
-    fn doubt_of_metrics(&self) -> Option<Doubt> {
-        let limit = self.settings.late_threshold();
-        self.series.iter().find_map(|series| {
-            let metric = series.metric;
-            let (why, value, threshold) = match self.stage.phase {
-                Phase::Shadow => return None,
-                Phase::Canary { .. } => {
-                    let (_, value, threshold) = self.alarm(metric)?;
-                    let last = self.one_caller(metric)?;
-                    let remembered = BURST_WINDOWS * self.settings.window_seconds;
-                    if self.now.seconds_since(last) > remembered {
-                        return None;
-                    }
-                    (Why::OneCaller { metric }, value, threshold)
-                }
-                Phase::Alone => {
-                    let value = series.alone_evidence();
-                    if value < limit {
-                        return None;
-                    }
-                    (Why::AboveBaseline { metric }, value.exp(), limit.exp())
-                }
-            };
-            Some(Doubt {
-                why,
-                value,
-                threshold,
-                metric: Some(metric),
-            })
-        })
-    }
-
-    fn missing_data(&self) -> Option<Doubt> {
-        let arms: &[Arm] = match self.stage.phase {
-            Phase::Canary { .. } => &[Arm::Canary, Arm::Control],
-            Phase::Shadow | Phase::Alone => &[Arm::Canary],
-        };
-        let limit = self.settings.missing_after_seconds;
-        arms.iter().find_map(|arm| {
-            let last = self.flows.last(*arm).unwrap_or(self.stage.since);
-            let seconds = self.now.seconds_since(last);
-            (seconds >= limit)
-                .then(|| Doubt::of_seconds(Why::MissingData { arm: *arm }, seconds, limit))
-        })
-    }
-
-    fn waiting(&self) -> Vec<Waiting> {
-        let needs = self.stage.needs;
-        let seconds = self.now.seconds_since(self.stage.since);
-        let requests = self.flows.requests(Arm::Canary);
-        let callers = self.flows.most_callers(Arm::Canary);
-        let exposure = [
-            (seconds < needs.at_least_seconds).then_some(Waiting::Seconds {
-                has: seconds,
-                needs: needs.at_least_seconds,
-            }),
-            (requests < needs.requests).then_some(Waiting::Requests {
-                has: requests,
-                needs: needs.requests,
-            }),
-            (callers < needs.callers).then_some(Waiting::Callers {
-                has: callers,
-                needs: needs.callers,
-            }),
-        ];
-        let uncertain = self.bounds().into_iter().filter(|bounds| {
-            !bounds
-                .ratio_upper
-                .is_some_and(|ratio| ratio < bounds.ratio_below)
-                && bounds.rate_upper > bounds.tolerable_rate
-        });
-        exposure
-            .into_iter()
-            .flatten()
-            .chain(uncertain.map(|bounds| Waiting::Certainty { bounds }))
-            .collect()
-    }
-
-    /// What is known of each metric; nothing when there are not two arms.
-    fn bounds(&self) -> Vec<Bounds> {
-        if !matches!(self.stage.phase, Phase::Canary { .. }) {
-            return Vec::new();
-        }
-        let level = self.settings.bound_level();
-        let bounds = |series: &Series| Bounds {
-            metric: series.metric,
-            ratio_upper: series.bound.upper(level),
-            ratio_below: self.stage.needs.ratio_below,
-            rate_upper: upper_rate(series.stage_bad, self.flows.requests(Arm::Canary), level),
-            tolerable_rate: self.settings.tolerable_rate,
-        };
-        self.series.iter().map(bounds).collect()
-    }
-
-    fn evidence(&self, value: f64, threshold: f64, metric: Option<Metric>) -> Evidence {
-        let counts = |arm| {
-            let requests = self.flows.requests(arm);
-            let about = |series: &&Series| metric.is_none_or(|metric| series.metric == metric);
-            let each = self.series.iter().filter(about);
-            each.map(|series| series.counts(arm, requests))
-                .reduce(|sum, one| ArmCounts {
-                    requests,
-                    bad: sum.bad + one.bad,
-                    counted: sum.counted + one.counted,
-                })
-                .unwrap_or_default()
-        };
-        Evidence {
-            // JSON has no infinity.
-            value: value.min(f64::MAX),
-            threshold: threshold.min(f64::MAX),
-            canary: counts(Arm::Canary),
-            control: counts(Arm::Control),
-            events: metric
-                .and_then(|metric| self.find(metric))
-                .map(Series::events)
-                .unwrap_or_default(),
-        }
-    }
-}
-
-impl Doubt {
-    #[expect(clippy::cast_precision_loss, reason = "shown, not counted with")]
-    const fn of_seconds(why: Why, seconds: u64, limit: u64) -> Self {
-        Self {
-            why,
-            value: seconds as f64,
-            threshold: limit as f64,
-            metric: None,
-        }
     }
 }

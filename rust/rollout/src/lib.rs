@@ -35,10 +35,11 @@ mod rollout;
 mod scale;
 mod series;
 mod settings;
+mod share;
 mod traffic;
 mod verdict;
 
-pub use arms::{Arm, Arms, Caller, ChosenAndExcluded, NoShare, Share};
+pub use arms::{Arm, Arms, Caller, ChosenAndExcluded};
 pub use cap::{Cap, Ceiling};
 pub use guard::{Guard, Phase};
 pub use mixture::{NO_WORSE, WORSE};
@@ -49,4 +50,5 @@ pub use observation::{
 pub use plan::{Plan, PlanError, Step};
 pub use rollout::{Cause, Command, Refused, Rollout, Stage, Transition};
 pub use settings::{Needs, Settings, SettingsError};
+pub use share::{NoShare, Share};
 pub use verdict::{ArmCounts, Bounds, EventRef, Evidence, Verdict, Waiting, Why};

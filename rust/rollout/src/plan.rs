@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::arms::Share;
 use crate::cap::Ceiling;
 use crate::moment::Moment;
 use crate::settings::{Needs, SettingsError};
+use crate::share::Share;
 
 /// The most steps.
 const MAX_STEPS: usize = 16;

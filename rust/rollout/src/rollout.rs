@@ -5,13 +5,13 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::arms::Share;
 use crate::cap::Ceiling;
 use crate::guard::{Guard, Phase};
 use crate::moment::Moment;
 use crate::observation::Observation;
 use crate::plan::{Plan, PlanError};
 use crate::settings::Settings;
+use crate::share::Share;
 use crate::verdict::{Verdict, Why};
 
 /// Transitions that are kept. A rollout without pauses has fewer than thirty.

@@ -1,6 +1,6 @@
 //! Where the scale of shares begins, so that a step has the share that was asked for.
 
-use crate::arms::Share;
+use crate::share::Share;
 
 /// From one beginning that is tried to the next, in hundredths of a percent.
 const STEP: usize = 25;

@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::arms::{Arm, Share};
+use crate::arms::Arm;
 use crate::moment::Moment;
 use crate::observation::{Exposure, Traffic};
+use crate::share::Share;
 
 /// A report that arrives later than this after its end says nothing about now.
 pub(crate) const LATE_SECONDS: u64 = 60;

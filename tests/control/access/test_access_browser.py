@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from control.browser import MISSING, Watched, assert_accessible, assert_fits, chromium, program, sign_in
+from control.browser import NEEDS_CHROMIUM, Watched, assert_accessible, assert_fits, chromium, sign_in
 from control.people import PASSWORD
 from control.serving import Browser, Serving
 from services import Service
@@ -20,12 +20,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser as Chromium
     from playwright.sync_api import Page
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(program() is None, reason=MISSING),
-    # Playwright's own loop outlives the fixtures that it closes.
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = NEEDS_CHROMIUM
 DOCUMENT = """lockgate: 1
 purposes: optional
 listeners: {{ public: {{ bind: "127.0.0.1:0" }} }}

@@ -14,10 +14,10 @@ import pytest
 from control.analytics.recorded import OTHER, REVISION, event, hour_of_yesterday, micros, segment
 from lockgate.control.analytics import drawn, duck, held, relations, taking
 from lockgate.control.analytics.queries import QUERIES
+from lockgate.control.analytics.report import Report
 from lockgate.control.analytics.tables import HOUR, single
 from lockgate.control.events import index
 from lockgate.control.events.metrics import BY_NAME as METRICS
-from lockgate.control.events.report import Report
 from lockgate.control.events.times import Span, between
 
 if TYPE_CHECKING:

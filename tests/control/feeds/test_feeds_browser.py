@@ -10,7 +10,7 @@ import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from changing import CASES
-from control.browser import MISSING, chromium, program
+from control.browser import NEEDS_CHROMIUM, chromium
 from control.feeds.publisher import Publisher
 from control.people import PASSWORD
 from control.serving import Serving, document
@@ -22,11 +22,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(program() is None, reason=MISSING),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = NEEDS_CHROMIUM
 PATIENCE = 60_000
 PAGES = ["/owners/", "/owners/orders/", "/feeds/", "/feeds/threats/", "/changes/feed-threats-1/"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from control.browser import MISSING, Watched, assert_accessible, chromium, program, set_up
+from control.browser import NEEDS_CHROMIUM, Watched, assert_accessible, chromium, set_up
 from control.people import PASSWORD
 from control.serving import Serving, document
 from services import Service
@@ -16,12 +16,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(program() is None, reason=MISSING),
-    # Playwright's own loop outlives the fixtures that it closes.
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = NEEDS_CHROMIUM
 
 
 @pytest.fixture(autouse=True)

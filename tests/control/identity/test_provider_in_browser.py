@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from control.browser import MISSING, chromium, program, set_up
+from control.browser import NEEDS_CHROMIUM, chromium, set_up
 from control.identity.provider import CLIENT_ID, CLIENT_SECRET
 from control.identity.provider import PASSWORD as THERE
 from control.people import PASSWORD
@@ -21,12 +21,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(program() is None, reason=MISSING),
-    # Playwright's own loop outlives the fixtures that it closes.
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = NEEDS_CHROMIUM
 
 
 @pytest.fixture(autouse=True)

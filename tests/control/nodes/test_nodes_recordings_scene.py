@@ -6,10 +6,10 @@ import json
 import os
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import patience
 import pytest
 from control.serving import document
 from joined import Controlling
@@ -62,11 +62,9 @@ def set_up(state: Path) -> str:
 
 
 def until(wanted: str, path: str, browser: Browser) -> str:
-    deadline = time.monotonic() + SECONDS
-    while wanted not in (text := browser.get(path).text):
-        assert time.monotonic() < deadline, text
-        time.sleep(0.2)
-    return text
+    return patience.until(
+        lambda: browser.get(path).text, lambda text: wanted in text, seconds=SECONDS, every=0.2
+    )
 
 
 def audited(control: Controlling, token: str) -> dict[str, Any]:
@@ -84,10 +82,9 @@ def audited(control: Controlling, token: str) -> dict[str, Any]:
 def push(control: Controlling, node: Joined) -> None:
     """Have a node push what it recorded, without the half minute that it waits for news."""
     folder = node.state / "recordings"
-    deadline = time.monotonic() + SECONDS
-    while list(folder.glob("*.part")) or not list(folder.glob("*.zst")):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    patience.until(
+        lambda: not list(folder.glob("*.part")) and bool(list(folder.glob("*.zst"))), seconds=SECONDS
+    )
     State(control.state / "node").block("192.0.2.99", 600, "news for nodes")
 
 

@@ -10,11 +10,11 @@ import re
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
+import patience
 import pytest
 from control.serving import document
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -73,10 +73,7 @@ def status(url: str) -> int:
 
 
 def until(node: Joined, wanted: int) -> None:
-    deadline = time.monotonic() + SECONDS
-    while (found := status(node.url)) != wanted:
-        assert time.monotonic() < deadline, found
-        time.sleep(0.05)
+    patience.until(lambda: status(node.url), lambda found: found == wanted, seconds=SECONDS)
 
 
 def test_two_nodes_follow_the_first_one_with_revisions_revocations_and_blocks(
@@ -168,10 +165,7 @@ def test_segments_of_a_node_are_pushed_once_each(gate: Path, tmp_path: Path) -> 
         (sealed,) = (tmp_path / "n1" / "recordings").glob("*.zst")
         there = control.state / "recordings" / "paris-1" / sealed.name
         with Joined(tmp_path / "n1", "--control", control.console):
-            deadline = time.monotonic() + SECONDS
-            while not (tmp_path / "n1" / "cluster" / "pushed").exists():
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
+            patience.until((tmp_path / "n1" / "cluster" / "pushed").exists, seconds=SECONDS)
         assert there.read_bytes() == sealed.read_bytes()
         # Pushed again, as after an answer that was lost, it is there once.
         before = there.stat().st_ino

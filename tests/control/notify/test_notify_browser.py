@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from control.browser import (
-    MISSING,
+    NEEDS_CHROMIUM,
     Watched,
     assert_accessible,
     assert_fits,
     chromium,
-    program,
     set_up,
     sign_in,
 )
@@ -23,12 +22,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(program() is None, reason=MISSING),
-    # Playwright's own loop outlives the fixtures that it closes.
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = NEEDS_CHROMIUM
 
 OWN = "/portal/notifications/"
 PAGES = ["/channels/", "/channels/1/", OWN, f"{OWN}preferences/", f"{OWN}webhooks/2/", "/account/factors/"]

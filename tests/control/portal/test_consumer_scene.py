@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 from aiosmtpd.controller import Controller
-from control.browser import MISSING, Watched, chromium, program, sign_in
+from control.browser import NEEDS_CHROMIUM, Watched, chromium, sign_in
 from control.people import PASSWORD
 from control.portal.conftest import reply
 from control.portal.shop import OPENAPI
@@ -31,12 +31,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(program() is None, reason=MISSING),
-    # Playwright's own loop outlives the fixtures that it closes.
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = NEEDS_CHROMIUM
 
 LIMIT = 3
 PATIENCE = 30.0

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 from control.browser import (
-    MISSING,
+    NEEDS_CHROMIUM,
     Watched,
     assert_accessible,
     assert_fits,
     chromium,
-    program,
     set_up,
     sign_in,
     weight,
@@ -32,12 +31,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(program() is None, reason=MISSING),
-    # Playwright's own loop outlives the fixtures that it closes.
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = NEEDS_CHROMIUM
 
 OPERATION = "/portal/apis/orders/versions/v2/operations/createOrder/"
 PAGES = [

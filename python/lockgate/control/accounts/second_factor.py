@@ -11,7 +11,7 @@ from django.shortcuts import redirect
 from django.utils.deprecation import MiddlewareMixin
 
 from lockgate.control.accounts.models import User
-from lockgate.control.api.problems import problem
+from lockgate.control.problems import problem
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse

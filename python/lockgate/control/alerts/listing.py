@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from django.db.models import Q
 
 from lockgate.control.alerts.models import RESOLVED, Alert
-from lockgate.control.events.exceptions import cursor
+from lockgate.control.paging import cursor, page_of
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
+
+    from lockgate.control.paging import Place
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Wanted:
         return {name: value for name, value in vars(self).items() if value}
 
 
-def page(wanted: Wanted, before: tuple[int, str] | None, most: int) -> tuple[list[Alert], str | None]:
+def page(wanted: Wanted, before: Place | None, most: int) -> tuple[list[Alert], str | None]:
     """A page of alerts, those with the newest events first, and the cursor of the next one."""
     found = _of(wanted)
     if before is not None:
@@ -38,9 +40,7 @@ def page(wanted: Wanted, before: tuple[int, str] | None, most: int) -> tuple[lis
         number = int(pk) if pk.isascii() and pk.isdecimal() and len(pk) < 19 else 0
         found = found.filter(Q(last_at__lt=at) | Q(last_at=at, pk__lt=number))
     rows = list(found.prefetch_related("applications").order_by("-last_at", "-pk")[: most + 1])
-    if len(rows) <= most:
-        return rows, None
-    return rows[:most], cursor((rows[most - 1].last_at, str(rows[most - 1].pk)))
+    return page_of(rows, most, lambda one: cursor((one.last_at, str(one.pk))))
 
 
 def open_alerts() -> int:

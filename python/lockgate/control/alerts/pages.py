@@ -28,8 +28,8 @@ from lockgate.control.alerts.suggestion import open_change, suggestion
 from lockgate.control.audit.models import Entry
 from lockgate.control.console.permitted import permitted
 from lockgate.control.events import index
-from lockgate.control.events.exceptions import CursorError, read_cursor
 from lockgate.control.events.times import moment
+from lockgate.control.paging import place_of
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -45,10 +45,7 @@ def alerts(request: HttpRequest) -> HttpResponse:
     """Alerts, those with the newest events first."""
     form = AlertFilter(request.GET)
     wanted = Wanted(**(form.cleaned_data if form.is_valid() else {}))
-    try:
-        before = read_cursor(request.GET["cursor"]) if request.GET.get("cursor") else None
-    except CursorError:
-        before = None
+    before = place_of(request.GET.get("cursor", ""))
     found, following = page(wanted, before, PAGE)
     context = {
         "form": form,

@@ -18,8 +18,8 @@ from lockgate.control.events.models import BUCKET_SECONDS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from lockgate.control.analytics.question import Question
     from lockgate.control.analytics.rollups import RollUp
+    from lockgate.control.analytics.statement import Statement
     from lockgate.control.events.times import Span
 
 _PARAMETER: Final = re.compile(r"\$(\w+)")
@@ -40,7 +40,7 @@ _OF: Final = {
 """What is told otherwise to DuckDB."""
 
 
-def text_of(query: Question, unsent: Sequence[str] = (), *, gives: bool = False) -> str:
+def text_of(query: Statement, unsent: Sequence[str] = (), *, gives: bool = False) -> str:
     """A query with all that stands before it; its parameters are `query.given()`.
 
     Args:

@@ -32,7 +32,7 @@ from lockgate.control.configuration import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lockgate.control.analytics.question import Question
+    from lockgate.control.analytics.statement import Statement
 
 Came = TypeVar("Came")
 
@@ -66,7 +66,7 @@ def forget() -> None:
     _known = _Known()
 
 
-def rows(query: Question) -> list[tuple[Any, ...]] | None:
+def rows(query: Statement) -> list[tuple[Any, ...]] | None:
     """What the server says; nothing when there is none, or it cannot say it now."""
     connection = _connection()
     if connection is None:

@@ -1,4 +1,4 @@
-"""Which segments are waiting to be taken into Parquet."""
+"""The segments that are not in Parquet yet."""
 
 from __future__ import annotations
 

@@ -31,7 +31,6 @@ from lockgate.control.api import (
     rollouts,
 )
 from lockgate.control.api.credentials import ForgedError, NotPermittedError, caller, needs
-from lockgate.control.api.problems import insufficient_scope, problem
 from lockgate.control.audit import checkpoints
 from lockgate.control.audit import services as audit
 from lockgate.control.events import exceptions, index
@@ -39,6 +38,8 @@ from lockgate.control.events.recordings import FIRST, name_of
 from lockgate.control.events.times import text_of
 from lockgate.control.feedback import services as feedback
 from lockgate.control.notify import errors as notify
+from lockgate.control.paging import CursorError, read_cursor
+from lockgate.control.problems import insufficient_scope, problem
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -99,7 +100,7 @@ def _unknown(_request: HttpRequest, error: Exception) -> HttpResponse:
 @api.exception_handler(notify.NotifyError)
 @api.exception_handler(feedback.FeedbackError)
 @api.exception_handler(AlertError)
-@api.exception_handler(exceptions.CursorError)
+@api.exception_handler(CursorError)
 def _refused(_request: HttpRequest, error: Exception) -> HttpResponse:
     return problem(422, str(error))
 
@@ -224,7 +225,7 @@ def call_exceptions(  # noqa: PLR0917 - each is a parameter of the address
     wanted = exceptions.Wanted(
         alert=alert, code=code, api=api, application=application, source=source, node=node
     )
-    before = exceptions.read_cursor(cursor) if cursor else None
+    before = read_cursor(cursor) if cursor else None
     found, following = exceptions.page(wanted, before, limit, tail.exceptions())
     first = name_of(FIRST)
     return {"exceptions": [_told(one, first) for one in found], "next": following}

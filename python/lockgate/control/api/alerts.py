@@ -16,9 +16,9 @@ from lockgate.control.alerts.preview import preview as look
 from lockgate.control.alerts.settings import choose, chosen
 from lockgate.control.api import forms  # noqa: TC001 - Ninja reads the types of its routes
 from lockgate.control.api.credentials import needs
-from lockgate.control.api.problems import problem
-from lockgate.control.events.exceptions import read_cursor
 from lockgate.control.events.times import text_of
+from lockgate.control.paging import read_cursor
+from lockgate.control.problems import problem
 
 if TYPE_CHECKING:
     from lockgate.control.alerts.settings import Chosen

@@ -16,12 +16,12 @@ from lockgate.control.analytics.queries import BY_NAME, QUERIES
 from lockgate.control.analytics.taking import take_new
 from lockgate.control.analytics.waiting import waiting
 from lockgate.control.api.credentials import needs
-from lockgate.control.api.problems import insufficient_scope, problem
 from lockgate.control.audit.services import Actor, record
 from lockgate.control.events.completeness import gaps
 from lockgate.control.events.index import index_new
 from lockgate.control.events.times import NAMED, Span, TimeError, between, last, read, text_of
 from lockgate.control.portal.served import read_catalogue
+from lockgate.control.problems import insufficient_scope, problem
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

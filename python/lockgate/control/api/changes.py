@@ -12,11 +12,11 @@ from pydantic import Field
 from lockgate.audit import AuditError
 from lockgate.control.api.credentials import needs
 from lockgate.control.api.forms import Strict, Why
-from lockgate.control.api.problems import problem
 from lockgate.control.changes import drafts, evidence, gate, scheduled
 from lockgate.control.changes.errors import ChangeError, NotAllowedError, UnknownChangeError, UnsoundError
 from lockgate.control.changes.impact import Impact, in_words
 from lockgate.control.changes.models import Proposal
+from lockgate.control.problems import problem
 from lockgate.replays import Replay
 
 if TYPE_CHECKING:

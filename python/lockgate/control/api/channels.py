@@ -13,6 +13,7 @@ from lockgate.control.api.credentials import caller, needs
 from lockgate.control.api.forms import Strict
 from lockgate.control.notify import channels as service
 from lockgate.control.notify.models import Channel, Delivery
+from lockgate.control.paging import page_of
 
 router = Router(tags=["channels"])
 
@@ -144,5 +145,5 @@ def channel_deliveries(
     found = service.of(None, channel_id).deliveries.select_related("message").order_by("-pk")
     if before is not None:
         found = found.filter(pk__lt=before)
-    rows = list(found[: limit + 1])
-    return {"deliveries": rows[:limit], "next": rows[limit - 1].pk if len(rows) > limit else None}
+    rows, following = page_of(list(found[: limit + 1]), limit, lambda delivery: delivery.pk)
+    return {"deliveries": rows, "next": following}

@@ -14,19 +14,20 @@ from django.views.decorators.http import require_http_methods
 
 from lockgate.control import node
 from lockgate.control.analytics import tail
+from lockgate.control.analytics.report import Report
 from lockgate.control.analytics.taking import take_new
 from lockgate.control.api.credentials import bearer
-from lockgate.control.api.problems import insufficient_scope, invalid_token, problem
 from lockgate.control.api.query import Query, QueryError
 from lockgate.control.audit.checkpoints import checkpoint
 from lockgate.control.audit.services import record
 from lockgate.control.events import index
 from lockgate.control.events.completeness import gaps
-from lockgate.control.events.exceptions import cursor, place
+from lockgate.control.events.exceptions import place
 from lockgate.control.events.models import Progress
 from lockgate.control.events.recordings import FIRST, name_of
-from lockgate.control.events.report import Report
 from lockgate.control.events.times import text_of
+from lockgate.control.paging import cursor, page_of
+from lockgate.control.problems import insufficient_scope, invalid_token, problem
 
 if TYPE_CHECKING:
     from lockgate.control.audit.services import Actor
@@ -87,6 +88,7 @@ def _answer(caller: Actor, query: Query) -> dict[str, Any]:
         record(caller, "audit.queried", "audit log", after=query.text)
         report = Report(query.span, query.metrics)
         found = report.exceptions(query.metrics, query.before, query.limit + 1)
+        rows, following = page_of(found, query.limit, lambda one: cursor(place(one)))
         start, end = query.span.texts
         missing = gaps(query.span, tail.seen(), waiting, stats)
         first = name_of(FIRST)
@@ -104,8 +106,8 @@ def _answer(caller: Actor, query: Query) -> dict[str, Any]:
                 },
             },
             "breakdown": {metric.name: report.breakdown(metric) for metric in query.metrics},
-            "exceptions": [_exception(one, first) for one in found[: query.limit]],
-            "cursor": cursor(place(found[query.limit - 1])) if len(found) > query.limit else None,
+            "exceptions": [_exception(one, first) for one in rows],
+            "cursor": following,
             "actions": [row.entry.model_dump(exclude={"v"}) for row in _actions(report, query)],
             "completeness": {"complete": not missing, "gaps": missing},
             "checkpoint": checkpoint().model_dump(),

@@ -6,9 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from lockgate.control.events.exceptions import CursorError, Place, read_cursor
 from lockgate.control.events.metrics import BY_NAME, METRICS, Metric
 from lockgate.control.events.times import NAMED, Span, TimeError, between, last, read
+from lockgate.control.paging import CursorError, Place, read_cursor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,6 +12,7 @@ from lockgate.audit import AuditEntry, Fault, Verification
 from lockgate.audit.entry import FIRST, written
 from lockgate.audit.identity import account, machine
 from lockgate.control.audit.models import Entry, Head
+from lockgate.control.paging import page_of
 from lockgate.signing import canonical, sha256
 
 if TYPE_CHECKING:
@@ -174,7 +175,7 @@ def page(*, action: str = "", who: str = "", before: int | None = None, most: in
     if before is not None:
         found = found.filter(seq__lt=before)
     rows = list(found[: most + 1])
-    return Page(rows[:most], rows[most - 1].seq if len(rows) > most else None)
+    return Page(*page_of(rows, most, lambda entry: entry.seq))
 
 
 @transaction.atomic

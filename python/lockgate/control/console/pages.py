@@ -21,6 +21,7 @@ from lockgate.control.events.lateness import behind, in_words
 from lockgate.control.events.recordings import FIRST, name_of
 from lockgate.control.events.times import moment
 from lockgate.control.nodes.models import Node
+from lockgate.control.paging import place_of
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -48,10 +49,7 @@ def exceptions(request: HttpRequest) -> HttpResponse:
     form = forms.ExceptionFilter(request.GET)
     given = form.cleaned_data if form.is_valid() else {}
     wanted = calls.Wanted(**given)
-    try:
-        before = calls.read_cursor(request.GET["cursor"]) if request.GET.get("cursor") else None
-    except calls.CursorError:
-        before = None
+    before = place_of(request.GET.get("cursor", ""))
     index.index_new()
     found, following = calls.page(wanted, before, PAGE, tail.exceptions())
     rows = [

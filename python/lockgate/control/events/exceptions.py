@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,16 +9,12 @@ from django.db.models import Q
 
 from lockgate.control.events.models import CallException
 from lockgate.control.events.recordings import node_named
+from lockgate.control.paging import cursor, page_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Place = tuple[int, str]
-"""Where a page begins: before the exception of that time and request."""
-
-
-class CursorError(ValueError):
-    """A cursor that none of our answers gave."""
+    from lockgate.control.paging import Place
 
 
 @dataclass(frozen=True)
@@ -67,29 +60,9 @@ def page(
         new = [one for one in new if (one.at, one.request) < before]
     found = [*new, *stored.order_by("-at", "-request")[: most + 1]]
     found.sort(key=place, reverse=True)
-    more = len(found) > most
-    return found[:most], cursor(place(found[most - 1])) if more else None
+    return page_of(found, most, lambda one: cursor(place(one)))
 
 
 def place(exception: CallException) -> Place:
     """Where an exception stands."""
     return exception.at, exception.request
-
-
-def cursor(place: Place) -> str:
-    """A place as text."""
-    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode().rstrip("=")
-
-
-def read_cursor(text: str) -> Place:
-    """The place of a cursor.
-
-    Raises:
-        CursorError: It is none.
-    """
-    try:
-        at, request = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        return int(at), str(request)
-    except (ValueError, TypeError, binascii.Error):
-        message = f"`{text[:64]}` is not a cursor; send the one of the answer before, or none"
-        raise CursorError(message) from None

@@ -5,7 +5,10 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Decoder, Raw, check_not_empty, check_not_empty_unless_meant, collect, hand};
+use super::collected::collect;
+use super::decoder::{Decoder, check_not_empty, check_not_empty_unless_meant};
+use super::error::hand;
+use super::values::Raw;
 use crate::node::{Key, Span, Value};
 use crate::problem::Problem;
 

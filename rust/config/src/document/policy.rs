@@ -3,7 +3,7 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::decode::{Raw, Spanned, nested};
+use crate::decode::{DecodeError, Raw, Spanned, nested};
 use crate::node::{Node, Span, Value};
 use crate::problem::Problem;
 use crate::quantity::Percent;
@@ -135,8 +135,7 @@ impl PolicyEntry {
             span: span.clone(),
             value: Value::Map(shared.into()),
         };
-        let fields: Shared =
-            nested::<_, crate::decode::DecodeError>(&shared).map_err(|error| error.at(&span))?;
+        let fields: Shared = nested::<_, DecodeError>(&shared).map_err(|error| error.at(&span))?;
         crate::id::check_id(&fields.id)
             .map_err(|message| Problem::new(&fields.id.span, message))?;
         if fields.mode != Mode::Off && fields.percent.get() == 0.0 {

@@ -9,6 +9,7 @@ use crate::model::{
     ChatRequest, Format, Function, Media, MediaKind, Message, Origin, Part, Reasoning, Role,
     Signature, Source, Text, Thinking, Tool, ToolCall, ToolChoice, ToolResult,
 };
+use crate::read;
 use crate::signature::{Belongs, unpack};
 
 pub(super) const HOME: Origin = Origin::Dialect(Dialect::Anthropic);
@@ -21,20 +22,10 @@ pub(crate) fn read(body: Object) -> Result<ChatRequest, Failure> {
         let parts = read_content(system, "system")?;
         request.messages.push(Message::new(Role::System, parts));
     }
-    let messages = fields
-        .list("messages")?
-        .ok_or_else(|| Failure::invalid("messages", "`messages` is missing"))?;
-    for (n, message) in messages.into_iter().enumerate() {
+    for (n, message) in read::messages(&mut fields)?.into_iter().enumerate() {
         request.messages.push(read_message(message, n)?);
     }
-    if let Some(tools) = fields.list("tools")? {
-        let tools: Result<_, _> = tools
-            .into_iter()
-            .enumerate()
-            .map(|(n, tool)| read_tool(tool, n))
-            .collect();
-        request.tools = Some(tools?);
-    }
+    request.tools = read::tools(&mut fields, read_tool)?;
     if let Some(choice) = fields.take("tool_choice") {
         read_choice(choice, &mut request)?;
     }

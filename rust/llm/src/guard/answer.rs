@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use regex::Regex;
 
-use super::redact::{Redaction, StreamRestoration, keep_from};
-use super::shapes::{Class, Shapes};
+use super::finding::Class;
+use super::held::keep_from;
+use super::redact::{Redaction, StreamRestoration};
+use super::shapes::Shapes;
 use super::texts::see_object;
 use crate::model::{ChatResponse, Delta, Event, Part};
 

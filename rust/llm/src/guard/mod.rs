@@ -12,6 +12,8 @@
 //! Nothing here is a defence by itself. What a model may do should not depend on what a prompt says.
 
 mod answer;
+mod finding;
+mod held;
 mod injection;
 mod redact;
 mod shapes;
@@ -19,9 +21,10 @@ mod texts;
 mod transcript;
 
 pub use answer::{AnswerFilter, Banned, Withheld};
+pub use finding::{Class, Finding};
 pub use injection::{Injection, Signal};
 pub use redact::{Redacted, Redaction, StreamRedaction, StreamRestoration};
-pub use shapes::{Class, Finding, Shapes};
+pub use shapes::Shapes;
 pub use transcript::Transcript;
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! OpenAI chat completions, and the dialects near to it: Mistral's and Moonshot's.
 
+mod google_seal;
 mod request_in;
 mod request_out;
 mod response;

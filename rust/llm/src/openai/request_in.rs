@@ -1,16 +1,23 @@
 //! A chat completions request of a caller.
 
+mod parts;
+mod tools;
+
 use serde_json::Value;
 
 use crate::dialect::{Dialect, Surface};
 use crate::failure::Failure;
 use crate::json::{Fields, Object, object};
 use crate::model::{
-    ChatRequest, Format, Function, Media, MediaKind, Message, Origin, Part, Reasoning, Role,
-    Signature, Source, Text, Thinking, Tool, ToolCall, ToolChoice, ToolResult,
+    ChatRequest, Format, Message, Origin, Part, Reasoning, Role, Text, Thinking, ToolCall,
+    ToolResult,
 };
+use crate::openai::google_seal::take_google_seal;
+use crate::read;
 use crate::signature::{Belongs, unpack};
-use crate::write::source_of_url;
+
+use parts::read_part;
+use tools::{read_choice, read_tool};
 
 const HOME: Origin = Origin::Dialect(Dialect::Openai);
 
@@ -18,20 +25,10 @@ const HOME: Origin = Origin::Dialect(Dialect::Openai);
 pub(crate) fn read(body: Object) -> Result<ChatRequest, Failure> {
     let mut fields = Fields::new(body, "");
     let mut request = ChatRequest::new(Surface::OpenaiChat, fields.needed_text("model")?);
-    let messages = fields
-        .list("messages")?
-        .ok_or_else(|| Failure::invalid("messages", "`messages` is missing"))?;
-    for (n, message) in messages.into_iter().enumerate() {
+    for (n, message) in read::messages(&mut fields)?.into_iter().enumerate() {
         request.messages.push(read_message(message, n)?);
     }
-    if let Some(tools) = fields.list("tools")? {
-        let tools: Result<_, _> = tools
-            .into_iter()
-            .enumerate()
-            .map(|(n, tool)| read_tool(tool, n))
-            .collect();
-        request.tools = Some(tools?);
-    }
+    request.tools = read::tools(&mut fields, read_tool)?;
     if let Some(choice) = fields.take("tool_choice") {
         match read_choice(&choice) {
             Some(choice) => request.tool_choice = Some(choice),
@@ -101,7 +98,7 @@ fn read_message(message: Value, n: usize) -> Result<Message, Failure> {
             vec![Part::ToolResult(ToolResult {
                 id,
                 name,
-                parts: read_content(content, &place)?,
+                parts: read::content(content, &place, read_part)?,
                 plain,
                 extra: fields.rest(),
                 ..ToolResult::default()
@@ -133,7 +130,7 @@ fn read_message(message: Value, n: usize) -> Result<Message, Failure> {
         }
         _ => true,
     });
-    let mut content = read_content(content, &place)?;
+    let mut content = read::content(content, &place, read_part)?;
     if let (Some(seal), Some(Part::Text(text))) = (text_seal, content.first_mut()) {
         text.signature = Some(seal);
     }
@@ -231,185 +228,6 @@ fn read_call(call: Value, place: String) -> Result<Part, Failure> {
         signature,
         extra,
     }))
-}
-
-/// Gemini's seal of a call, where Google's own OpenAI shim puts it: `extra_content.google.thought_signature`.
-pub(super) fn take_google_seal(extra: &mut Object) -> Option<Signature> {
-    let seal = extra
-        .get("extra_content")?
-        .get("google")?
-        .get("thought_signature")?
-        .as_str()?
-        .to_owned();
-    extra.shift_remove("extra_content");
-    Some(Signature {
-        origin: Origin::Dialect(Dialect::Gemini),
-        value: seal,
-    })
-}
-
-fn read_content(content: Option<Value>, place: &str) -> Result<Vec<Part>, Failure> {
-    match content {
-        None => Ok(Vec::new()),
-        Some(Value::String(text)) => Ok(vec![Part::text(text)]),
-        Some(Value::Array(list)) => list
-            .into_iter()
-            .enumerate()
-            .map(|(n, part)| read_part(part, format!("{place}.content[{n}]")))
-            .collect(),
-        Some(_) => Err(Failure::invalid(
-            format!("{place}.content"),
-            format!("`{place}.content` is neither text nor a list"),
-        )),
-    }
-}
-
-fn read_part(part: Value, place: String) -> Result<Part, Failure> {
-    if let Value::String(text) = part {
-        return Ok(Part::text(text));
-    }
-    let whole = part.as_object().cloned().unwrap_or_default();
-    let mut fields = Fields::of(part, place)?;
-    let media = |kind, source, detail, name, extra| {
-        Part::Media(Media {
-            kind,
-            source,
-            detail,
-            name,
-            extra,
-        })
-    };
-    match fields.needed_text("type")?.as_str() {
-        "text" => Ok(Part::Text(Text {
-            text: fields.needed_text("text")?,
-            signature: None,
-            extra: fields.rest(),
-        })),
-        "refusal" => Ok(Part::Refusal(fields.needed_text("refusal")?)),
-        "image_url" => {
-            let (url, detail) = match fields.take("image_url") {
-                // Mistral's callers write the address alone.
-                Some(Value::String(url)) => (url, None),
-                Some(Value::Object(image)) => {
-                    let mut image = Fields::new(image, fields.at("image_url"));
-                    (image.needed_text("url")?, image.text("detail")?)
-                }
-                _ => {
-                    let place = fields.at("image_url");
-                    return Err(Failure::invalid(
-                        place.clone(),
-                        format!("`{place}` is missing"),
-                    ));
-                }
-            };
-            Ok(media(
-                MediaKind::Image,
-                source_of_url(url),
-                detail,
-                None,
-                fields.rest(),
-            ))
-        }
-        "file" => {
-            let Some(mut file) = fields.fields("file")? else {
-                return Ok(Part::Other(whole));
-            };
-            let name = file.text("filename")?;
-            let source = match (file.text("file_id")?, file.text("file_data")?) {
-                (Some(id), _) => Source::File(id),
-                (None, Some(data)) => match source_of_url(data) {
-                    Source::Url { url, .. } => Source::Data {
-                        media_type: "application/pdf".to_owned(),
-                        data: url,
-                    },
-                    data => data,
-                },
-                _ => return Ok(Part::Other(whole)),
-            };
-            Ok(media(
-                MediaKind::Document,
-                source,
-                None,
-                name,
-                fields.rest(),
-            ))
-        }
-        "input_audio" => {
-            let Some(mut audio) = fields.fields("input_audio")? else {
-                return Ok(Part::Other(whole));
-            };
-            let data = audio.needed_text("data")?;
-            let format = audio.text("format")?.unwrap_or_default();
-            let media_type = if format == "mp3" {
-                "audio/mpeg".to_owned()
-            } else {
-                format!("audio/{format}")
-            };
-            Ok(media(
-                MediaKind::Audio,
-                Source::Data { media_type, data },
-                None,
-                None,
-                fields.rest(),
-            ))
-        }
-        _ => Ok(Part::Other(whole)),
-    }
-}
-
-fn read_tool(tool: Value, n: usize) -> Result<Tool, Failure> {
-    let whole = tool.as_object().cloned().unwrap_or_default();
-    let mut fields = Fields::of(tool, format!("tools[{n}]"))?;
-    if fields.text("type")?.as_deref() != Some("function") {
-        return Ok(Tool::Other(whole));
-    }
-    let place = fields.at("function");
-    let Some(mut function) = fields.fields("function")? else {
-        return Err(Failure::invalid(
-            place.clone(),
-            format!("`{place}` is missing"),
-        ));
-    };
-    Ok(Tool::Function(Function {
-        name: function.needed_text("name")?,
-        description: function.text("description")?,
-        parameters: function.object("parameters")?,
-        strict: function.flag("strict")?,
-        extra: function.rest(),
-    }))
-}
-
-fn read_choice(choice: &Value) -> Option<ToolChoice> {
-    match choice {
-        Value::String(word) => match word.as_str() {
-            "auto" => Some(ToolChoice::Auto),
-            "none" => Some(ToolChoice::None),
-            "required" | "any" => Some(ToolChoice::Required),
-            _ => None,
-        },
-        Value::Object(object) => match object.get("type")?.as_str()? {
-            "function" => Some(ToolChoice::Named(function_name(choice)?)),
-            "allowed_tools" => {
-                let allowed = object.get("allowed_tools")?;
-                let names: Option<Vec<_>> = allowed
-                    .get("tools")?
-                    .as_array()?
-                    .iter()
-                    .map(function_name)
-                    .collect();
-                Some(ToolChoice::Among {
-                    names: names?,
-                    required: allowed.get("mode")?.as_str()? == "required",
-                })
-            }
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-fn function_name(tool: &Value) -> Option<String> {
-    Some(tool.get("function")?.get("name")?.as_str()?.to_owned())
 }
 
 fn read_format(format: &Value) -> Option<Format> {

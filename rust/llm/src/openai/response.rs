@@ -10,8 +10,7 @@ use crate::loss::Losses;
 use crate::model::{
     Candidate, ChatResponse, Finish, FinishReason, Origin, Part, Text, Thinking, ToolCall,
 };
-use crate::openai::request_in::take_google_seal;
-use crate::openai::request_out::google_seal;
+use crate::openai::google_seal::{google_seal, take_google_seal};
 use crate::signature::{Belongs, pack};
 use crate::usage::Usage;
 

@@ -8,7 +8,7 @@ use crate::dialect::Dialect;
 use crate::failure::{Failure, FailureKind};
 use crate::json::{Object, count, holds_more, read_answer, text};
 use crate::model::{Delta, Event, Origin, Signature};
-use crate::openai::request_in::take_google_seal;
+use crate::openai::google_seal::take_google_seal;
 use crate::openai::response::{finish_of, read_usage, thinking_text};
 use crate::provider_error;
 use crate::write::made_up_id;

@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::json::{Object, object};
 use crate::loss::Losses;
 use crate::model::{Delta, Event, Origin};
-use crate::openai::request_out::google_seal;
+use crate::openai::google_seal::google_seal;
 use crate::openai::response::{HOME, detail, finish_word, write_usage};
 use crate::signature::{Belongs, pack};
 use crate::sse;

@@ -10,6 +10,7 @@ use crate::model::{
     ChatRequest, Format, Function, Media, MediaKind, Message, Origin, Part, Reasoning, Role,
     Signature, Source, Text, Thinking, Tool, ToolCall, ToolChoice, ToolResult,
 };
+use crate::read;
 use crate::signature::{Belongs, unpack};
 use crate::write::source_of_url;
 
@@ -63,14 +64,7 @@ pub(crate) fn read(body: Object) -> Result<ChatRequest, Failure> {
             ));
         }
     }
-    if let Some(tools) = fields.list("tools")? {
-        let tools: Result<_, _> = tools
-            .into_iter()
-            .enumerate()
-            .map(|(n, tool)| read_tool(tool, n))
-            .collect();
-        request.tools = Some(tools?);
-    }
+    request.tools = read::tools(&mut fields, read_tool)?;
     if let Some(choice) = fields.take("tool_choice") {
         match read_choice(&choice) {
             Some(choice) => request.tool_choice = Some(choice),
@@ -162,7 +156,7 @@ fn read_item(
                     ));
                 }
             };
-            let mut parts = read_content(fields.take("content"), &place)?;
+            let mut parts = read::content(fields.take("content"), &place, read_part)?;
             if role != Role::Assistant {
                 end_turn(messages, waiting);
             }
@@ -193,7 +187,7 @@ fn read_item(
             let plain = !matches!(output, Some(Value::Array(_)));
             let result = ToolResult {
                 id,
-                parts: read_content(output, &place)?,
+                parts: read::content(output, &place, read_part)?,
                 plain,
                 ..ToolResult::default()
             };
@@ -242,22 +236,6 @@ fn read_item(
         _ => say(messages, Role::User, vec![Part::Other(whole)]),
     }
     Ok(())
-}
-
-fn read_content(content: Option<Value>, place: &str) -> Result<Vec<Part>, Failure> {
-    match content {
-        None => Ok(Vec::new()),
-        Some(Value::String(text)) => Ok(vec![Part::text(text)]),
-        Some(Value::Array(list)) => list
-            .into_iter()
-            .enumerate()
-            .map(|(n, part)| read_part(part, format!("{place}.content[{n}]")))
-            .collect(),
-        Some(_) => Err(Failure::invalid(
-            format!("{place}.content"),
-            format!("`{place}.content` is neither text nor a list"),
-        )),
-    }
 }
 
 fn read_part(part: Value, place: String) -> Result<Part, Failure> {

@@ -88,7 +88,7 @@ fn compile(entry: &PolicyEntry, compiling: &Compiling<'_>) -> Compiled {
             );
             continue;
         }
-        match crate::revision::bind(&inner, compiling) {
+        match (compiling.bind)(&inner, compiling) {
             Ok(bound) if bound.kind.phase != Phase::Identify => problems.push(
                 Problem::new(
                     &inner.kind.span,

@@ -17,25 +17,28 @@
 //! A `nonce` is signed like everything else but not remembered: within `max_age` a request can be sent again as it is. Make such
 //! requests idempotent. Signatures over parts or other forms of a field (`;key`, `;sf`, `;bs`) are refused.
 
-use std::collections::HashMap;
+mod reasons;
+mod settings;
+
 use std::sync::Arc;
 
 use http::header::{HeaderName, WWW_AUTHENTICATE};
-use lockgate_config::{
-    ByteSize, Duration, Each, OnError, PolicyEntry, Problem, SignatureKey, Spanned, decode,
-};
+use lockgate_config::{ByteSize, Duration, OnError, PolicyEntry, Problem, Spanned, decode};
 use schemars::JsonSchema;
-use serde::Deserialize;
 
 use crate::env::Env;
-use crate::identity::{Application, Identity};
+use crate::identity::Identity;
 use crate::policy::{Compiled, Compiling, Kind, Phase, Policy};
 use crate::reason::Reason;
 use crate::request::{Body, RequestView};
-use crate::signature_key::CheckingKey;
-use crate::signatures::{DERIVED, Malformed, Unverified, digest_matches};
+use crate::signatures::{Malformed, Unverified, digest_matches};
 use crate::time::Timestamp;
 use crate::verdict::{Effects, Refusal, Verdict};
+
+use reasons::{
+    COMPONENT_MISSING, EXPIRED, INVALID, MALFORMED, MISSING, NOT_YET_VALID, WRONG_DIGEST,
+};
+use settings::{Keys, Settings, components, keys};
 
 /// The catalogue entry.
 pub static KIND: Kind = Kind {
@@ -58,93 +61,18 @@ pub static KIND: Kind = Kind {
     compile,
 };
 
-macro_rules! reason {
-    ($name:ident, $code:literal, $title:literal, $remedy:literal) => {
-        static $name: Reason = Reason::new($code, 401, $title, $remedy);
-    };
-}
-
-reason!(
-    MISSING,
-    "http_signature.missing",
-    "Signature missing",
-    "sign the request (RFC 9421) as the field `Accept-Signature` says"
-);
-reason!(
-    MALFORMED,
-    "http_signature.malformed",
-    "Signature not readable",
-    "send one signature over whole components, each named once, as RFC 9421 says"
-);
-reason!(
-    INVALID,
-    "http_signature.invalid",
-    "Signature not accepted",
-    "check key, algorithm and the text that was signed"
-);
-reason!(
-    EXPIRED,
-    "http_signature.expired",
-    "Signature too old",
-    "sign each request when it is sent"
-);
-reason!(
-    NOT_YET_VALID,
-    "http_signature.not_yet_valid",
-    "Signature from the future",
-    "set the clock right and sign the request again"
-);
-reason!(
-    COMPONENT_MISSING,
-    "http_signature.component_missing",
-    "Signature covers too little",
-    "sign all components that the field `Accept-Signature` names, and `content-digest` when there is a body"
-);
-reason!(
-    WRONG_DIGEST,
-    "http_signature.wrong_digest",
-    "Body does not match its digest",
-    "compute `Content-Digest` (RFC 9530) over the bytes that are sent"
-);
-
 const ACCEPT_SIGNATURE: HeaderName = HeaderName::from_static("accept-signature");
 const SIGNATURE_INPUT: HeaderName = HeaderName::from_static("signature-input");
-const USUAL_COMPONENTS: &[&str] = &["@method", "@target-uri"];
 const USUAL_MAX_AGE: Duration = Duration::from_secs(300);
 const LONGEST_MAX_AGE: Duration = Duration::from_secs(86_400);
 const MAX_LEEWAY: Duration = Duration::from_secs(300);
 const USUAL_MAX_BODY: ByteSize = ByteSize::new(1024 * 1024);
 const LARGEST_MAX_BODY: ByteSize = ByteSize::new(64 * 1024 * 1024);
 
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct Settings {
-    /// What must be signed: `@method`, `@target-uri`, `@authority`, `@scheme`, `@path`, `@query` and names of fields. `@method` and
-    /// `@target-uri` by default; a signed `@target-uri` contains the last four.
-    components: Option<Each<Spanned<String>>>,
-    /// Keys in place of those of the applications; their callers are known by the `keyid` alone.
-    keys: Option<Each<SignatureKey>>,
-    /// The greatest age of a signature by its `created`, at most `1d`; `5m` by default.
-    max_age: Option<Spanned<Duration>>,
-    /// How far the signer's clock may differ, at most `5m`; not at all by default.
-    leeway: Option<Spanned<Duration>>,
-    /// The `tag` of the signature to look at, when requests carry several.
-    tag: Option<Spanned<String>>,
-    /// Whether a request with a body must have signed `content-digest`.
-    #[serde(default = "yes")]
-    require_digest: bool,
-    /// The largest body whose digest is checked, at most `64MiB`; `1MiB` by default.
-    max_body: Option<Spanned<ByteSize>>,
-}
-
-const fn yes() -> bool {
-    true
-}
-
 #[derive(Debug)]
 struct HttpSignature {
     components: Vec<String>,
-    keys: HashMap<String, (CheckingKey, Option<Arc<Application>>)>,
+    keys: Keys,
     /// Microseconds.
     max_age: u64,
     /// Microseconds.
@@ -213,71 +141,6 @@ fn compile(entry: &PolicyEntry, compiling: &Compiling<'_>) -> Compiled {
             .as_usize(),
         accept,
     }))
-}
-
-fn keys(
-    settings: &Settings,
-    entry: &PolicyEntry,
-    compiling: &Compiling<'_>,
-    problems: &mut Vec<Problem>,
-) -> HashMap<String, (CheckingKey, Option<Arc<Application>>)> {
-    let mut named = HashMap::new();
-    let mut add = |key: &SignatureKey, application: Option<&Arc<Application>>| {
-        let id = key.id.value.clone();
-        match CheckingKey::compile(key, compiling) {
-            Err(problem) => problems.push(problem),
-            Ok(checking) => {
-                let value = (checking, application.cloned());
-                if named.insert(id, value).is_some() {
-                    let message = format!("the key id `{}` stands twice", key.id.value);
-                    problems.push(
-                        Problem::new(&key.id.span, message).help("give each key an id of its own"),
-                    );
-                }
-            }
-        }
-    };
-    match &settings.keys {
-        Some(keys) => keys.iter().for_each(|key| add(key, None)),
-        None => {
-            for application in &compiling.document.applications {
-                let known = compiling.directory.application(&application.id);
-                let keys = application.value.signature_keys.iter();
-                keys.for_each(|key| add(key, known));
-            }
-        }
-    }
-    if named.is_empty() && problems.is_empty() {
-        problems.push(
-            Problem::new(&entry.span, "no key can check signatures")
-                .help("give an application `signature_keys`, or write `keys` here"),
-        );
-    }
-    named
-}
-
-fn components(names: Option<&[Spanned<String>]>, problems: &mut Vec<Problem>) -> Vec<String> {
-    let Some(names) = names else {
-        return USUAL_COMPONENTS
-            .iter()
-            .map(|name| (*name).to_owned())
-            .collect();
-    };
-    for name in names {
-        if name.starts_with('@') {
-            if !DERIVED.contains(&name.as_str()) {
-                problems.push(Problem::unknown(&name.span, "component", name, DERIVED));
-            }
-        } else if **name != name.to_ascii_lowercase()
-            || HeaderName::from_bytes(name.as_bytes()).is_err()
-        {
-            let message = format!("`{}` is not a field name in lower case", name.value);
-            problems.push(
-                Problem::new(&name.span, message).help("write a name such as `content-type`"),
-            );
-        }
-    }
-    names.iter().map(|name| name.value.clone()).collect()
 }
 
 impl HttpSignature {

@@ -16,27 +16,36 @@
 //!
 //! The token is forwarded, because services usually read it; `forward: false` takes it out.
 
+mod reasons;
+mod settings;
+mod token;
+
 use std::sync::Arc;
 
-use lockgate_config::{Duration, Each, OnError, PolicyEntry, Problem, Spanned, decode};
+use lockgate_config::{OnError, PolicyEntry, Problem, Spanned, decode};
 use schemars::JsonSchema;
-use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::bearer::{self, Found, OneOrMany, TokenPlace};
-use crate::endpoint::{Endpoint, read_url};
+use crate::endpoint::Endpoint;
 use crate::env::Env;
 use crate::facts::{Fact, FactRequest};
-use crate::finding::{Finding, Known, TokenEvidence};
 use crate::identity::Identity;
-use crate::jose::{Distrust, Unverified, media_type};
+use crate::jose::{Distrust, media_type};
 use crate::keys::{Algorithm, KeySet};
-use crate::place::Place;
+use crate::need::Need;
 use crate::policy::{Compiled, Compiling, Kind, Phase, Policy};
 use crate::reason::Reason;
 use crate::request::RequestView;
 use crate::time::Timestamp;
-use crate::verdict::{Need, Verdict};
+use crate::verdict::Verdict;
+
+use reasons::{
+    CLAIM_MISSING, EXPIRED, INVALID, MALFORMED, MISSING, NOT_YET_VALID, WRONG_AUDIENCE,
+    WRONG_ISSUER,
+};
+use settings::{Keys, Settings, algorithms, keys};
+use token::{Token, distrusted};
 
 /// The catalogue entry.
 pub static KIND: Kind = Kind {
@@ -60,116 +69,7 @@ pub static KIND: Kind = Kind {
     compile,
 };
 
-macro_rules! reason {
-    ($name:ident, $code:literal, $title:literal, $remedy:literal) => {
-        static $name: Reason = Reason::new($code, 401, $title, $remedy);
-    };
-}
-
-reason!(
-    MISSING,
-    "jwt.missing",
-    "Token missing",
-    "send a token in the field `Authorization`, after `Bearer`"
-);
-reason!(
-    MALFORMED,
-    "jwt.malformed",
-    "Token not readable",
-    "send one signed token (RFC 7519) of at most 8KiB, as the issuer gave it"
-);
-reason!(
-    EXPIRED,
-    "jwt.expired",
-    "Token expired",
-    "get a new token from the issuer"
-);
-reason!(
-    NOT_YET_VALID,
-    "jwt.not_yet_valid",
-    "Token not yet valid",
-    "wait until the token's time has come; compare the clocks of the issuer and of this gateway"
-);
-reason!(
-    WRONG_ISSUER,
-    "jwt.wrong_issuer",
-    "Token of another issuer",
-    "get a token from the issuer that the API's documentation names"
-);
-reason!(
-    WRONG_AUDIENCE,
-    "jwt.wrong_audience",
-    "Token for another audience",
-    "ask the issuer for a token for this API"
-);
-reason!(
-    INVALID,
-    "jwt.invalid",
-    "Token not accepted",
-    "get a new token from the issuer that the API's documentation names"
-);
-reason!(
-    CLAIM_MISSING,
-    "jwt.claim_missing",
-    "Token lacks a claim",
-    "ask the issuer for tokens with all claims that the API's documentation names"
-);
-
 const MAX_LEEWAY: u64 = 300_000;
-/// How long fetched keys may be used.
-const KEEP_KEYS: std::time::Duration = std::time::Duration::from_secs(600);
-/// How long a failure to fetch them is remembered.
-const KEEP_FAILURE: std::time::Duration = std::time::Duration::from_secs(5);
-
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct Settings {
-    /// Who makes the tokens: the exact value of `iss`.
-    issuer: Spanned<String>,
-    /// For whom the tokens are: one of these values must be in `aud`.
-    audience: Spanned<OneOrMany>,
-    /// The issuer's public keys (RFC 7517): a file, an `https://` URL, or the set itself.
-    jwks: Spanned<Jwks>,
-    /// The signature algorithms that the issuer uses.
-    #[schemars(with = "Each<Algorithm>")]
-    algorithms: Each<Spanned<String>>,
-    /// How far the issuer's clock may differ, at most `5m`; not at all by default.
-    leeway: Option<Spanned<Duration>>,
-    /// Where the token is sent; `Authorization: Bearer` by default.
-    #[serde(default, rename = "in")]
-    place: Option<Spanned<Place>>,
-    /// The claim with the scopes, a list or a text with spaces; `scope`, else `scp`, by default.
-    scopes_claim: Option<Spanned<String>>,
-    /// The claim that names the application, by its id or one of its `client_ids`; `azp`, else `client_id`, by default.
-    application_claim: Option<Spanned<String>>,
-    /// Further claims that must be there.
-    #[serde(default)]
-    required_claims: Each<Spanned<String>>,
-    /// The greatest age of a token by its `iat`, which must then be there.
-    max_age: Option<Duration>,
-    /// The media type that the token's header must name, such as `at+jwt` (RFC 9068).
-    #[serde(rename = "type")]
-    media_type: Option<Spanned<String>>,
-    /// Whether the URL of the keys may lead to a private address.
-    #[serde(default)]
-    allow_private: bool,
-    /// Whether the token is forwarded to the service.
-    #[serde(default = "yes")]
-    forward: bool,
-}
-
-const fn yes() -> bool {
-    true
-}
-
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(untagged, expecting = "expected a file, a URL or a JSON Web Key Set")]
-enum Jwks {
-    /// A file relative to the document, or a URL.
-    Elsewhere(String),
-    /// The set itself.
-    Inline(Map<String, Value>),
-}
 
 #[derive(Debug)]
 struct Jwt {
@@ -184,12 +84,6 @@ struct Jwt {
     required: Vec<String>,
     max_age: Option<u64>,
     media_type: Option<String>,
-}
-
-#[derive(Debug)]
-enum Keys {
-    Known(KeySet),
-    Fetched([Arc<Endpoint>; 1]),
 }
 
 fn compile(entry: &PolicyEntry, compiling: &Compiling<'_>) -> Compiled {
@@ -236,69 +130,6 @@ fn compile(entry: &PolicyEntry, compiling: &Compiling<'_>) -> Compiled {
             media_type: settings.media_type.map(|text| media_type(&text)),
         })),
         _ => Err(problems),
-    }
-}
-
-fn algorithms(names: &[Spanned<String>], problems: &mut Vec<Problem>) -> Vec<Algorithm> {
-    let mut known = Vec::new();
-    for name in names {
-        match Algorithm::named(name) {
-            Some(algorithm) => known.push(algorithm),
-            None if name.starts_with("HS") || name.eq_ignore_ascii_case("none") => problems.push(
-                Problem::new(
-                    &name.span,
-                    format!("`{}` is not a signature with a public key", name.value),
-                )
-                .help("write an algorithm such as `ES256`, `RS256` or `EdDSA`"),
-            ),
-            None => problems.push(Problem::unknown(
-                &name.span,
-                "algorithm",
-                name,
-                Algorithm::NAMES,
-            )),
-        }
-    }
-    known
-}
-
-fn keys(
-    settings: &Settings,
-    algorithms: &[Algorithm],
-    compiling: &Compiling<'_>,
-) -> Result<Keys, Problem> {
-    let span = &settings.jwks.span;
-    let text = match &settings.jwks.value {
-        Jwks::Elsewhere(url) if url.contains("://") => {
-            let url = Spanned {
-                span: span.clone(),
-                value: url.clone(),
-            };
-            return Ok(Keys::Fetched([Arc::new(Endpoint {
-                url: read_url(&url, settings.allow_private)?,
-                allow_private: settings.allow_private,
-                client: None,
-                keep: KEEP_KEYS,
-                keep_negative: KEEP_FAILURE,
-            })]));
-        }
-        Jwks::Elsewhere(file) => compiling.read_file(&Spanned {
-            span: span.clone(),
-            value: file.clone(),
-        })?,
-        Jwks::Inline(set) => Value::Object(set.clone()).to_string().into_bytes(),
-    };
-    let set = KeySet::read(&text).map_err(|message| {
-        Problem::new(span, message).help("write the set that the issuer publishes (RFC 7517)")
-    })?;
-    let serves = |algorithm: &&Algorithm| set.candidates(None, **algorithm).next().is_some();
-    match algorithms.iter().find(|algorithm| !serves(algorithm)) {
-        None => Ok(Keys::Known(set)),
-        Some(without) => Err(Problem::new(
-            span,
-            format!("the key set has no key for `{without:?}`"),
-        )
-        .help("list only algorithms of the set's keys; an RSA key says its own in `alg`")),
     }
 }
 
@@ -380,87 +211,6 @@ impl Jwt {
     }
 }
 
-fn distrusted(distrust: Distrust, env: &Env<'_>) -> Verdict {
-    match distrust {
-        Distrust::Malformed => {
-            Verdict::Deny(bearer::refused(&MALFORMED, "the token cannot be read"))
-        }
-        Distrust::Invalid => Verdict::Deny(bearer::refused(&INVALID, "the token is not accepted")),
-        Distrust::NotRecorded => {
-            env.not_recorded("whether a key that is now accepted signed the token")
-        }
-    }
-}
-
-/// A token that was read: its text, or its mark, and the algorithm that its header names.
-struct Token<'a> {
-    text: &'a str,
-    token: Unverified<'a>,
-    algorithm: Algorithm,
-}
-
-impl<'a> Token<'a> {
-    /// Everything that needs no key, so that nobody makes the gateway fetch keys with a token that cannot pass.
-    fn read(text: &'a str, jwt: &Jwt, env: &Env<'a>) -> Result<Self, Verdict> {
-        let read = match env.facts.token(text) {
-            Known::Sent => Unverified::read(text),
-            Known::Recorded(token) => Unverified::recorded(token),
-            Known::Nothing => return Err(env.not_recorded("what the token says")),
-        };
-        let token = read.map_err(|distrust| {
-            note(env, text, TokenEvidence::default);
-            distrusted(distrust, env)
-        })?;
-        let allowed = token.algorithm(&jwt.algorithms).and_then(|algorithm| {
-            if jwt.media_type.is_some() && token.media_type() != jwt.media_type {
-                return Err(Distrust::Invalid);
-            }
-            Ok(algorithm)
-        });
-        match allowed {
-            Ok(algorithm) => Ok(Self {
-                text,
-                token,
-                algorithm,
-            }),
-            Err(distrust) => {
-                note(env, text, || header_of(&token));
-                Err(distrusted(distrust, env))
-            }
-        }
-    }
-
-    /// The claims, once a key of the set has proved to have signed them.
-    fn claims(&self, keys: &KeySet, env: &Env<'_>) -> Result<Arc<Value>, Distrust> {
-        let signer = self.token.signer(keys, self.algorithm);
-        let claims = signer.and_then(|_| self.token.claims());
-        note(env, self.text, || {
-            let thumbprints = self.token.candidates(keys, self.algorithm);
-            TokenEvidence {
-                signed_by: signer.ok().map(|key| key.thumbprint.clone()),
-                tried: match signer {
-                    Ok(_) => Vec::new(),
-                    Err(_) => thumbprints.map(|key| key.thumbprint.clone()).collect(),
-                },
-                claims: claims.as_ref().ok().cloned(),
-                ..header_of(&self.token)
-            }
-        });
-        claims
-    }
-}
-
-fn header_of(token: &Unverified<'_>) -> TokenEvidence {
-    TokenEvidence {
-        header: Some(token.header().clone()),
-        ..TokenEvidence::default()
-    }
-}
-
-fn note(env: &Env<'_>, token: &str, evidence: impl FnOnce() -> TokenEvidence) {
-    env.facts.note(token, || Finding::Token(evidence()));
-}
-
 impl Policy for Jwt {
     fn evaluate(&self, request: &RequestView<'_>, env: &mut Env<'_>) -> Verdict {
         let text = match self.place.find(request) {
@@ -468,7 +218,7 @@ impl Policy for Jwt {
             Found::Malformed => return distrusted(Distrust::Malformed, env),
             Found::Token(token) => token,
         };
-        let token = match Token::read(&text, self, env) {
+        let token = match Token::read(&text, &self.algorithms, self.media_type.as_deref(), env) {
             Ok(token) => token,
             Err(verdict) => return verdict,
         };
@@ -481,7 +231,7 @@ impl Policy for Jwt {
             None => Verdict::Need(Need::Fact(wanted)),
             Some(Fact::Keys(keys)) => self.judge(keys, &token, env),
             Some(Fact::Unavailable(why)) => {
-                note(env, &text, || header_of(&token.token));
+                token.note_untried(env);
                 Verdict::Undecided(format!("the issuer's keys are not to be had: {why}").into())
             }
             Some(Fact::Introspection(_)) => {

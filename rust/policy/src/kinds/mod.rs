@@ -1,4 +1,5 @@
-//! One file for each kind of policy. A kind is registered by its line in [`crate::KINDS`] and nowhere else.
+//! One file for each kind of policy, with a folder beside it where one file would not do. A kind is registered by its line in
+//! [`crate::KINDS`] and nowhere else.
 
 pub mod any_of;
 pub mod api_key;

@@ -34,11 +34,12 @@ use crate::facts::{Fact, FactRequest};
 use crate::finding::{Finding, Known};
 use crate::identity::Identity;
 use crate::jose::MAX_TOKEN;
+use crate::need::Need;
 use crate::place::Place;
 use crate::policy::{Compiled, Compiling, Kind, Phase, Policy};
 use crate::reason::Reason;
 use crate::request::RequestView;
-use crate::verdict::{Need, Verdict};
+use crate::verdict::Verdict;
 
 /// The catalogue entry.
 pub static KIND: Kind = Kind {

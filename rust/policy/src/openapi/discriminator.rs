@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::source::{cut, join};
-use super::translate::Pass;
+use super::pass::Pass;
+use super::pointer::join;
+use super::words::cut;
 
 /// Whether a value has the form of a discriminator.
 pub(super) fn is_one(value: &Value) -> bool {

@@ -8,10 +8,12 @@ use lockgate_config::Problem;
 use lockgate_inspection::json::{self, JsonLimits};
 use serde_json::Value;
 
+use super::pointer::join;
 use super::shape::Shape;
-use super::source::{Source, join};
-use super::translate::Side;
-use super::validator::{Complaint, Validator};
+use super::side::Side;
+use super::source::Source;
+use super::validator::Validator;
+use super::words::Complaint;
 
 /// How deep bodies may nest. Judging takes stack for each level.
 const DEPTH_MAX: usize = 64;

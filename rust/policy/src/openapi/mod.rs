@@ -3,15 +3,25 @@
 //! Reading a document fetches nothing: references to other files and addresses are refused (F23). Judging by it takes time in
 //! proportion to the request, whatever patterns and schemas it holds (F1).
 
+mod compile;
+mod compiled;
+mod definitions;
 mod discriminator;
+mod keywords;
 mod media;
 mod operation;
 mod parameter;
+mod pass;
 mod path;
+mod pointer;
+mod rules;
 mod shape;
+mod side;
 mod source;
+mod structure;
 mod translate;
 mod validator;
+mod words;
 
 use std::collections::{HashMap, HashSet};
 
@@ -22,14 +32,15 @@ use serde_json::Value;
 pub use media::{Content, Form, Unmatched};
 pub use operation::Operation;
 pub use parameter::{Given, Pair, Parameter, Place};
-pub use source::{Source, cut};
-pub use translate::Side;
-pub use validator::Complaint;
+pub use side::Side;
+pub use source::Source;
+pub use structure::read;
+pub use words::{Complaint, cut};
 
 use crate::router::{Conditions, Found, Router, Template};
 use operation::{Reader, path_names};
 use path::Path;
-use source::join;
+use pointer::join;
 
 /// The operations of a document.
 #[derive(Debug)]

@@ -8,8 +8,9 @@ use serde_json::Value;
 
 use super::media::Content;
 use super::parameter::{Parameter, Place};
-use super::source::{Source, join};
-use super::translate::Side;
+use super::pointer::join;
+use super::side::Side;
+use super::source::Source;
 
 /// The fields of a path item that are operations (OpenAPI 3.2.0 §4.9).
 const METHODS: [&str; 9] = [

@@ -9,10 +9,12 @@ use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 use super::media::read_json;
+use super::pointer::join;
 use super::shape::Shape;
-use super::source::{Source, cut, join};
-use super::translate::Side;
-use super::validator::{Complaint, Validator};
+use super::side::Side;
+use super::source::Source;
+use super::validator::Validator;
+use super::words::{Complaint, cut};
 
 /// Where a parameter stands.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,7 +6,9 @@ use lockgate_config::{Node, Problem, Span, Spanned, Value as NodeValue, nearest}
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
-use super::validator::{Compiled, check_structure};
+use super::compiled::Compiled;
+use super::pointer::{join, unescape};
+use super::words::cut;
 
 /// How many references may lead to one thing.
 const MAX_HOPS: usize = 32;
@@ -38,17 +40,11 @@ const DIALECTS: [&str; 3] = [
 ];
 
 impl Source {
-    /// Reads the text of the file `name`.
+    /// Reads the text of the file `name`; its structure is not checked.
     ///
     /// # Errors
-    /// That it is not YAML or JSON, not an OpenAPI document of a version that is read, or not in the form of one.
-    pub fn read(name: &Spanned<String>, bytes: Vec<u8>) -> Result<Self, Vec<Problem>> {
-        let source = Self::parse(name, bytes).map_err(|problem| vec![problem])?;
-        check_structure(&source)?;
-        Ok(source)
-    }
-
-    fn parse(name: &Spanned<String>, bytes: Vec<u8>) -> Result<Self, Problem> {
+    /// That it is not YAML or JSON, or not an OpenAPI document of a version that is read.
+    pub(super) fn parse(name: &Spanned<String>, bytes: Vec<u8>) -> Result<Self, Problem> {
         let text = String::from_utf8(bytes).map_err(|_| {
             Problem::new(
                 &name.span,
@@ -224,22 +220,4 @@ fn node_of(file: &str, value: Value) -> Node {
         )),
     };
     Node { span, value }
-}
-
-/// `pointer` with one more step.
-pub fn join(pointer: &str, step: &str) -> String {
-    format!("{pointer}/{}", step.replace('~', "~0").replace('/', "~1"))
-}
-
-fn unescape(step: &str) -> String {
-    step.replace("~1", "/").replace("~0", "~")
-}
-
-/// A text from outside, short enough for a message.
-pub fn cut(text: &str) -> String {
-    const MOST: usize = 80;
-    match text.char_indices().nth(MOST) {
-        None => text.to_owned(),
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-    }
 }

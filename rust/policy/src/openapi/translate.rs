@@ -2,25 +2,16 @@
 //!
 //! What a schema refers to is translated once and put under `$defs`. Keywords that judge nothing are left out.
 
-use std::collections::HashMap;
-
 use lockgate_config::{Problem, nearest};
 use serde_json::{Map, Value, json};
 
 use super::discriminator::Discriminator;
-use super::source::{Dialect, Source, cut, join};
-
-/// Whose values a schema judges.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Side {
-    /// What callers send.
-    Request {
-        /// Whether properties that are `readOnly` are refused.
-        refuse_read_only: bool,
-    },
-    /// What services answer; `writeOnly` properties are refused.
-    Response,
-}
+use super::keywords::{COUNTS, FORMATS, NAMED, ONE, OTHER, PLAIN, SEVERAL, known};
+use super::pass::Pass;
+use super::pointer::join;
+use super::side::Side;
+use super::source::{Dialect, Source};
+use super::words::cut;
 
 /// A translated schema.
 pub struct Translated {
@@ -30,103 +21,12 @@ pub struct Translated {
     pub origins: Vec<String>,
 }
 
-/// Keywords that are taken as they are.
-const PLAIN: [&str; 16] = [
-    "type",
-    "enum",
-    "const",
-    "multipleOf",
-    "maximum",
-    "exclusiveMaximum",
-    "minimum",
-    "exclusiveMinimum",
-    "maxLength",
-    "minLength",
-    "maxItems",
-    "minItems",
-    "uniqueItems",
-    "maxProperties",
-    "minProperties",
-    "dependentRequired",
-];
-const COUNTS: [&str; 2] = ["maxContains", "minContains"];
-/// Keywords that hold one schema.
-const ONE: [&str; 11] = [
-    "not",
-    "if",
-    "then",
-    "else",
-    "items",
-    "additionalProperties",
-    "contains",
-    "propertyNames",
-    "unevaluatedItems",
-    "unevaluatedProperties",
-    "additionalItems",
-];
-/// Keywords that hold a list of schemas.
-const SEVERAL: [&str; 4] = ["allOf", "anyOf", "oneOf", "prefixItems"];
-/// Keywords that hold schemas by name.
-const NAMED: [&str; 3] = ["properties", "patternProperties", "dependentSchemas"];
-/// Keywords with a treatment of their own, and those that judge nothing.
-const OTHER: [&str; 27] = [
-    "$ref",
-    "pattern",
-    "format",
-    "required",
-    "nullable",
-    "discriminator",
-    "readOnly",
-    "writeOnly",
-    "title",
-    "description",
-    "default",
-    "example",
-    "examples",
-    "deprecated",
-    "xml",
-    "externalDocs",
-    "contentEncoding",
-    "contentMediaType",
-    "contentSchema",
-    "definitions",
-    "$comment",
-    "$id",
-    "$schema",
-    "$anchor",
-    "$defs",
-    "$vocabulary",
-    "$dynamicAnchor",
-];
-/// Formats that are checked; all others say something to people only.
-const FORMATS: [&str; 13] = [
-    "date",
-    "date-time",
-    "time",
-    "duration",
-    "email",
-    "hostname",
-    "ipv4",
-    "ipv6",
-    "uri",
-    "uri-reference",
-    "uuid",
-    "json-pointer",
-    "relative-json-pointer",
-];
-
 /// Translates the schema at `pointer` with all it refers to.
 ///
 /// # Errors
 /// Every problem of the schemas.
 pub fn translate(source: &Source, pointer: &str, side: Side) -> Result<Translated, Vec<Problem>> {
-    let mut pass = Pass {
-        source,
-        side,
-        numbers: HashMap::new(),
-        origins: Vec::new(),
-        problems: Vec::new(),
-    };
+    let mut pass = Pass::new(source, side);
     let root = pass.reference(pointer.to_owned());
     let mut defs = Map::new();
     let mut next = 0;
@@ -150,30 +50,7 @@ pub fn translate(source: &Source, pointer: &str, side: Side) -> Result<Translate
     })
 }
 
-/// One translation under way.
-pub(super) struct Pass<'a> {
-    pub(super) source: &'a Source,
-    side: Side,
-    numbers: HashMap<String, usize>,
-    origins: Vec<String>,
-    problems: Vec<Problem>,
-}
-
 impl Pass<'_> {
-    /// The reference by which the schema at `pointer` is known.
-    pub(super) fn reference(&mut self, pointer: String) -> String {
-        let next = self.origins.len();
-        let number = *self.numbers.entry(pointer.clone()).or_insert_with(|| {
-            self.origins.push(pointer);
-            next
-        });
-        format!("#/$defs/{number}")
-    }
-
-    pub(super) fn note(&mut self, problem: Problem) {
-        self.problems.push(problem);
-    }
-
     /// `optional` are names that a schema around this one excuses from `required`.
     fn schema(&mut self, value: &Value, pointer: &str, optional: &[String]) -> Value {
         let object = match value {
@@ -305,7 +182,7 @@ impl Pass<'_> {
 
     /// A pattern must be one that takes linear time (F1).
     fn pattern(&mut self, pattern: &str, pointer: &str) {
-        if !self.source.compiled.takes_pattern(pattern) {
+        if !self.source.compiled.rules.takes_pattern(pattern) {
             let message = format!("the pattern `{}` cannot be used", cut(pattern));
             let problem = self.source.problem(pointer, message).help(
                 "write it without look-around, back references and large repetitions: patterns are matched in linear time",
@@ -319,12 +196,7 @@ impl Pass<'_> {
         if keyword.starts_with("x-") || OTHER.contains(&keyword) {
             return;
         }
-        let known: Vec<&str> = [&PLAIN[..], &COUNTS, &ONE, &SEVERAL, &NAMED, &OTHER]
-            .concat()
-            .into_iter()
-            .filter(|known| known.len() > 4)
-            .collect();
-        if let Some(near) = nearest(keyword, &known) {
+        if let Some(near) = nearest(keyword, &known()) {
             let message = format!("unknown keyword `{}`", cut(keyword));
             let problem = self.source.problem(pointer, message);
             self.note(problem.help(format!(

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use lockgate_config::{Each, Problem, Span, Spanned, Unlisted, Version};
 
-use super::{Build, RouteTarget, Scope, VersionScope};
 use crate::policy::{BoundPolicy, Origin};
 use crate::router::{Conditions, Template};
+
+use super::build::{Build, Row, Scope, VersionScope};
+use super::route::RouteTarget;
 
 /// The calls that are taken: their name as a route, method and path. What a Gemini client writes behind `/models/` is a model with a
 /// verb.
@@ -152,15 +154,16 @@ impl<'a> Build<'a> {
             let Ok(template) = Template::parse(&path) else {
                 continue;
             };
-            self.add(
-                shared,
+            let row = Row {
                 id,
-                (&path, template),
+                path: &path,
+                template,
                 conditions,
-                target.clone(),
-                chain.clone(),
-                None,
-            );
+                target: target.clone(),
+                chain: chain.clone(),
+                record_body: None,
+            };
+            self.add(shared, row);
         }
     }
 }

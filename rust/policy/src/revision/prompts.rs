@@ -9,9 +9,11 @@ use lockgate_config::{
 use lockgate_llm::{MOST_REQUEST_BYTES, PromptTemplate, PromptVariable, Role, TextWithVariables};
 use serde_json::Number;
 
-use super::models::CALLS;
-use super::{Build, RouteTarget, Scope, VersionScope};
 use crate::router::Conditions;
+
+use super::build::{Build, Scope, VersionScope};
+use super::models::CALLS;
+use super::route::RouteTarget;
 
 impl Build<'_> {
     /// Who answers a route that publishes a prompt, and what the policies of its model are.

@@ -9,14 +9,15 @@ use lockgate_llm::{Call, PromptTemplate, Surface};
 
 use crate::chain::{Chain, Halt, Outcome, Progress, Step};
 use crate::env::Env;
+use crate::need::Need;
 use crate::problem_details::Form;
 use crate::prompt::Asked;
+use crate::prompt_keeping::kept_of;
 use crate::prompt_reading::{self, Reading, Unread};
 use crate::reason;
-use crate::recorded_prompt::RecordedPrompt;
 use crate::request::RequestView;
 use crate::router::{Template, takes};
-use crate::verdict::{Need, Refusal};
+use crate::verdict::Refusal;
 
 /// Requests that are treated alike.
 #[derive(Debug)]
@@ -136,7 +137,7 @@ impl Route {
             let mut to_record = None;
             let mut note = |model: &str, asked: &Asked| {
                 if env.facts.are_to_record() {
-                    to_record = Some(RecordedPrompt::of(model, asked, words));
+                    to_record = Some(kept_of(model, asked, words));
                 }
             };
             let read = match &self.target {

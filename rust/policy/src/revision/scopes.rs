@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use lockgate_config::{Mode, PolicyEntry, Problem, Purposes, Span, Version};
 
-use super::{Build, Scope, VersionScope};
+use crate::bind::bind;
 use crate::chain::Chain;
-use crate::condition::Condition;
-use crate::directory::read_time;
-use crate::policy::{BoundPolicy, Compiling, Origin, Phase, rule_of_words};
+use crate::policy::{BoundPolicy, Compiling, Origin, Phase};
 use crate::router::Template;
+
+use super::build::{Build, Scope, VersionScope};
 
 impl Build<'_> {
     pub(super) fn scope(
@@ -46,6 +46,7 @@ impl Build<'_> {
                     .map(|path| path.as_str()),
                 version_base: version.map(|version| version.base.as_str()),
                 template,
+                bind,
             };
             match bind(entry, &compiling) {
                 Ok(bound) => scope.push(Arc::new(bound)),
@@ -180,85 +181,6 @@ impl Build<'_> {
                 self.problems.push(Problem::new(&policy.span, format!("the policy `{}` needs to know who calls, and nothing before it finds out", policy.id))
                     .help(format!("add an enforced `identify` policy such as `api_key` or `jwt` for the route at line {}", span.line)));
             }
-        }
-    }
-}
-
-/// Compiles one policy with what every kind has.
-pub(crate) fn bind(
-    entry: &PolicyEntry,
-    compiling: &Compiling<'_>,
-) -> Result<BoundPolicy, Vec<Problem>> {
-    let mut problems = Vec::new();
-    let Some(kind) = crate::catalogue::kind(&entry.kind) else {
-        let names: Vec<&str> = crate::catalogue::KINDS
-            .iter()
-            .map(|kind| kind.name)
-            .collect();
-        return Err(vec![Problem::unknown(
-            &entry.kind.span,
-            "policy kind",
-            &entry.kind,
-            &names,
-        )]);
-    };
-    let when = entry.when.as_ref().and_then(|text| {
-        Condition::compile(text)
-            .map_err(|problem| problems.push(problem))
-            .ok()
-    });
-    let expires = entry.expires.as_ref().and_then(|text| {
-        let time = read_time(text);
-        if time.is_none() {
-            problems.push(
-                Problem::new(&text.span, format!("`{}` is not a time", text.value))
-                    .help("write a date such as `2027-01-31` or an RFC 3339 time"),
-            );
-        }
-        time
-    });
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a share is between 0 and 100"
-    )]
-    let share = (entry.percent.get() * 100.0).round() as u32;
-    let declared = serde_json::to_value(entry).unwrap_or_default();
-    let compiled = (kind.compile)(entry, compiling);
-    if let (Ok(policy), Some(text)) = (&compiled, &entry.when)
-        && policy.opens()
-        && when.as_ref().is_some_and(Condition::names_caller)
-    {
-        let message = format!(
-            "the policy `{}` is evaluated before anyone is identified",
-            entry.id.value
-        );
-        problems.push(
-            Problem::new(&text.span, message)
-                .help("write a condition over `request`, `route` or `client`"),
-        );
-    }
-    match compiled {
-        Ok(policy) if problems.is_empty() => Ok(BoundPolicy {
-            id: Arc::from(entry.id.as_str()),
-            kind,
-            origin: compiling.origin.clone(),
-            scope: Arc::from(compiling.origin.to_string()),
-            mode: entry.mode,
-            share,
-            when,
-            on_error: entry.on_error.unwrap_or(kind.on_error),
-            expires,
-            is_final: entry.is_final,
-            rule: rule_of_words(kind, &declared),
-            declared,
-            span: entry.span.clone(),
-            policy,
-        }),
-        Ok(_) => Err(problems),
-        Err(mut found) => {
-            problems.append(&mut found);
-            Err(problems)
         }
     }
 }

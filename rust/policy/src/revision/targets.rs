@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use http::{HeaderName, Method};
-use lockgate_config::{Match, Problem, Route as RouteEntry, Spanned};
+use lockgate_config::{Match, Mode, Problem, Route as RouteEntry, Spanned};
 
-use super::{Build, Part, RouteTarget, VersionScope, answers_itself};
 use crate::chain::Chain;
 use crate::policy::Origin;
 use crate::router::{Conditions, Template};
+
+use super::build::{Build, VersionScope};
+use super::route::{Part, RouteTarget};
 
 impl Build<'_> {
     pub(super) fn upstream(&mut self, name: &Spanned<String>) -> Option<Arc<str>> {
@@ -193,4 +195,11 @@ impl Build<'_> {
         }
         conditions
     }
+}
+
+/// Whether a policy of the chain answers in place of a service.
+pub(super) fn answers_itself(chain: &Chain) -> bool {
+    chain.policies().iter().any(|policy| {
+        policy.mode == Mode::Enforce && matches!(policy.kind.name, "respond" | "redirect")
+    })
 }

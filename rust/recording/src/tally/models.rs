@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::{OTHER, admits};
-use crate::event::{ModelCall, Text};
+use crate::event::ModelCall;
+use crate::text::Text;
 
 /// What is counted of the calls to one model by one provider.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]

@@ -1,21 +1,17 @@
 //! Nodes that are asked the same, and a provider that says the same of the same.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::{BufReader, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::Path;
-use std::time::Duration;
 
-use lockgate_config::{Source, sha256_hex};
-use lockgate_policy::{Revision, Timestamp};
-use lockgate_proxy::{Clock, Node, Options};
-use lockgate_recording::{Event, Reader};
+use lockgate_config::sha256_hex;
+use lockgate_recording::Event;
 use lockgate_replay::{Change, Expectation, Known, Outcome, Report, replay};
-use lockgate_testkit::{Answer, Service, read_message};
+use lockgate_testkit::{Answer, Service};
 use serde_json::{Value, json};
 
-pub const START: Timestamp = Timestamp::from_seconds(1_800_000_000);
-pub const DRAIN: Duration = Duration::from_secs(20);
+use crate::asked::{Sent, chosen, compile, live, run};
+
 pub const GOLD: &str = "lg_gold_key_1";
 pub const FREE: &str = "lg_free_key_1";
 pub const GITHUB: &str = "ghp_abcdefghijklmnopqrstuvwxyz0123456789AB";
@@ -155,12 +151,6 @@ pub fn provider() -> Service {
     })
 }
 
-/// A call, and how long after the one before it is made, in microseconds.
-pub struct Sent {
-    pub after: u64,
-    pub text: String,
-}
-
 /// A mixed sequence that is the same each time: xorshift chooses.
 pub fn sequence(calls: usize) -> Vec<Sent> {
     let leaked = format!("why is {GITHUB} refused?");
@@ -176,13 +166,7 @@ pub fn sequence(calls: usize) -> Vec<Sent> {
         "please be down now",
         "say nothing of use",
     ];
-    let mut state = 0x2545_f491_4f6c_dd1d_u64;
-    let mut below = move |most: usize| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        usize::try_from(state % most as u64).unwrap()
-    };
+    let mut below = chosen();
     let mut sent = |number: usize| {
         let key = [GOLD, GOLD, GOLD, FREE, FREE, "lg_nobodys_key"][below(6)];
         let model = ["fast", "fast", "best", "best", "none"][below(5)];
@@ -207,41 +191,6 @@ pub fn sequence(calls: usize) -> Vec<Sent> {
     (0..calls).map(&mut sent).collect()
 }
 
-/// Makes the calls at a node of its own; gives what it recorded, by number.
-pub fn live(text: &str, folder: &Path, sequence: &[Sent]) -> HashMap<String, Event> {
-    let clock = Clock::by_hand(START);
-    let options = Options {
-        clock: clock.clone(),
-        ..Options::default()
-    };
-    let (node, _) = Node::start_with(Source::text("gateway.yaml", text), options)
-        .unwrap_or_else(|error| panic!("{error:?}"));
-    let mut connection = BufReader::new(TcpStream::connect(node.listeners()[0].address).unwrap());
-    let mut now = START;
-    for sent in sequence {
-        now = Timestamp(now.0 + sent.after);
-        clock.set(now);
-        let text = sent.text.as_bytes();
-        connection.get_mut().write_all(text).unwrap();
-        read_message(&mut connection).unwrap();
-    }
-    drop(connection);
-    assert!(node.stop(DRAIN));
-    let events: HashMap<String, Event> = Reader::open(folder)
-        .unwrap()
-        .map(|event| event.unwrap())
-        .map(|event| (event.headers.get("x-number").unwrap().to_owned(), event))
-        .collect();
-    assert_eq!(events.len(), sequence.len());
-    events
-}
-
-pub fn compile(text: &str) -> Revision {
-    Revision::check(&Source::text("gateway.yaml", text))
-        .unwrap_or_else(|problems| panic!("{problems:#?}"))
-        .0
-}
-
 pub fn run_expecting(base: &str, candidate: &str, recording: &Path, stated: &str) -> Report {
     let (base, candidate) = (compile(base), compile(candidate));
     let known = Known::of([&base, &candidate]);
@@ -252,10 +201,6 @@ pub fn run_expecting(base: &str, candidate: &str, recording: &Path, stated: &str
     };
     let watch = &mut |_| true;
     replay(base, candidate, recording, &expectation, Vec::new(), watch).unwrap()
-}
-
-pub fn run(base: &str, candidate: &str, recording: &Path) -> Report {
-    run_expecting(base, candidate, recording, "")
 }
 
 /// Why a call was refused, live.
