@@ -34,6 +34,7 @@
 //! ```
 
 mod beginning;
+mod blocks;
 mod event;
 mod filter;
 mod headers;
