@@ -137,7 +137,7 @@ struct Kept {
 
 /// The connections of one core.
 #[derive(Default)]
-pub struct Pools(Mutex<HashMap<u64, Kept>>);
+pub struct Pools(Mutex<HashMap<u64, Kept, foldhash::fast::RandomState>>);
 
 impl std::fmt::Debug for Pools {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
