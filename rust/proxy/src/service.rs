@@ -258,7 +258,7 @@ impl<'a> Exchange<'a> {
                 self.refuse(&refusal, judged.route.form(&view), seen)
             }
         };
-        for edit in &judged.progress.edits {
+        for edit in judged.progress.edits {
             edit.apply(answer.headers_mut());
         }
         answer
