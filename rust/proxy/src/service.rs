@@ -545,7 +545,7 @@ impl<'a> Exchange<'a> {
     async fn ask(
         &self,
         judged: &Judged<'_>,
-        mut prepared: Prepared,
+        mut prepared: Prepared<'_>,
         body: RequestBody,
         upgrade: Option<OnUpgrade>,
         service: &Arc<Service>,
@@ -569,16 +569,11 @@ impl<'a> Exchange<'a> {
         cache.answer(self.core, asked, body, tried).await
     }
 
-    fn prepare(
-        &self,
-        judged: &mut Judged<'_>,
+    fn prepare<'b, 'c: 'b>(
+        &'b self,
+        judged: &mut Judged<'c>,
         service: Option<&Service>,
-    ) -> Result<Prepared, Box<Refusal>> {
-        let application = judged
-            .progress
-            .identity
-            .as_ref()
-            .and_then(|identity| identity.application.clone());
+    ) -> Result<Prepared<'b>, Box<Refusal>> {
         let effects = std::mem::take(&mut judged.progress.effects);
         let allowed = Allowed {
             head: self.head,
@@ -590,7 +585,7 @@ impl<'a> Exchange<'a> {
                 address_field: self.connection.address_field(judged.client),
                 host: judged.arrived.host(),
                 scheme: self.connection.scheme,
-                application: application.as_ref().map(|application| &*application.id),
+                application: judged.application(),
                 request_id: self.id,
                 trace: self.trace,
                 via: &self.core.shared.via,
