@@ -64,8 +64,14 @@ pub async fn serve(
     let head = Head::of(head, trial.is_some());
     let sampler = generation.telemetry.as_ref().map(|one| one.sampler());
     let trace = Trace::of(&head.headers, &id, sampler);
-    let mut seen = Observation::begin(&core, &generation, &head, (&id, &trace), (since, at));
-    seen.event.listener = connection.listener.clone();
+    let mut seen = Observation::begin(
+        &core,
+        &generation,
+        &head,
+        (&id, &trace),
+        &connection.listener,
+        (since, at),
+    );
     seen.event.scheme = connection.scheme.into();
     seen.event.has_body = !body.is_end_stream();
     let is_short = body
@@ -329,10 +335,10 @@ impl<'a> Exchange<'a> {
         judged: &mut Judged<'_>,
         body: &mut RequestBody,
     ) -> Result<(), Box<Refusal>> {
-        let blocks = self.core.shared.blocks.load_full();
-        if !blocks.concern_applications() {
+        if !self.core.shared.blocks.load().concern_applications() {
             return Ok(());
         }
+        let blocks = self.core.shared.blocks.load_full();
         self.judge(judged, body, Until::Identified).await?;
         let refusal = judged
             .application()

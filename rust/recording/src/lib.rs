@@ -52,7 +52,7 @@ mod tally;
 mod words;
 
 pub use beginning::{Beginning, read_beginning, write_beginning};
-pub use event::{Decision, Event, ModelCall, SCHEMA_VERSION, Text, Verdict, Word};
+pub use event::{Decision, Event, ModelCall, SCHEMA_VERSION, Text, Texts, Verdict, Word};
 pub use filter::Filter;
 pub use headers::Headers;
 pub use key::{KEY_FILE, read_key};
