@@ -171,20 +171,23 @@ fn check_segments(path: &str) -> Result<(), PathError> {
 /// Whether an authority is a host alone, or a host and a port. The parser takes anything behind a host for a port, and who splits
 /// elsewhere finds another host.
 pub fn is_host_and_port(authority: &http::uri::Authority) -> bool {
-    let host = authority.host();
-    let named = match host
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'))
-    {
-        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => !host.is_empty() && !host.contains(['[', ']', ':', '%', '@']),
+    let text = authority.as_str();
+    let (is_named, rest) = match text.strip_prefix('[') {
+        Some(bracketed) => match bracketed.split_once(']') {
+            Some((address, rest)) => (address.parse::<std::net::Ipv6Addr>().is_ok(), rest),
+            None => (false, ""),
+        },
+        None => {
+            let (host, rest) = text.split_at(text.find(':').unwrap_or(text.len()));
+            let is_of_names = |byte: u8| !matches!(byte, b'[' | b']' | b'%' | b'@');
+            (!host.is_empty() && host.bytes().all(is_of_names), rest)
+        }
     };
-    let rest = authority.as_str().strip_prefix(host);
-    named
-        && rest.is_some_and(|rest| match rest.strip_prefix(':') {
+    is_named
+        && match rest.strip_prefix(':') {
             Some(port) => port.bytes().all(|byte| byte.is_ascii_digit()),
             None => rest.is_empty(),
-        })
+        }
 }
 
 #[cfg(test)]

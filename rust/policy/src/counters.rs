@@ -8,9 +8,10 @@ mod sliding;
 mod spending;
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
+use foldhash::quality::RandomState;
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 
@@ -52,17 +53,18 @@ pub struct Usage {
     pub reset_after: u64,
 }
 
-/// Some of the keys, behind one lock.
+/// Some of the keys, behind one lock. What callers choose themselves is hashed with SHA-256 before it becomes a key, so a fast hash is
+/// enough here.
 #[derive(Debug)]
 struct Shard<T> {
-    entries: HashMap<CounterKey, T>,
+    entries: HashMap<CounterKey, T, foldhash::fast::RandomState>,
     swept: u64,
 }
 
 impl<T> Default for Shard<T> {
     fn default() -> Self {
         Self {
-            entries: HashMap::new(),
+            entries: HashMap::default(),
             swept: 0,
         }
     }
@@ -86,7 +88,7 @@ impl Default for Counters {
             limits: (0..SHARDS).map(|_| Mutex::default()).collect(),
             quotas: (0..SHARDS).map(|_| Mutex::default()).collect(),
             in_flight: (0..SHARDS).map(|_| Mutex::default()).collect(),
-            hasher: RandomState::new(),
+            hasher: RandomState::default(),
             view: View::Own,
         }
     }

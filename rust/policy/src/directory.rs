@@ -15,7 +15,8 @@ use crate::time::Timestamp;
 #[derive(Debug, Clone, Default)]
 pub struct Directory {
     applications: HashMap<Arc<str>, Arc<Application>>,
-    keys: HashMap<[u8; 32], Credential>,
+    /// By SHA-256, which needs no further hashing against collisions that somebody chose.
+    keys: HashMap<[u8; 32], Credential, foldhash::fast::RandomState>,
     users: HashMap<String, User>,
     certificates: HashMap<[u8; 32], Arc<Application>>,
     names: HashMap<String, Arc<Application>>,

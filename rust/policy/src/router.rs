@@ -165,7 +165,8 @@ pub enum Found {
 
 #[derive(Debug, Default)]
 struct TreeNode {
-    text: HashMap<String, TreeNode>,
+    /// Its names are the document's, not the callers': a fast hash is enough.
+    text: HashMap<String, TreeNode, foldhash::fast::RandomState>,
     variable: Option<Box<TreeNode>>,
     routes: Vec<(Conditions, usize)>,
     rest: Vec<(Conditions, usize)>,

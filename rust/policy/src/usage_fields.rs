@@ -4,9 +4,10 @@
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, header};
 use lockgate_config::{Problem, Spanned};
+use smallvec::SmallVec;
 
 use crate::reason::Reason;
-use crate::verdict::Refusal;
+use crate::verdict::{Effect, Effects, Refusal, ResponseEdit};
 
 /// Microseconds in a second.
 pub const SECOND: u64 = 1_000_000;
@@ -54,24 +55,45 @@ pub fn fields(
     shown: Shown<'_>,
     legacy: bool,
 ) -> impl Iterator<Item = (HeaderName, HeaderValue)> + use<> {
+    let mut fields = SmallVec::<[_; 2]>::new();
+    write(policy, shown, legacy, |name, value| {
+        fields.push((name, value))
+    });
+    fields.into_iter()
+}
+
+/// The same for a call that a limit lets pass: one field after the other goes where it is to be, as edits of the answer.
+pub fn edits(policy: Option<HeaderValue>, shown: Shown<'_>, legacy: bool) -> Effects {
+    let mut edits = Effects::new();
+    write(policy, shown, legacy, |name, value| {
+        edits.push(Effect::Response(ResponseEdit::Add(name, value)));
+    });
+    edits
+}
+
+fn write(
+    policy: Option<HeaderValue>,
+    shown: Shown<'_>,
+    legacy: bool,
+    mut field: impl FnMut(HeaderName, HeaderValue),
+) {
     let Shown {
         name,
         limit,
         remaining,
         reset_seconds,
     } = shown;
-    let usage = usage_item(name, remaining, reset_seconds);
-    let legacy = legacy.then(|| {
-        [
-            (LEGACY_LIMIT, HeaderValue::from(limit)),
-            (LEGACY_REMAINING, HeaderValue::from(remaining)),
-            (LEGACY_RESET, HeaderValue::from(reset_seconds)),
-        ]
-    });
-    [(POLICY_FIELD, policy), (USAGE_FIELD, usage)]
-        .into_iter()
-        .filter_map(|(name, value)| Some((name, value?)))
-        .chain(legacy.into_iter().flatten())
+    if let Some(policy) = policy {
+        field(POLICY_FIELD, policy);
+    }
+    if let Some(usage) = usage_item(name, remaining, reset_seconds) {
+        field(USAGE_FIELD, usage);
+    }
+    if legacy {
+        field(LEGACY_LIMIT, HeaderValue::from(limit));
+        field(LEGACY_REMAINING, HeaderValue::from(remaining));
+        field(LEGACY_RESET, HeaderValue::from(reset_seconds));
+    }
 }
 
 /// A limit of 0 refuses every call, so that it must be said twice: nobody does it by an empty cell or a lost digit.

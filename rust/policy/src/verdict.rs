@@ -110,8 +110,8 @@ pub enum ResponseEdit {
 
 impl ResponseEdit {
     /// Changes the fields of an answer; a body is replaced by whoever has it.
-    pub fn apply(&self, headers: &mut HeaderMap) {
-        match self.clone() {
+    pub fn apply(self, headers: &mut HeaderMap) {
+        match self {
             Self::Set(name, value) => drop(headers.insert(name, value)),
             Self::Add(name, value) => drop(headers.append(name, value)),
             Self::Default(name, value) => drop(headers.entry(name).or_insert(value)),

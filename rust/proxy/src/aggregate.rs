@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};
-use http::{HeaderMap, Method, Response, StatusCode};
+use http::{Method, Response, StatusCode};
 use lockgate_policy::{Part, Refusal, gateway_reasons as reasons};
 use serde_json::value::RawValue;
 use tokio::time::{Instant, timeout};
 
 use crate::body::{ReadBody, full, read};
 use crate::core::{Core, Generation};
-use crate::forward::{Answer, Prepared, RequestBody, Tried, not_forwarded, send};
+use crate::forward::{Answer, Fields, Prepared, RequestBody, Tried, not_forwarded, send};
 
 /// The largest answer of one part, in bytes.
 const MOST: usize = 4 * 1024 * 1024;
@@ -28,7 +28,7 @@ pub async fn answer(
     generation: &Generation,
     parts: &[Part],
     variables: &[(&str, &str)],
-    prepared: Prepared,
+    prepared: Prepared<'_>,
     seen: &mut Tried,
 ) -> Result<Answer, Box<Refusal>> {
     let asked = Instant::now();
@@ -88,9 +88,9 @@ pub async fn answer(
 fn for_part(
     part: &Part,
     variables: &[(&str, &str)],
-    prepared: &Prepared,
-) -> Result<Prepared, Box<Refusal>> {
-    let mut headers: HeaderMap = prepared.headers.clone();
+    prepared: &Prepared<'_>,
+) -> Result<Prepared<'static>, Box<Refusal>> {
+    let mut headers = prepared.fields.make();
     for name in [
         "content-type",
         "content-encoding",
@@ -108,7 +108,7 @@ fn for_part(
     }
     Ok(Prepared {
         method: Method::GET,
-        headers,
+        fields: Fields::Made(headers),
         path: filled(&part.path, variables)
             .parse()
             .map_err(|_| not_forwarded())?,
@@ -156,7 +156,7 @@ async fn ask(
     core: &Arc<Core>,
     generation: &Generation,
     part: &Part,
-    request: Prepared,
+    request: Prepared<'_>,
     tried: &mut Tried,
 ) -> Result<Box<RawValue>, &'static str> {
     let service = generation

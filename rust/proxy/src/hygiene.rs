@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use smallvec::SmallVec;
@@ -70,7 +71,7 @@ pub struct Caller<'a> {
     /// `http` or `https`.
     pub scheme: &'static str,
     /// The application, when it is known.
-    pub application: Option<&'a str>,
+    pub application: Option<Arc<str>>,
     /// The id of the request.
     pub request_id: &'a RequestId,
     /// The trace that the request belongs to.
@@ -79,23 +80,37 @@ pub struct Caller<'a> {
     pub via: &'a HeaderValue,
 }
 
-/// Removes what a caller may not send to a service. Runs before any policy adds a field, so that the `Connection` of a caller
-/// cannot name, and so remove, what the gateway writes.
-pub fn clean_request(headers: &mut HeaderMap) {
-    drop_named_fields(headers);
+/// What a caller sent without what it may not send to a service, with room for what the gateway writes. Runs before any policy adds
+/// a field, so that the `Connection` of a caller cannot name, and so remove, what the gateway writes.
+///
+/// Says too whether a name that stays is an [alias](is_alias).
+pub fn clean_request(sent: &HeaderMap) -> (HeaderMap, bool) {
+    let named = named_fields(sent);
     let unwanted = |name: &str| is_hop_by_hop(name) || is_written_by_the_gateway(name);
-    remove_those(headers, |name| {
-        unwanted(name)
-            || match folded(name) {
-                Cow::Borrowed(_) => false,
-                Cow::Owned(folded) => {
-                    unwanted(&folded) || folded == header::CONTENT_LENGTH.as_str()
-                }
-            }
-    });
+    let mut fields = HeaderMap::with_capacity(sent.len() + WRITTEN);
+    let mut has_aliases = false;
+    for (name, value) in sent {
+        let alias = folded(name.as_str());
+        let is_alias = matches!(alias, Cow::Owned(_));
+        if unwanted(name.as_str())
+            || (is_alias && (unwanted(&alias) || alias == header::CONTENT_LENGTH.as_str()))
+            || named.contains(name)
+        {
+            continue;
+        }
+        has_aliases |= is_alias;
+        fields.append(name, value.clone());
+    }
+    (fields, has_aliases)
 }
 
-/// A name as services see it that fold `_` to `-` (CGI, RFC 3875 §4.1.18): `X_Real_IP` is an alias of `X-Real-IP`.
+/// Whether some services take a name for another one, with `-` in place of `_` (CGI, RFC 3875 §4.1.18): `X_Real_IP` is an alias of
+/// `X-Real-IP`.
+pub fn is_alias(name: &HeaderName) -> bool {
+    matches!(folded(name.as_str()), Cow::Owned(_))
+}
+
+/// A name as services see it that fold `_` to `-`.
 fn folded(name: &str) -> Cow<'_, str> {
     // Most names are shorter than what it takes to prepare a faster search.
     if name.bytes().any(|byte| byte == b'_') {
@@ -105,10 +120,13 @@ fn folded(name: &str) -> Cow<'_, str> {
     }
 }
 
-/// Removes a field under every name that a service could take for it.
-pub fn remove(headers: &mut HeaderMap, name: &HeaderName) {
+/// Removes a field under every name that a service could take for it; `has_aliases` says whether there are such names.
+pub fn remove(headers: &mut HeaderMap, name: &HeaderName, has_aliases: bool) {
     headers.remove(name);
     let own = folded(name.as_str());
+    if !has_aliases && matches!(own, Cow::Borrowed(_)) {
+        return;
+    }
     remove_those(headers, |other| match folded(other) {
         Cow::Borrowed(other) => matches!(own, Cow::Owned(_)) && other == own,
         Cow::Owned(other) => other == own,
@@ -129,7 +147,7 @@ pub fn write_caller(headers: &mut HeaderMap, caller: &Caller<'_>) {
             FORWARDED_PROTO,
             Some(HeaderValue::from_static(caller.scheme)),
         ),
-        (APPLICATION, caller.application.and_then(text)),
+        (APPLICATION, caller.application.as_deref().and_then(text)),
         (REQUEST_ID, Some(caller.request_id.value())),
     ];
     for (name, value) in fields {
@@ -160,12 +178,21 @@ pub fn drop_connection_fields(headers: &mut HeaderMap) {
 }
 
 fn drop_named_fields(headers: &mut HeaderMap) {
-    let named: SmallVec<[HeaderName; 4]> = headers
+    for name in named_fields(headers) {
+        headers.remove(name);
+    }
+}
+
+/// The fields that `Connection` names, but for the one that it names nearly always and that is hop-by-hop in any case.
+fn named_fields(headers: &HeaderMap) -> SmallVec<[HeaderName; 4]> {
+    headers
         .get_all(header::CONNECTION)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
-        .filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok())
+        .map(str::trim)
+        .filter(|name| !name.eq_ignore_ascii_case("keep-alive"))
+        .filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok())
         // `Connection: Authorization` must not remove the credential that a policy has just judged (H7).
         .filter(|name| {
             *name != header::AUTHORIZATION
@@ -173,10 +200,7 @@ fn drop_named_fields(headers: &mut HeaderMap) {
                 && *name != header::COOKIE
                 && *name != header::CONTENT_LENGTH
         })
-        .collect();
-    for name in named {
-        headers.remove(name);
-    }
+        .collect()
 }
 
 /// Most messages hold none of the fields that are removed, so that looking at the names is all it costs.

@@ -14,7 +14,7 @@ fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
 
 #[test]
 fn identity_and_forwarding_fields_of_callers_are_removed_in_every_spelling() {
-    let mut sent = headers(&[
+    let sent = headers(&[
         ("x-forwarded-for", "1.2.3.4"),
         ("x_real_ip", "1.2.3.4"),
         ("x_lockgate_application", "admin"),
@@ -23,7 +23,8 @@ fn identity_and_forwarding_fields_of_callers_are_removed_in_every_spelling() {
         ("transfer_encoding", "chunked"),
         ("accept", "text/html"),
     ]);
-    clean_request(&mut sent);
+    let (sent, has_aliases) = clean_request(&sent);
+    assert!(!has_aliases);
     assert_eq!(sent, headers(&[("accept", "text/html")]));
 }
 
@@ -50,7 +51,7 @@ fn a_request_goes_in_circles_when_it_has_passed_gateways_of_this_name_eight_time
 
 #[test]
 fn connection_cannot_remove_credentials_or_what_the_gateway_writes() {
-    let mut sent = headers(&[
+    let sent = headers(&[
         (
             "connection",
             "close, x-forwarded-for, X-Lockgate-Application, authorization, x-hop",
@@ -58,14 +59,14 @@ fn connection_cannot_remove_credentials_or_what_the_gateway_writes() {
         ("authorization", "Bearer a"),
         ("x-hop", "1"),
     ]);
-    clean_request(&mut sent);
+    let (mut sent, _) = clean_request(&sent);
     let id = RequestId::read("00112233445566778899aabbccddeeff");
     let caller = Caller {
         address: [192, 0, 2, 1].into(),
         address_field: HeaderValue::from_static("192.0.2.1"),
         host: "a",
         scheme: "http",
-        application: Some("shop"),
+        application: Some("shop".into()),
         request_id: &id,
         trace: &Trace::of(&HeaderMap::new(), &id, None),
         via: &HeaderValue::from_static("1.1 lockgate"),
@@ -76,4 +77,27 @@ fn connection_cannot_remove_credentials_or_what_the_gateway_writes() {
     assert_eq!(value("x-lockgate-application"), Some("shop"));
     assert_eq!(value("authorization"), Some("Bearer a"));
     assert_eq!(value("x-hop"), None);
+}
+
+#[test]
+fn a_removed_field_goes_under_every_name_that_a_service_could_take_for_it() {
+    let key = HeaderName::from_static("x-api-key");
+    for (sent, left) in [
+        (
+            vec![("x-api-key", "1"), ("accept", "a")],
+            vec![("accept", "a")],
+        ),
+        (vec![("x_api_key", "1"), ("x-api_key", "2")], vec![]),
+        (
+            vec![("x_other", "1"), ("x-api-key", "2")],
+            vec![("x_other", "1")],
+        ),
+    ] {
+        let (mut fields, has_aliases) = clean_request(&headers(&sent));
+        remove(&mut fields, &key, has_aliases);
+        assert_eq!(fields, headers(&left), "{sent:?}");
+    }
+    let mut fields = headers(&[("x-api-key", "1")]);
+    remove(&mut fields, &HeaderName::from_static("x_api_key"), false);
+    assert!(fields.is_empty());
 }

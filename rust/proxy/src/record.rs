@@ -11,7 +11,7 @@ use lockgate_policy::{
     Chain, ClientCertificate, Facts, Identity, RecordedPrompt, Route, Timestamp, VerdictRecord,
     Word, evidence, gateway_reasons as reasons,
 };
-use lockgate_recording::{Event, Headers, Text, Verdict};
+use lockgate_recording::{Event, Headers, Text, Texts, Verdict};
 use tokio::time::Instant;
 
 use crate::body::{AnyBody, Arrival, BodyError};
@@ -52,10 +52,26 @@ impl Observation {
         generation: &Arc<Generation>,
         head: &Parts,
         (id, trace): (&RequestId, &Trace),
+        listener: &Text,
         (since, at): (Instant, Timestamp),
     ) -> Box<Self> {
         let traced = generation.telemetry.as_ref().and(trace.sampled());
         let keeps_text = generation.keeps_text() || traced.is_some();
+        let texts = if keeps_text {
+            Texts {
+                id: id.text().clone(),
+                node: core.shared.name.clone(),
+                revision: generation.id.clone(),
+                listener: listener.clone(),
+                host: Text::default(),
+                path: Text::from(head.uri.path()),
+            }
+        } else {
+            Texts {
+                listener: listener.clone(),
+                ..Texts::default()
+            }
+        };
         let mut event = Box::new(Event {
             at: at.0,
             method: method(&head.method),
@@ -64,15 +80,9 @@ impl Observation {
                 Version::HTTP_2 => "2".into(),
                 _ => "1.1".into(),
             },
-            ..Event::default()
+            query: head.uri.query().filter(|_| keeps_text).map(Text::from),
+            ..Event::of(texts)
         });
-        if keeps_text {
-            event.id = Text::from(id.as_str());
-            event.node = core.shared.name.clone();
-            event.revision = generation.id.clone();
-            event.path = Text::from(head.uri.path());
-            event.query = head.uri.query().map(Text::from);
-        }
         if generation.recording.is_some() {
             let bytes = head
                 .headers

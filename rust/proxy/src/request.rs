@@ -35,13 +35,26 @@ pub fn read(head: &Parts) -> Result<Arrived<'_>, Box<Refusal>> {
     let authority = authority(&head.uri, &head.headers, head.version)?;
     let path = canonical_path(head.uri.path())
         .map_err(|error| Box::new(Refusal::new(&reasons::BAD_PATH, error.to_string())))?;
-    // INVARIANT: no user name stands before it.
-    let host = authority.as_ref().map_or(0, |found| found.host().len());
+    let host = authority
+        .as_ref()
+        .map_or(0, |found| host_length(found.as_str()));
     Ok(Arrived {
         authority,
         path,
         host,
     })
+}
+
+/// How long the host is with which an authority begins.
+// INVARIANT: it is a host and perhaps a port: no user name stands before them.
+fn host_length(authority: &str) -> usize {
+    let bytes = authority.as_bytes();
+    let end = match bytes.first() {
+        // An IPv6 address has colons of its own (RFC 3986 §3.2.2).
+        Some(b'[') => memchr::memchr(b']', bytes).map(|at| at + 1),
+        _ => memchr::memchr(b':', bytes),
+    };
+    end.unwrap_or(bytes.len())
 }
 
 /// The host that the request is for (RFC 9110 §7.2, RFC 9112 §3.2): one, and the same wherever it stands.

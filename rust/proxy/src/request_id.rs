@@ -1,11 +1,12 @@
 //! The id of a request.
 
-use bytes::Bytes;
+use std::sync::Arc;
+
 use http::HeaderValue;
 
 /// 128 bits as 32 hexadecimal digits: in the record, in both messages and as the trace of a request.
 #[derive(Debug, Clone)]
-pub struct RequestId(Bytes);
+pub struct RequestId(Arc<str>);
 
 impl RequestId {
     /// The id of these bits.
@@ -17,22 +18,26 @@ impl RequestId {
         for (pair, byte) in digits.chunks_exact_mut(2).zip(bytes) {
             pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
         }
-        Self(Bytes::copy_from_slice(&digits))
+        Self(str::from_utf8(&digits).unwrap_or_default().into())
     }
 
     /// The digits.
     pub fn as_str(&self) -> &str {
-        str::from_utf8(&self.0).unwrap_or_default()
+        &self.0
+    }
+
+    /// The digits, shared with whoever keeps them.
+    pub const fn text(&self) -> &Arc<str> {
+        &self.0
     }
 
     /// The digits as the value of a field.
     pub fn value(&self) -> HeaderValue {
-        HeaderValue::from_maybe_shared(self.0.clone())
-            .unwrap_or(const { HeaderValue::from_static("") })
+        HeaderValue::from_str(&self.0).unwrap_or(const { HeaderValue::from_static("") })
     }
 
     #[cfg(test)]
     pub fn read(digits: &'static str) -> Self {
-        Self(Bytes::from_static(digits.as_bytes()))
+        Self(digits.into())
     }
 }

@@ -48,19 +48,21 @@ impl Timers {
         }
     }
 
-    /// What `future` gives, or nothing when it takes longer than `within`.
-    pub async fn timeout<T>(&self, within: Duration, future: impl Future<Output = T>) -> Option<T> {
+    /// What `future` gives, or nothing when it takes longer than `within` since `began`.
+    pub async fn timeout<T>(
+        &self,
+        (began, within): (Instant, Duration),
+        future: impl Future<Output = T>,
+    ) -> Option<T> {
         let (mut timer, mut future) = (None, std::pin::pin!(future));
         std::future::poll_fn(|cx| {
             if let Poll::Ready(value) = future.as_mut().poll(cx) {
                 return Poll::Ready(Some(value));
             }
             // Far enough when there is no such moment.
-            let far = || Instant::now() + Duration::from_secs(86_400 * 365);
+            let far = || began + Duration::from_secs(86_400 * 365);
             timer
-                .get_or_insert_with(|| {
-                    self.until(Instant::now().checked_add(within).unwrap_or_else(far))
-                })
+                .get_or_insert_with(|| self.until(began.checked_add(within).unwrap_or_else(far)))
                 .poll_end(cx)
                 .map(|()| None)
         })
@@ -131,9 +133,14 @@ mod tests {
     async fn what_takes_too_long_is_given_up_and_what_does_not_is_not() {
         let timers = Timers::default();
         let never = std::future::pending::<()>();
-        assert_eq!(timers.timeout(Duration::from_secs(1), never).await, None);
+        assert_eq!(
+            timers
+                .timeout((Instant::now(), Duration::from_secs(1)), never)
+                .await,
+            None
+        );
         let soon = tokio::time::sleep(Duration::from_secs(1));
-        let waited = timers.timeout(Duration::MAX, soon).await;
+        let waited = timers.timeout((Instant::now(), Duration::MAX), soon).await;
         assert_eq!(waited, Some(()));
     }
 }

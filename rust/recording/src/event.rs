@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::ops::Not;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -237,20 +237,47 @@ pub(crate) const DENY: &str = "deny";
 
 impl Default for Event {
     fn default() -> Self {
-        static EMPTY: LazyLock<Text> = LazyLock::new(|| Text::from(""));
-        let empty = EMPTY.clone();
+        Self::of(Texts::default())
+    }
+}
+
+/// The texts that every event has, as [`Event`] describes them.
+#[expect(missing_docs, reason = "the event has them under the same names")]
+#[derive(Debug, Default)]
+pub struct Texts {
+    pub id: Text,
+    pub node: Text,
+    pub revision: Text,
+    pub listener: Text,
+    pub host: Text,
+    pub path: Text,
+}
+
+impl Event {
+    /// An event with these texts, of which nothing else is known. All empty texts of a process are one, whose count all cores write:
+    /// an event takes no empty text that another will replace.
+    #[must_use]
+    pub fn of(texts: Texts) -> Self {
+        let Texts {
+            id,
+            node,
+            revision,
+            listener,
+            host,
+            path,
+        } = texts;
         Self {
             v: SCHEMA_VERSION,
             at: 0,
-            id: empty.clone(),
-            node: empty.clone(),
-            revision: empty.clone(),
-            listener: empty.clone(),
+            id,
+            node,
+            revision,
+            listener,
             client: None,
             method: Word::Borrowed("GET"),
             scheme: Word::Borrowed("http"),
-            host: empty.clone(),
-            path: empty,
+            host,
+            path,
             query: None,
             version: Word::Borrowed("1.1"),
             headers: Headers::default(),

@@ -34,6 +34,7 @@
 //! ```
 
 mod beginning;
+mod blocks;
 mod event;
 mod filter;
 mod headers;
@@ -52,7 +53,7 @@ mod text;
 mod words;
 
 pub use beginning::{Beginning, read_beginning, write_beginning};
-pub use event::{Decision, Event, ModelCall, SCHEMA_VERSION, Verdict};
+pub use event::{Decision, Event, ModelCall, SCHEMA_VERSION, Texts, Verdict};
 pub use filter::Filter;
 pub use headers::Headers;
 pub use key::{KEY_FILE, read_key};

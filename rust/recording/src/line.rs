@@ -5,11 +5,9 @@
 
 use serde::Serialize;
 
+use crate::blocks;
 use crate::event::{Event, Verdict};
 use crate::headers::Headers;
-
-/// Bytes that are looked at together; the compiler makes a few instructions of it.
-const BLOCK: usize = 16;
 
 /// Appends the line of `event`, without its end, to `out`.
 ///
@@ -157,23 +155,20 @@ impl Line<'_> {
     }
 
     fn text(&mut self, name: &[u8], text: &str) -> serde_json::Result<()> {
-        self.raw(name);
-        self.quoted(text)
-    }
-
-    fn optional(&mut self, name: &[u8], text: Option<&str>) -> serde_json::Result<()> {
-        text.map_or(Ok(()), |text| self.text(name, text))
-    }
-
-    fn quoted(&mut self, text: &str) -> serde_json::Result<()> {
         if needs_escapes(text.as_bytes()) {
+            self.raw(name);
             return serde_json::to_writer(&mut *self.out, text);
         }
-        self.out.reserve(text.len() + 2);
+        self.out.reserve(name.len() + text.len() + 2);
+        self.out.extend_from_slice(name);
         self.out.push(b'"');
         self.out.extend_from_slice(text.as_bytes());
         self.out.push(b'"');
         Ok(())
+    }
+
+    fn optional(&mut self, name: &[u8], text: Option<&str>) -> serde_json::Result<()> {
+        text.map_or(Ok(()), |text| self.text(name, text))
     }
 
     fn address(&mut self, address: &std::net::IpAddr) -> serde_json::Result<()> {
@@ -239,13 +234,7 @@ impl Line<'_> {
 
 /// Whether JSON writes any of these bytes in another way (RFC 8259 §7).
 fn needs_escapes(text: &[u8]) -> bool {
-    let needs = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
-    let (blocks, rest) = text.as_chunks::<BLOCK>();
-    // No early end within a block: that is what lets the compiler look at all of its bytes at once.
-    blocks
-        .iter()
-        .any(|block| block.iter().fold(false, |found, byte| found | needs(byte)))
-        || rest.iter().any(needs)
+    blocks::holds(text, |byte| byte < 0x20 || byte == b'"' || byte == b'\\')
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use hmac::{Hmac, Mac};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
+use crate::blocks;
 use crate::names::Names;
 use crate::shapes;
 
@@ -118,7 +119,7 @@ impl Mask {
     }
 
     fn text_at(&self, text: &str, place: Place, level: u8) -> Option<String> {
-        if text.trim_start().starts_with(['{', '[']) {
+        if may_be_json(text) {
             match self.json_text(text, level) {
                 JsonText::Clean => return None,
                 JsonText::Masked(masked) => return Some(masked),
@@ -133,7 +134,7 @@ impl Mask {
 
     /// Masks the values of `name=value` pairs by their names, and whatever is percent-encoded and would be masked decoded.
     fn pairs(&self, text: &str, place: Place, level: u8) -> Option<String> {
-        if !text.bytes().any(|byte| matches!(byte, b'=' | b'%')) {
+        if !blocks::holds(text.as_bytes(), |byte| matches!(byte, b'=' | b'%')) {
             return None;
         }
         let mut masked = String::with_capacity(text.len() + 32);
@@ -312,6 +313,14 @@ impl Mask {
 /// of token limits needs them.
 fn is_token_count(name: &str) -> bool {
     name.len() >= 6 && name.to_ascii_lowercase().ends_with("tokens")
+}
+
+/// Whether a text begins as JSON that could hold a credential.
+fn may_be_json(text: &str) -> bool {
+    match text.as_bytes().first() {
+        Some(first) if first.is_ascii_graphic() => matches!(first, b'{' | b'['),
+        _ => text.trim_start().starts_with(['{', '[']),
+    }
 }
 
 fn is_hash(text: &str) -> bool {

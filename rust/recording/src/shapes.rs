@@ -20,12 +20,51 @@ const KEYS: [(&str, usize); 14] = [
     ("xox", 16),
 ];
 
-/// Whether a shape can begin with this byte; nearly all bytes of a text are settled by it alone.
-const fn begins(byte: &u8) -> bool {
-    matches!(
-        *byte,
-        b'e' | b'l' | b's' | b'r' | b'p' | b'A' | b'g' | b'x' | b'b' | b'B' | b'-' | b':'
-    )
+/// A letter or digit: no word begins after it.
+const WITHIN_WORD: u8 = 1;
+/// A shape can begin with it at the start of a word.
+const BEGINS_WORD: u8 = 2;
+/// A shape can begin with it, or around it, anywhere.
+const BEGINS: u8 = 4;
+
+/// What each byte is; it alone settles nearly all bytes of a text.
+const CLASSES: [u8; 256] = {
+    let mut classes = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        #[expect(clippy::indexing_slicing, reason = "a constant: it would not compile")]
+        {
+            classes[byte] = class(byte as u8);
+        }
+        byte += 1;
+    }
+    classes
+};
+
+const fn class(byte: u8) -> u8 {
+    match byte {
+        b'-' | b':' => BEGINS,
+        b'e' | b'l' | b's' | b'r' | b'p' | b'A' | b'g' | b'x' | b'b' | b'B' => {
+            WITHIN_WORD | BEGINS_WORD
+        }
+        _ if byte.is_ascii_alphanumeric() => WITHIN_WORD,
+        _ => 0,
+    }
+}
+
+/// The next index, at or after `at`, where a shape can begin.
+fn next_beginning(bytes: &[u8], at: usize) -> Option<usize> {
+    let class = |byte: &u8| CLASSES.get(usize::from(*byte)).copied().unwrap_or(BEGINS);
+    let before = at.checked_sub(1).and_then(|before| bytes.get(before));
+    let mut before = before.map_or(0, class);
+    let rest = bytes.get(at..)?;
+    let next = rest.iter().position(|byte| {
+        let this = class(byte);
+        let begins = this & BEGINS != 0 || (this & BEGINS_WORD != 0 && before & WITHIN_WORD == 0);
+        before = this;
+        begins
+    })?;
+    Some(at + next)
 }
 
 const SCHEME: &str = "bearer ";
@@ -42,19 +81,17 @@ pub(crate) fn find(text: &str, from: usize) -> Option<Range<usize>> {
     let mut at = from;
     // Within this index no token starts: the run of letters up to it has too few dots, and so has each part of it.
     let mut no_token_before = from;
-    while let Some(next) = bytes.get(at..).unwrap_or_default().iter().position(begins) {
-        at += next;
+    while let Some(next) = next_beginning(bytes, at) {
+        at = next;
         let byte = bytes.get(at).copied()?;
-        let previous = at.checked_sub(1).and_then(|at| bytes.get(at));
-        let at_word_start = previous.is_none_or(|previous| !previous.is_ascii_alphanumeric());
         let found = match byte {
-            b'e' if at_word_start && at >= no_token_before => {
+            b'e' if at >= no_token_before => {
                 let (end, found) = jwt(bytes, at);
                 no_token_before = end;
                 found
             }
-            b'l' | b's' | b'r' | b'p' | b'A' | b'g' | b'x' if at_word_start => key(bytes, at),
-            b'b' | b'B' if at_word_start => bearer(bytes, at),
+            b'l' | b's' | b'r' | b'p' | b'A' | b'g' | b'x' => key(bytes, at),
+            b'b' | b'B' => bearer(bytes, at),
             b'-' => {
                 at = skip(bytes, at, |byte| byte == b'-') - 1;
                 (at + 1)

@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::event::{DENY, Decision, Event};
 use crate::text::Text;
 
+use foldhash::fast::RandomState as Hashing;
 use models::Models;
 pub use models::{ModelCounts, ModelSeries};
 
@@ -97,7 +98,7 @@ pub struct TallySnapshot {
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
     // Nested, so that a look-up needs no key of its own.
-    routes: HashMap<Text, HashMap<Text, Series>>,
+    routes: HashMap<Text, HashMap<Text, Series, Hashing>, Hashing>,
     refusals: HashMap<Text, u64>,
     shadow_denials: HashMap<Text, u64>,
     models: Models,

@@ -1,6 +1,6 @@
 //! What counters said of one request, so that another revision can be asked about the same request without counting it again.
 
-use std::hash::RandomState;
+use foldhash::quality::RandomState;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -81,7 +81,7 @@ impl Counters {
             limits: Vec::new(),
             quotas: Vec::new(),
             in_flight: Vec::new(),
-            hasher: RandomState::new(),
+            hasher: RandomState::default(),
             view,
         }
     }

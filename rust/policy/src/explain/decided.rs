@@ -105,6 +105,6 @@ fn judge_answer(
 
 fn edit(headers: &mut HeaderMap, progress: &Progress) {
     for edit in &progress.edits {
-        edit.apply(headers);
+        edit.clone().apply(headers);
     }
 }

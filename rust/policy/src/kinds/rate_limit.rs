@@ -19,7 +19,7 @@
 use std::borrow::Cow;
 use std::num::NonZeroU64;
 
-use http::{HeaderName, HeaderValue};
+use http::HeaderValue;
 use lockgate_config::{Duration, OnError, PolicyEntry, Problem, Spanned, decode};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -32,7 +32,7 @@ use crate::reason::Reason;
 use crate::request::RequestView;
 use crate::time::Timestamp;
 use crate::usage_fields::{self, SECOND, Shown, check_closed, exceeded, policy_item};
-use crate::verdict::{Effect, Effects, ResponseEdit, Verdict};
+use crate::verdict::Verdict;
 
 /// The catalogue entry.
 pub static KIND: Kind = Kind {
@@ -165,18 +165,18 @@ impl RateLimit {
         }
     }
 
-    fn fields(
+    fn tell<T>(
         &self,
-        at: usize,
-        usage: Usage,
-    ) -> impl Iterator<Item = (HeaderName, HeaderValue)> + use<> {
+        (at, usage): (usize, Usage),
+        as_what: impl FnOnce(Option<HeaderValue>, Shown<'_>, bool) -> T,
+    ) -> T {
         let shown = Shown {
             name: &self.window_name(at),
             limit: self.windows.get(at).map_or(0, |window| window.limit),
             remaining: usage.remaining,
             reset_seconds: usage.reset_after.div_ceil(SECOND),
         };
-        usage_fields::fields(Some(self.policy_field.clone()), shown, self.legacy)
+        as_what(Some(self.policy_field.clone()), shown, self.legacy)
     }
 }
 
@@ -199,10 +199,7 @@ impl Policy for RateLimit {
             return Verdict::Undecided("no window".into());
         };
         if tightest.allowed {
-            let edits = self
-                .fields(at, tightest)
-                .map(|(name, value)| Effect::Response(ResponseEdit::Add(name, value)));
-            return Verdict::Allow(edits.collect::<Effects>());
+            return Verdict::Allow(self.tell((at, tightest), usage_fields::edits));
         }
         // Every exhausted window must have room again before a retry can succeed.
         let exhausted = || usage.iter().enumerate().filter(|(_, usage)| !usage.allowed);
@@ -218,7 +215,7 @@ impl Policy for RateLimit {
             reset_after: wait * SECOND,
             ..tightest
         };
-        let fields = self.fields(at, told);
+        let fields = self.tell((at, told), usage_fields::fields);
         Verdict::Deny(exceeded(&EXCEEDED, "limit", names, wait, fields))
     }
 }

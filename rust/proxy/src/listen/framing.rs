@@ -294,8 +294,25 @@ fn field(line: &[u8]) -> Result<(&[u8], &[u8]), &'static str> {
     Ok((name, value.get(1..).unwrap_or_default().trim_ascii()))
 }
 
-/// RFC 9110 §5.6.2.
+/// Whether names can hold a byte (RFC 9110 §5.6.2).
 const fn is_token(byte: u8) -> bool {
+    const TOKENS: [bool; 256] = {
+        let mut tokens = [false; 256];
+        let mut byte = 0;
+        while byte < 256 {
+            #[expect(clippy::indexing_slicing, reason = "a constant: it would not compile")]
+            {
+                tokens[byte] = in_token(byte as u8);
+            }
+            byte += 1;
+        }
+        tokens
+    };
+    #[expect(clippy::indexing_slicing, reason = "it has a place for each byte")]
+    TOKENS[byte as usize]
+}
+
+const fn in_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(
             byte,

@@ -264,6 +264,7 @@ impl Arriving {
         let mut stopped = self.stopped;
         // A broken connection is the caller's affair; what was decided on it is already counted.
         tokio::select! {
+            biased;
             _ = &mut serving => {}
             () = told_to_stop(&mut stopped) => {
                 serving.as_mut().graceful_shutdown();

@@ -25,7 +25,7 @@ use super::stream::{Speech, Streaming};
 use super::{Model, ModelTarget};
 use crate::body::{Bounds, ReadBody, full, read};
 use crate::core::{Core, Generation};
-use crate::forward::{Answer, Prepared, RequestBody, Tried, send};
+use crate::forward::{Answer, Fields, Prepared, RequestBody, Tried, send};
 
 /// The largest answer that is not streamed, in bytes.
 const MOST: usize = 64 * 1024 * 1024;
@@ -278,7 +278,11 @@ impl Asked<'_> {
     }
 
     /// A provider gets what its API needs, and nothing of what the caller sent to the gateway alone.
-    fn request(&self, outgoing: &Outgoing, key: Option<&HeaderValue>) -> Result<Prepared, Failure> {
+    fn request(
+        &self,
+        outgoing: &Outgoing,
+        key: Option<&HeaderValue>,
+    ) -> Result<Prepared<'static>, Failure> {
         let path = outgoing.path.parse().map_err(|_| {
             Failure::new(
                 FailureKind::Server,
@@ -308,7 +312,7 @@ impl Asked<'_> {
         }
         Ok(Prepared {
             method: Method::POST,
-            headers,
+            fields: Fields::Made(headers),
             path,
             key: None,
             authority: None,

@@ -137,7 +137,7 @@ struct Kept {
 
 /// The connections of one core.
 #[derive(Default)]
-pub struct Pools(Mutex<HashMap<u64, Kept>>);
+pub struct Pools(Mutex<HashMap<u64, Kept, foldhash::fast::RandomState>>);
 
 impl std::fmt::Debug for Pools {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -298,22 +298,19 @@ impl Pools {
             })
     }
 
+    /// A connection that was not used for too long no more. One that the target has closed since gives the request back whole: it
+    /// is driven, and finds that out, before it takes anything.
     fn take_idle(&self, target: u64) -> Option<Box<Http1>> {
-        loop {
-            let mut link = {
-                let mut all = self.0.lock();
-                let kept = all.get_mut(&target)?;
-                let link = kept.idle.pop()?;
-                if link.idle_since.elapsed() > kept.keep {
-                    continue;
-                }
-                link
-            };
-            // One that the target has closed shows it here.
-            if link.drive(&mut quiet()) && link.sender.is_ready() {
-                return Some(link);
-            }
+        let now = Instant::now();
+        let mut all = self.0.lock();
+        let kept = all.get_mut(&target)?;
+        let link = kept.idle.pop()?;
+        // Those below it were used before it.
+        if now.saturating_duration_since(link.idle_since) > kept.keep {
+            kept.idle.clear();
+            return None;
         }
+        Some(link)
     }
 
     fn take_shared(&self, target: u64) -> Option<http2::SendRequest<AnyBody>> {

@@ -33,8 +33,8 @@ pub use tls::public_tls;
 
 use crate::clock::since_start;
 
-/// All services of a revision.
-pub type Upstreams = HashMap<Arc<str>, Arc<Service>>;
+/// All services of a revision, by names of its document.
+pub type Upstreams = HashMap<Arc<str>, Arc<Service>, foldhash::fast::RandomState>;
 
 /// A service and how it has fared; shared by all cores.
 #[derive(Debug)]

@@ -1,6 +1,9 @@
 use lockgate_fuzzing::near;
 
+use http::{HeaderName, HeaderValue};
+
 use crate::body::Bounds;
+use crate::forward::Fields;
 
 use super::*;
 
@@ -79,7 +82,7 @@ fn an_answer_is_kept_only_when_it_and_the_request_allow_that_for_everyone() {
             let (request, answer) = text.split_once("\n\n").unwrap_or((&text, ""));
             let prepared = Prepared {
                 method: Method::GET,
-                headers: fields(request),
+                fields: Fields::Made(HeaderMap::new()),
                 path: "/a".parse().unwrap(),
                 key: None,
                 authority: "a".parse().ok(),
@@ -89,7 +92,7 @@ fn an_answer_is_kept_only_when_it_and_the_request_allow_that_for_everyone() {
                 cache: None,
             };
             let asked = fields(request);
-            let fetch = Fetch::new("a".into(), prepared, rule.clone(), None);
+            let fetch = Fetch::new("a".into(), (prepared, fields(request)), rule.clone(), None);
             let (mut head, ()) = Response::new(()).into_parts();
             head.headers = fields(answer);
             let now = SystemTime::now();

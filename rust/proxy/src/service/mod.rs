@@ -1,40 +1,39 @@
 //! One request from its arrival to its answer.
 
+mod forwarding;
+mod judging;
+
 use std::borrow::Cow;
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::header::{CONNECTION, EXPECT, HeaderValue};
 use http::{Request, Response, StatusCode, Version, request::Parts};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use lockgate_policy::{
-    Body, Counters, Env, Facts, Form, Need, Outcome, Progress, Refusal, RequestView, Route,
-    RouteTarget, Step, Timestamp, gateway_reasons as reasons, problem_response,
+    Body, Counters, Env, Facts, Form, Outcome, Progress, Refusal, RequestView, Timestamp,
+    gateway_reasons as reasons, problem_response,
 };
 use lockgate_recording::{Decision, Text};
 use tokio::time::Instant;
 
-use crate::aggregate;
-use crate::body::{AnyBody, Arrival, Bounds, ReadStart, Streamed, full, read_start};
-use crate::cache::Asked;
+pub(crate) use judging::{Judged, Until};
+
+use crate::body::{AnyBody, full};
 use crate::client_address::client_address;
 use crate::core::{Core, Generation};
 use crate::finish;
-use crate::forward::{self, Allowed, Answer, Prepared, RequestBody, Tried};
-use crate::hygiene::{Caller, REQUEST_ID};
+use crate::forward::RequestBody;
+use crate::hygiene::REQUEST_ID;
 use crate::listen::Connection;
 use crate::record::{Observation, Observed};
 use crate::request::{self, Arrived};
 use crate::request_id::RequestId;
 use crate::rollout::{Head, Trial};
-use crate::telemetry::Whom;
 use crate::trace::Trace;
-use crate::upgrade;
-use crate::upstream::Service;
 
 /// A body of at most so many bytes has mostly arrived with its head; hyper then reads past it, and the connection goes on.
 const SHORT_BODY: u64 = 16 * 1024;
@@ -64,8 +63,14 @@ pub async fn serve(
     let head = Head::of(head, trial.is_some());
     let sampler = generation.telemetry.as_ref().map(|one| one.sampler());
     let trace = Trace::of(&head.headers, &id, sampler);
-    let mut seen = Observation::begin(&core, &generation, &head, (&id, &trace), (since, at));
-    seen.event.listener = connection.listener.clone();
+    let mut seen = Observation::begin(
+        &core,
+        &generation,
+        &head,
+        (&id, &trace),
+        &connection.listener,
+        (since, at),
+    );
     seen.event.scheme = connection.scheme.into();
     seen.event.has_body = !body.is_end_stream();
     let is_short = body
@@ -131,35 +136,6 @@ pub(crate) struct Exchange<'a> {
     pub counters: &'a Arc<Counters>,
     /// The rollout that runs.
     pub trial: Option<&'a Arc<Trial>>,
-}
-
-/// How far a request is judged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Until {
-    /// It is known who calls.
-    Identified,
-    /// It is decided.
-    Decided,
-}
-
-/// A request with its route, as far as policies have seen it.
-pub(crate) struct Judged<'a> {
-    pub arrived: &'a Arrived<'a>,
-    pub route: &'a Route,
-    pub client: IpAddr,
-    pub now: Timestamp,
-    pub facts: Facts,
-    pub progress: Progress,
-    /// What was decided, once it is.
-    pub outcome: Option<Outcome>,
-}
-
-impl Judged<'_> {
-    /// The application that calls, when there is one and it is known.
-    pub(crate) fn application(&self) -> Option<Arc<str>> {
-        let application = self.progress.identity.as_ref()?.application.as_ref()?;
-        Some(application.id.clone())
-    }
 }
 
 impl<'a> Exchange<'a> {
@@ -258,7 +234,7 @@ impl<'a> Exchange<'a> {
                 self.refuse(&refusal, judged.route.form(&view), seen)
             }
         };
-        for edit in &judged.progress.edits {
+        for edit in judged.progress.edits {
             edit.apply(answer.headers_mut());
         }
         answer
@@ -323,125 +299,6 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Refuses an application that is blocked for a time, before the policies that follow its identification.
-    async fn admit(
-        &self,
-        judged: &mut Judged<'_>,
-        body: &mut RequestBody,
-    ) -> Result<(), Box<Refusal>> {
-        let blocks = self.core.shared.blocks.load_full();
-        if !blocks.concern_applications() {
-            return Ok(());
-        }
-        self.judge(judged, body, Until::Identified).await?;
-        let refusal = judged
-            .application()
-            .and_then(|id| blocks.application(&id, self.at));
-        refusal.map_or(Ok(()), Err)
-    }
-
-    /// Advances through the policies, and gets what they need on the way.
-    pub(crate) async fn judge(
-        &self,
-        judged: &mut Judged<'_>,
-        body: &mut RequestBody,
-        until: Until,
-    ) -> Result<(), Box<Refusal>> {
-        if until == Until::Decided
-            && judged.outcome.is_none()
-            && let Some(record) = &judged.route.record_body
-            && let RequestBody::Stream(stream) = &*body
-            && stream
-                .size_hint()
-                .exact()
-                .is_some_and(|size| size <= record.up_to.bytes())
-        {
-            let bounds = self.bounds(&judged.progress);
-            self.read_body(body, record.up_to.as_usize(), bounds)
-                .await?;
-        }
-        while judged.outcome.is_none() {
-            let step = {
-                let known = match &*body {
-                    RequestBody::Absent => Body::Absent,
-                    RequestBody::Begun(known, ..) => Body::TooLarge(*known),
-                    RequestBody::Stream(stream) => Body::Unread(stream.size_hint().exact()),
-                    RequestBody::Read(bytes) => Body::Read(bytes),
-                };
-                let Judged {
-                    arrived,
-                    route,
-                    client,
-                    now,
-                    facts,
-                    progress,
-                    ..
-                } = &mut *judged;
-                let variables = route.template.variables(&arrived.path);
-                let view = self.view(arrived, *client, &variables, known);
-                let mut env = self.env(*now, facts);
-                self.fenced(|| match until {
-                    Until::Identified => route.chain.identify(&view, &route.id, progress, &mut env),
-                    Until::Decided => Some(route.advance(&view, progress, &mut env)),
-                })?
-            };
-            let Some(step) = step else { break };
-            match step {
-                Step::Decided(outcome) => judged.outcome = Some(outcome),
-                Step::Need(Need::Fact(wanted)) => {
-                    let fact = self.core.shared.facts.get(&wanted).await;
-                    judged.facts.put(wanted, fact);
-                }
-                // A policy that misses this in live traffic is at fault, and lets nothing pass.
-                Step::Need(Need::Recorded(_)) => {
-                    let detail = "a policy could not decide about this request";
-                    return Err(Box::new(Refusal::new(&reasons::UNDECIDED, detail)));
-                }
-                Step::Need(Need::Body(limit)) => {
-                    let bounds = self.bounds(&judged.progress);
-                    self.read_body(body, limit, bounds).await?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// What a body may take, as far as policies have said.
-    fn bounds(&self, progress: &Progress) -> Bounds {
-        let mut bounds = Bounds::pauses(self.connection.body_idle);
-        for effect in &progress.effects {
-            bounds.narrow(effect, self.since);
-        }
-        bounds
-    }
-
-    /// Reads the body, or as much of it as shows that it has more bytes than `limit`.
-    async fn read_body(
-        &self,
-        body: &mut RequestBody,
-        limit: usize,
-        bounds: Bounds,
-    ) -> Result<(), Box<Refusal>> {
-        let (start, mut stream) = match std::mem::replace(body, RequestBody::Absent) {
-            RequestBody::Stream(stream) => {
-                let arrival = Arc::<Arrival>::default();
-                (Bytes::new(), Streamed::new(stream, bounds, arrival))
-            }
-            RequestBody::Begun(_, start, stream) => (start, stream),
-            known @ (RequestBody::Read(_) | RequestBody::Absent) => {
-                *body = known;
-                return Ok(());
-            }
-        };
-        stream.bound(bounds);
-        *body = match read_start(start, stream, limit, None).await {
-            Ok(ReadStart::Whole(bytes)) => RequestBody::Read(bytes),
-            Ok(ReadStart::Part(start, rest)) => RequestBody::Begun(limit, start, rest),
-            Err(error) => return Err(Box::new(forward::callers_failure(&error))),
-        };
-        Ok(())
-    }
-
     pub(crate) fn view<'b>(
         &'b self,
         arrived: &'b Arrived<'b>,
@@ -484,120 +341,5 @@ impl<'a> Exchange<'a> {
             directory: &self.generation.directory,
             counters: self.counters,
         }
-    }
-
-    fn service(&self, route: &Route) -> Result<&Arc<Service>, Box<Refusal>> {
-        let name = match &route.target {
-            RouteTarget::Upstream(name) => Some(name),
-            RouteTarget::Split(weights) => self.core.pick(weights),
-            _ => None,
-        };
-        let service = name.and_then(|name| self.generation.upstreams.get(name));
-        service.ok_or_else(|| {
-            Box::new(Refusal::new(
-                &reasons::NO_ROUTE,
-                "nobody answers this route",
-            ))
-        })
-    }
-
-    async fn forward(
-        &self,
-        judged: &mut Judged<'_>,
-        body: RequestBody,
-        upgrade: Option<OnUpgrade>,
-        seen: &mut Observation,
-    ) -> Result<Response<AnyBody>, Box<Refusal>> {
-        let mut tried = Tried::default();
-        let answered = match &judged.route.target {
-            RouteTarget::Models(names) => {
-                self.ask_model(names, judged, body, seen, &mut tried).await
-            }
-            RouteTarget::Prompt(_) => self.ask_model(&[], judged, body, seen, &mut tried).await,
-            RouteTarget::Aggregate(parts) => {
-                let prepared = self.prepare(judged, None)?;
-                let variables = judged.route.template.variables(&judged.arrived.path);
-                seen.calls(|| Whom::Parts);
-                let answering = aggregate::answer(
-                    self.core,
-                    self.generation,
-                    parts,
-                    &variables,
-                    prepared,
-                    &mut tried,
-                );
-                answering.await
-            }
-            _ => {
-                let service = self.service(judged.route)?;
-                seen.event.upstream = Some(service.name.clone());
-                let prepared = self.prepare(judged, Some(service))?;
-                seen.calls(|| Whom::Service(prepared.path.clone()));
-                self.ask(judged, prepared, body, upgrade, service, &mut tried)
-                    .await
-            }
-        };
-        let answer = answered.as_ref().map(|answer| answer.head.status);
-        seen.called(tried, answer.map_err(|refusal| refusal.reason.code));
-        self.finish(judged, answered?, seen).await
-    }
-
-    async fn ask(
-        &self,
-        judged: &Judged<'_>,
-        mut prepared: Prepared,
-        body: RequestBody,
-        upgrade: Option<OnUpgrade>,
-        service: &Arc<Service>,
-        tried: &mut Tried,
-    ) -> Result<Answer, Box<Refusal>> {
-        let upgrade = upgrade.and_then(|on| Some((on, upgrade::wanted(self.head)?)));
-        if let Some(upgrade) = upgrade {
-            return forward::change(self.core, prepared, upgrade, service, tried).await;
-        }
-        let Some(rule) = prepared.cache.take() else {
-            return forward::send(self.core, prepared, body, service, tried).await;
-        };
-        let identity = judged.progress.identity.as_ref();
-        let asked = Asked {
-            prepared,
-            rule,
-            caller: identity.and_then(|identity| Some(Arc::from(identity.key()?))),
-            service,
-        };
-        let cache = &self.core.shared.cache;
-        cache.answer(self.core, asked, body, tried).await
-    }
-
-    fn prepare(
-        &self,
-        judged: &mut Judged<'_>,
-        service: Option<&Service>,
-    ) -> Result<Prepared, Box<Refusal>> {
-        let application = judged
-            .progress
-            .identity
-            .as_ref()
-            .and_then(|identity| identity.application.clone());
-        let effects = std::mem::take(&mut judged.progress.effects);
-        let allowed = Allowed {
-            head: self.head,
-            arrived: judged.arrived,
-            route: judged.route,
-            effects,
-            caller: Caller {
-                address: judged.client,
-                address_field: self.connection.address_field(judged.client),
-                host: judged.arrived.host(),
-                scheme: self.connection.scheme,
-                application: application.as_ref().map(|application| &*application.id),
-                request_id: self.id,
-                trace: self.trace,
-                via: &self.core.shared.via,
-            },
-            bounds: Bounds::pauses(self.connection.body_idle),
-            since: self.since,
-        };
-        forward::prepare(allowed, service)
     }
 }
