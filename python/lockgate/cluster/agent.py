@@ -35,6 +35,8 @@ _PUSHED: Final = "pushed"
 _BLOCKED: Final = "blocked"
 """Files of names in the folder of the identity."""
 _SEALED: Final = "events-*.ndjson.zst"
+_BEGINNING: Final = "begin-*.state"
+"""What was used of limits when it began to record, which a replay of its calls counts on from."""
 _SEGMENT: Final = re.compile(r"events-(\d{16})-\d{6,12}\.ndjson\.zst(\.part)?")
 _PIECE: Final = re.compile(r"(\d+)(ms|s|m|h|d)")
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
@@ -182,24 +184,21 @@ class Agent:
         self._not_taken("revision", found.get("generation", 0), "document.errors", _line(problems))
 
     def segments(self) -> Iterator[Path]:
-        """Segments that were not pushed yet, oldest first; before them the key of their marks."""
+        """Segments that were not pushed yet, oldest first; before them what replays of them need."""
         folder, _ = self._recording()
         if folder is None or not folder.is_dir():
             return
         there = sorted(folder.glob(_SEALED))
         pushed = self._names(_PUSHED)
-        key = folder / KEY
-        if there and key.exists() and _mark_of(key) not in pushed:
-            yield key
+        if there:
+            yield from (path for path in _beside(folder) if _mark_of(path) not in pushed)
         yield from (path for path in there if path.name not in pushed)
 
     def pushed(self, segment: Path) -> None:
         """Note that the control plane has it; what the recording has deleted is forgotten."""
-        there = {path.name for path in segment.parent.glob(_SEALED)}
-        before = {name for name in self._names(_PUSHED) if name in there or name.startswith(KEY)}
-        if segment.name == KEY:
-            before = {name for name in before if not name.startswith(KEY)}
-        self._keep_names(_PUSHED, before | {_mark_of(segment) if segment.name == KEY else segment.name})
+        folder = segment.parent
+        there = {path.name for path in folder.glob(_SEALED)} | {_mark_of(path) for path in _beside(folder)}
+        self._keep_names(_PUSHED, self._names(_PUSHED) & there | {_mark_of(segment)})
 
     def _recorded(self, stats: dict[str, Any]) -> Recorded | None:
         """What it has recorded and not pushed yet."""
@@ -307,9 +306,17 @@ def counts(stats: dict[str, Any]) -> Counts:
     )
 
 
-def _mark_of(key: Path) -> str:
-    """What says that this key was pushed: a folder that is made anew has another one."""
-    return f"{KEY}:{hashlib.sha256(key.read_bytes()).hexdigest()[:16]}"
+def _beside(folder: Path) -> list[Path]:
+    """What goes before segments: the key of their marks, and what was used when it began to record."""
+    key = folder / KEY
+    return [*([key] if key.exists() else []), *sorted(folder.glob(_BEGINNING))]
+
+
+def _mark_of(path: Path) -> str:
+    """What says that this was pushed. Only segments are never written anew under one name."""
+    if path.match(_SEALED):
+        return path.name
+    return f"{path.name}:{hashlib.sha256(path.read_bytes()).hexdigest()[:16]}"
 
 
 def _line(problems: list[Problem]) -> str:

@@ -86,7 +86,7 @@ class Serves(Protocol):
         """Serve another revision."""
 
     def segments(self) -> Iterator[Path]:
-        """Segments that were not pushed yet, oldest first; before them the key of their marks."""
+        """Segments that were not pushed yet, oldest first; before them what replays of them need."""
 
     def pushed(self, segment: Path) -> None:
         """Note that the control plane has it."""

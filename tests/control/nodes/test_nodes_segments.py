@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from lockgate.changes.recordings import OLDER
 from lockgate.cluster.wire import KEY
 from lockgate.control.nodes import segments
 from lockgate.control.nodes.segments import Incoming, folder_of, nodes_that_pushed
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from pytest_django.fixtures import Settings
 
 DAY = 86_400
+BEGINNING = "begin-000000.state"
 
 
 @pytest.fixture(autouse=True)
@@ -28,6 +30,10 @@ def state(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -
 def name(number: int, days: float = 0.0) -> str:
     begins = int((time.time() - days * DAY) * 1_000_000)
     return f"events-{begins:016}-{number:06}.ndjson.zst"
+
+
+def name_of(number: int) -> str:
+    return next(path.name for path in folder_of("paris-1").glob(f"events-*-{number:06}.*"))
 
 
 def push(what: str, content: bytes = b"x" * 10, node: str = "paris-1") -> None:
@@ -80,6 +86,36 @@ def test_a_key_takes_the_place_of_the_one_before_and_a_segment_does_not() -> Non
     push(name(1))
     assert segments.is_there("paris-1", next(path.name for path in folder_of("paris-1").glob("*.zst")))
     assert (segments.most_bytes(KEY), segments.most_bytes(name(1))) == (32, segments.MOST_BYTES)
+
+
+def test_segments_from_before_another_key_are_told_from_those_after_it() -> None:
+    push(KEY, b"a" * 32)
+    push(BEGINNING)
+    push(name(1, days=2))
+    push(KEY, b"a" * 32)
+    assert not (folder_of("paris-1") / OLDER).exists()
+    # The machine was made anew under its name.
+    push(KEY, b"b" * 32)
+    assert (folder_of("paris-1") / OLDER).read_text() == name_of(1)
+    assert not (folder_of("paris-1") / BEGINNING).exists()
+    push(BEGINNING)
+    push(name(0, days=1))
+    assert numbers() == [0, 1]
+    assert (folder_of("paris-1") / BEGINNING).exists()
+
+
+def test_what_was_used_before_segments_goes_with_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(segments, "MOST_SEGMENTS", 2)
+    for begins in (0, 2, 4):
+        push(f"begin-{begins:06}.state")
+        push(name(begins + 1, days=1))
+    assert sorted(path.name for path in folder_of("paris-1").glob("begin-*")) == [
+        "begin-000002.state",
+        "begin-000004.state",
+    ]
+    assert segments.is_kept("begin-000004.state")
+    assert not segments.is_there("paris-1", "begin-000004.state")
+    assert not segments.is_kept("begin-../../x.state")
 
 
 def test_files_beside_the_folders_of_nodes_are_no_nodes(state: Path) -> None:

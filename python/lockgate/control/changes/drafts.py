@@ -24,6 +24,7 @@ from lockgate.control.audit.services import record
 from lockgate.control.changes.errors import ChangeError, NotAllowedError, UnknownChangeError, UnsoundError
 from lockgate.control.changes.mirror import link_others, mirror, own_files, own_place
 from lockgate.control.changes.models import Proposal
+from lockgate.control.nodes.segments import folder_of
 from lockgate.control.portal.notices import withdraw as withdraw_notice
 from lockgate.documents import check, problems_of
 from lockgate.signing import sha256
@@ -396,6 +397,7 @@ def _scaffold(here: Path, document: Path, *, author: str, purpose: str) -> None:
         "candidate": f"candidate/{document.name}",
         "cases": {"paths": [str(found or OWN_CASES)]},
         "recording": str(recording),
+        "nodes": str(folder_of("")),
         "state": str(node.node_state(settings.LOCKGATE.state)),
         "expect": EXPECT,
     }

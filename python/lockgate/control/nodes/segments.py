@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from django.conf import settings
 
+from lockgate.changes.recordings import OLDER
 from lockgate.cluster.wire import KEY
 
 if TYPE_CHECKING:
@@ -25,7 +26,9 @@ KEEP_DAYS: Final = 90
 """As long as it is known what was in them."""
 KEY_BYTES: Final = 32
 """Of the key of the marks that stand for credentials: without it nobody can tell whose calls these were."""
-_NAME: Final = re.compile(r"events-(\d{16})-\d{6,12}\.ndjson\.zst")
+_NAME: Final = re.compile(r"events-(\d{16})-(\d{6,12})\.ndjson\.zst")
+_BEGINNING: Final = re.compile(r"begin-(\d{6,12})\.state")
+"""What was used of limits when a node began to record: a replay of its calls counts on from there."""
 _taken: dict[Path, list[int]] = {}
 """How many segments a folder has, and their bytes, as far as this process has counted."""
 
@@ -51,13 +54,13 @@ def is_name(name: str) -> bool:
 
 
 def is_kept(name: str) -> bool:
-    """Whether it is kept what nodes push under this name: a segment, or the key of its marks."""
-    return name == KEY or is_name(name)
+    """Whether it is kept what nodes push under this name: a segment, or what a replay needs with it."""
+    return name == KEY or is_name(name) or _BEGINNING.fullmatch(name) is not None
 
 
 def is_there(node: str, name: str) -> bool:
-    """Whether it was pushed before. A key counts as new: that of a folder made anew is another one."""
-    return name != KEY and (folder_of(node) / name).exists()
+    """Whether this segment was pushed before. All else counts as new: a folder made anew has another one."""
+    return is_name(name) and (folder_of(node) / name).exists()
 
 
 def most_bytes(name: str) -> int:
@@ -94,8 +97,10 @@ class Incoming:
         os.fsync(self._file.fileno())
         self._file.close()
         size = self._beside.stat().st_size
+        if self._path.name == KEY:
+            _part_with_older(self._path, self._beside.read_bytes())
         self._beside.replace(self._path)
-        if self._path.name != KEY:
+        if is_name(self._path.name):
             _make_room(self._path.parent, size)
 
     def drop(self) -> None:
@@ -112,6 +117,7 @@ def forget_old() -> None:
             found = _NAME.fullmatch(path.name)
             if found is not None and int(found[1]) < before:
                 path.unlink(missing_ok=True)
+        _forget_beginnings(folder_of(node))
 
 
 def _make_room(folder: Path, more: int) -> None:
@@ -131,3 +137,24 @@ def _make_room(folder: Path, more: int) -> None:
             continue
         kept, bytes_ = kept + 1, bytes_ + size
     _taken[folder] = [kept, bytes_]
+    _forget_beginnings(folder)
+
+
+def _part_with_older(path: Path, key: bytes) -> None:
+    """Note which segments there are before a key that is another one: their marks are of the one before."""
+    folder = path.parent
+    if not path.exists() or path.read_bytes() == key:
+        return
+    newest = max((one.name for one in folder.iterdir() if is_name(one.name)), default="")
+    (folder / OLDER).write_text(newest, encoding="utf-8")
+    for one in folder.glob("begin-*"):
+        one.unlink(missing_ok=True)
+
+
+def _forget_beginnings(folder: Path) -> None:
+    """Delete what was used before segments that are all gone, as the recorder does."""
+    numbers = [int(found[2]) for path in folder.iterdir() if (found := _NAME.fullmatch(path.name))]
+    for path in folder.glob("begin-*"):
+        found = _BEGINNING.fullmatch(path.name)
+        if found is not None and numbers and int(found[1]) + 1 < min(numbers):
+            path.unlink(missing_ok=True)
