@@ -6,9 +6,7 @@ bundle. So a start needs nobody: it serves what served last.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -21,7 +19,8 @@ from lockgate import _engine, kept
 from lockgate.admin import AdminClient, AdminError
 from lockgate.cluster.conversation import RetryError
 from lockgate.cluster.identity import Identity, write
-from lockgate.cluster.wire import KEY, Counts, Members, Recorded, Refusals, Refused, Report
+from lockgate.cluster.recorded import OwnRecording
+from lockgate.cluster.wire import Counts, Members, Refusals, Refused, Report
 from lockgate.models import Problem
 from lockgate.state import Blocked, State, StateError
 
@@ -31,15 +30,8 @@ if TYPE_CHECKING:
 
 BUNDLE: Final = "gateway.bundle"
 """What the control plane gave last, in the state folder. What it names relative to itself is found there."""
-_PUSHED: Final = "pushed"
 _BLOCKED: Final = "blocked"
-"""Files of names in the folder of the identity."""
-_SEALED: Final = "events-*.ndjson.zst"
-_BEGINNING: Final = "begin-*.state"
-"""What was used of limits when it began to record, which a replay of its calls counts on from."""
-_SEGMENT: Final = re.compile(r"events-(\d{16})-\d{6,12}\.ndjson\.zst(\.part)?")
-_PIECE: Final = re.compile(r"(\d+)(ms|s|m|h|d)")
-_SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
+"""A file of names in the folder of the identity."""
 _PROBLEMS: Final = TypeAdapter(list[Problem])
 
 
@@ -60,6 +52,7 @@ class Agent:
         """What serves; absent until there is something to serve."""
         self._identity = identity
         self._state = State(folder)
+        self.recording = OwnRecording(folder, self._serves)
         self._started = time.time()
         self._refused: dict[str, Refused] = {}
         """By `revision` and `directory`: what was not taken."""
@@ -88,7 +81,7 @@ class Agent:
             directory=self._directory(),
             counts=counts(stats),
             refused=tuple(self._refusals(generations)),
-            recorded=self._recorded(stats) if self.node is not None else None,
+            recorded=self.recording.told(stats) if self.node is not None else None,
         )
 
     def refuse(self, refusals: Refusals) -> None:
@@ -183,54 +176,6 @@ class Agent:
         self.bundle.unlink()
         self._not_taken("revision", found.get("generation", 0), "document.errors", _line(problems))
 
-    def segments(self) -> Iterator[Path]:
-        """Segments that were not pushed yet, oldest first; before them what replays of them need."""
-        folder, _ = self._recording()
-        if folder is None or not folder.is_dir():
-            return
-        there = sorted(folder.glob(_SEALED))
-        pushed = self._names(_PUSHED)
-        if there:
-            yield from (path for path in _beside(folder) if _mark_of(path) not in pushed)
-        yield from (path for path in there if path.name not in pushed)
-
-    def pushed(self, segment: Path) -> None:
-        """Note that the control plane has it; what the recording has deleted is forgotten."""
-        folder = segment.parent
-        there = {path.name for path in folder.glob(_SEALED)} | {_mark_of(path) for path in _beside(folder)}
-        self._keep_names(_PUSHED, self._names(_PUSHED) & there | {_mark_of(segment)})
-
-    def _recorded(self, stats: dict[str, Any]) -> Recorded | None:
-        """What it has recorded and not pushed yet."""
-        folder, every = self._recording()
-        if folder is None:
-            return None
-        pushed = self._names(_PUSHED)
-        names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-        begins = [int(found[1]) for name in names - pushed if (found := _SEGMENT.fullmatch(name))]
-        said = stats.get("recording") or {}
-        events = said.get("events") or {}
-        return Recorded(
-            since=min(begins, default=None),
-            segments=len(begins),
-            every_seconds=every,
-            lost=int(events.get("dropped", 0)) + int(events.get("failed", 0)),
-            problem=str(said.get("problem") or "")[:500],
-        )
-
-    def _recording(self) -> tuple[Path | None, float]:
-        """The folder of the recording, as what serves names it, and how long a segment stays open."""
-        current = self._generations()["current"]
-        if current is None:
-            return None, 0.0
-        try:
-            said = kept.document(self.folder, current).get("recording") or {}
-        except kept.KeptError:
-            return None, 0.0
-        named, every = said.get("directory"), _PIECE.findall(str(said.get("rotate_every", "10s")))
-        seconds = sum(int(number) * _SECONDS[unit] for number, unit in every)
-        return (self.folder / named if named else None), seconds
-
     def _apply(self, node: _engine.Node, *, again: bool) -> tuple[str | None, str]:
         if not again:
             applied = json.loads(node.apply())
@@ -287,6 +232,10 @@ class Agent:
         except kept.KeptError:
             return 0
 
+    def _serves(self) -> int | None:
+        current: int | None = self._generations()["current"]
+        return current
+
     def _generations(self) -> dict[str, Any]:
         try:
             found: dict[str, Any] = json.loads(_engine.generations(self.folder))
@@ -304,19 +253,6 @@ def counts(stats: dict[str, Any]) -> Counts:
         # A service may say 404 to anybody: only refusals of ours count.
         refused=min(answers.get("4xx", 0), sum(stats.get("refusals", {}).values())),
     )
-
-
-def _beside(folder: Path) -> list[Path]:
-    """What goes before segments: the key of their marks, and what was used when it began to record."""
-    key = folder / KEY
-    return [*([key] if key.exists() else []), *sorted(folder.glob(_BEGINNING))]
-
-
-def _mark_of(path: Path) -> str:
-    """What says that this was pushed. Only segments are never written anew under one name."""
-    if path.match(_SEALED):
-        return path.name
-    return f"{path.name}:{hashlib.sha256(path.read_bytes()).hexdigest()[:16]}"
 
 
 def _line(problems: list[Problem]) -> str:

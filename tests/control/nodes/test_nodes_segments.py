@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from lockgate.changes.recordings import OLDER
-from lockgate.cluster.wire import KEY
+from lockgate.cluster.wire import KEY, PART
 from lockgate.control.nodes import segments
-from lockgate.control.nodes.segments import Incoming, folder_of, nodes_that_pushed
+from lockgate.control.nodes.segments import Incoming, append, folder_of, nodes_that_pushed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -116,6 +116,37 @@ def test_what_was_used_before_segments_goes_with_them(monkeypatch: pytest.Monkey
     assert segments.is_kept("begin-000004.state")
     assert not segments.is_there("paris-1", "begin-000004.state")
     assert not segments.is_kept("begin-../../x.state")
+
+
+def test_pieces_of_an_open_segment_are_taken_in_their_order_and_the_whole_takes_their_place() -> None:
+    part = f"{name(1)}{PART}"
+    assert append("paris-1", part, 0, b"one") == 3
+    # An answer was lost, or the node was started anew: it goes on from what is here.
+    assert append("paris-1", part, 0, b"one") == 3
+    assert append("paris-1", part, 9, b"four") == 3
+    assert append("paris-1", part, 3, b"") == 3
+    assert append("paris-1", part, 3, b"two") == 6
+    assert (folder_of("paris-1") / part).read_bytes() == b"onetwo"
+    push(part.removesuffix(PART), b"onetwothree")
+    assert append("paris-1", part, 6, b"three") == 11
+    assert [path.read_bytes() for path in folder_of("paris-1").iterdir()] == [b"onetwothree"]
+
+
+def test_what_is_here_of_a_segment_that_never_comes_whole_stays_as_it_is() -> None:
+    push(KEY, b"a" * 32)
+    for number in (1, 2):
+        append("paris-1", f"{name(number)}{PART}", 0, b"x")
+    assert numbers() == [1]
+    # A machine that is made anew under the name: the open segment of the old one is of the old key.
+    push(KEY, b"b" * 32)
+    assert numbers() == [1, 2]
+    assert (folder_of("paris-1") / OLDER).read_text() == name_of(2)
+
+
+def test_open_segments_of_a_time_of_which_nothing_is_known_any_more_are_deleted() -> None:
+    append("paris-1", f"{name(1, days=segments.KEEP_DAYS + 1)}{PART}", 0, b"x")
+    segments.forget_old()
+    assert not list(folder_of("paris-1").iterdir())
 
 
 def test_files_beside_the_folders_of_nodes_are_no_nodes(state: Path) -> None:

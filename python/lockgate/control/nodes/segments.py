@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from django.conf import settings
 
 from lockgate.changes.recordings import OLDER
-from lockgate.cluster.wire import KEY
+from lockgate.cluster.wire import KEY, PART
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -68,6 +68,34 @@ def most_bytes(name: str) -> int:
     return KEY_BYTES if name == KEY else MOST_BYTES
 
 
+def append(node: str, name: str, begins: int, content: bytes) -> int:
+    """Take a piece of an open segment, if it is the next one; gives how many bytes are here.
+
+    Args:
+        node: Whose it is.
+        name: What the segment is called while it is open.
+        begins: How many bytes come before.
+        content: The piece.
+
+    Raises:
+        OSError: The disk does not take it.
+    """
+    folder = folder_of(node)
+    path = folder / name
+    if is_there(node, name.removesuffix(PART)):
+        # It was sealed meanwhile, and came whole.
+        return begins + len(content)
+    if not path.exists():
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _seal_open(folder)
+    with path.open("ab") as file:
+        size = file.tell()
+        if size != begins:
+            return size
+        file.write(content)
+        return begins + len(content)
+
+
 class Incoming:
     """A segment that comes in.
 
@@ -99,6 +127,10 @@ class Incoming:
         size = self._beside.stat().st_size
         if self._path.name == KEY:
             _part_with_older(self._path, self._beside.read_bytes())
+        if is_name(self._path.name):
+            # Whoever reads the folder finds it open or sealed, and never both.
+            part = self._path.with_name(f"{self._path.name}{PART}")
+            self._beside = self._beside.replace(part)
         self._beside.replace(self._path)
         if is_name(self._path.name):
             _make_room(self._path.parent, size)
@@ -114,7 +146,7 @@ def forget_old() -> None:
     before = (time.time() - KEEP_DAYS * 86_400) * 1_000_000
     for node in nodes_that_pushed():
         for path in folder_of(node).iterdir():
-            found = _NAME.fullmatch(path.name)
+            found = _NAME.fullmatch(path.name.removesuffix(PART))
             if found is not None and int(found[1]) < before:
                 path.unlink(missing_ok=True)
         _forget_beginnings(folder_of(node))
@@ -145,10 +177,17 @@ def _part_with_older(path: Path, key: bytes) -> None:
     folder = path.parent
     if not path.exists() or path.read_bytes() == key:
         return
+    _seal_open(folder)
     newest = max((one.name for one in folder.iterdir() if is_name(one.name)), default="")
     (folder / OLDER).write_text(newest, encoding="utf-8")
     for one in folder.glob("begin-*"):
         one.unlink(missing_ok=True)
+
+
+def _seal_open(folder: Path) -> None:
+    """Take what is here of segments for the whole of them: their node writes another now."""
+    for path in folder.glob(f"events-*{PART}"):
+        path.replace(path.with_name(path.name.removesuffix(PART)))
 
 
 def _forget_beginnings(folder: Path) -> None:
