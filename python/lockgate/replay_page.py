@@ -60,6 +60,7 @@ table { border-collapse: collapse; width: 100%; font-size: .88rem; }
 th { text-align: left; color: var(--dim); font-weight: 600; }
 th, td { padding: .4rem .8rem .4rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.whole { white-space: nowrap; }
 code { font: .92em ui-monospace, monospace; overflow-wrap: anywhere; }
 details > summary { cursor: pointer; color: var(--dim); }
 ul { margin: .25rem 0; padding-left: 1.1rem; }
@@ -240,7 +241,7 @@ def _nodes(report: Replay) -> str:
         return ""
     rows = (
         (
-            escape(node.node),
+            f'<span class="whole">{escape(node.node)}</span>',
             f"{node.totals.requests:,}",
             f"{node.totals.judged:,}",
             f"{node.totals.newly_refused:,}",
@@ -261,7 +262,7 @@ def _until(node: OfNode) -> str:
     if node.span is None:
         return '<span class="doubt">nothing is recorded</span>'
     first, last = (time.strftime("%Y-%m-%d %H:%M:%S") for time in node.span)
-    return f"{first}<br>{last}"
+    return f'<span class="whole">{first}</span><br><span class="whole">{last}</span>'
 
 
 def _callers(report: Replay) -> str:

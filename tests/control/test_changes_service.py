@@ -17,6 +17,7 @@ from lockgate.control.audit.services import Actor, verify
 from lockgate.control.changes import drafts, evidence, gate, impact, policies
 from lockgate.control.changes.errors import ChangeError, NotAllowedError, UnknownChangeError, UnsoundError
 from lockgate.control.changes.impact import Impact
+from lockgate.control.changes.models import Proposal
 from lockgate.control.events.models import Segment
 from lockgate.control.nodes.models import Node
 from lockgate.control.notify.models import Notification
@@ -27,7 +28,7 @@ from lockgate.control.worker.tasks import KINDS
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from control.people import NewUser
+    from control.people import NewUser, SignIn
     from pytest_django.fixtures import Settings
 
 
@@ -111,6 +112,47 @@ def test_a_change_that_names_no_nodes_says_that_their_calls_are_not_replayed(
         "not all is here: calls at paris-1 are not replayed: the change names no `nodes`"
     )
     assert replayed().totals.judged == 3
+
+
+def test_a_change_without_any_policy_test_says_what_to_write_and_names_no_folder(
+    served: Path, new_user: NewUser, sign_in: SignIn
+) -> None:
+    (served.parent / "cases.yaml").unlink()
+    draft = write()
+    assert draft.needs_cases
+    job = gather()
+    assert (
+        job.error == "there is no policy test yet; write one that says what must hold, under *Policy tests*"
+    )
+    page = sign_in(new_user()).get("/changes/tighten/").content.decode()
+    assert "There is no policy test yet, and evidence needs one" in page
+    drafts.save_own(ADA, "tighten", drafts.OWN_CASES, CASES)
+    assert not drafts.read("tighten").needs_cases
+    assert gather().error == ""
+
+
+def test_a_change_says_how_far_it_is_at_other_nodes_for_as_long_as_it_is_what_is_served(
+    served: Path,  # noqa: ARG001
+    new_user: NewUser,
+    sign_in: SignIn,
+) -> None:
+    write()
+    client = sign_in(new_user())
+    first = Node.objects.create(name="first", is_first=True)
+    waits = "The other nodes get it when it is proven at the first one"
+    goes_on = "what is proven there goes to the other nodes"
+    page = client.get("/changes/tighten/").content.decode()
+    assert (waits in page, goes_on in page) == (False, False)
+    Node.objects.create(name="paris-1", key_id="1")
+    page = client.get("/changes/tighten/").content.decode()
+    assert (waits in page, goes_on in page) == (False, True)
+    Proposal.objects.update(stage=Proposal.Stage.ROLLING, candidate="c" * 64)
+    assert waits in client.get("/changes/tighten/").content.decode()
+    # Live, and then overtaken by something else.
+    Proposal.objects.update(stage=Proposal.Stage.LIVE)
+    assert waits not in client.get("/changes/tighten/").content.decode()
+    Node.objects.filter(pk=first.pk).update(revision="c" * 64)
+    assert waits in client.get("/changes/tighten/").content.decode()
 
 
 def test_what_is_ticked_is_expected_and_the_rest_still_blocks(served: Path) -> None:  # noqa: ARG001

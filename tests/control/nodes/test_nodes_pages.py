@@ -12,8 +12,11 @@ from django.utils import timezone
 from lockgate.control.audit.models import Entry
 from lockgate.control.nodes import publishing, services
 from lockgate.control.nodes.models import Node, Publication, Turn
+from lockgate.control.nodes.shown import Elsewhere, elsewhere
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from control.people import NewToken, NewUser, SignIn
 
 
@@ -65,6 +68,38 @@ def test_the_page_says_what_each_node_serves_and_why_it_refuses(
         "2 had their turn (well, bad); 0 took it, 0 are well with it",
     ):
         assert said in text, said
+
+
+def test_how_far_a_revision_is_at_other_nodes_is_one_sentence(fleet: Publication) -> None:
+    waits = "The other nodes get it when it is proven at the first one, one after the other."
+    assert elsewhere("c" * 64) == Elsewhere(waits)
+    Node.objects.filter(name="well").update(revision=fleet.content)
+    assert elsewhere(fleet.content) == Elsewhere(
+        "At the other nodes it was stopped: bad does not take it (document.errors): pin.txt is missing. "
+        "1 of 3 other nodes serve it.",
+        is_bad=True,
+    )
+    Publication.objects.update(state=Publication.State.ROLLING)
+    assert elsewhere(fleet.content) == Elsewhere("It goes from node to node: 1 of 3 other nodes serve it.")
+    Publication.objects.update(state=Publication.State.DONE)
+    assert elsewhere(fleet.content) == Elsewhere("1 of 3 other nodes serve it.")
+    Node.objects.filter(is_first=False).update(removed_at=timezone.now())
+    assert elsewhere(fleet.content) is None
+
+
+def test_until_when_the_calls_at_a_node_are_here_is_beside_it(
+    new_user: NewUser, sign_in: SignIn, fleet: Publication, recordings: Path
+) -> None:
+    assert (fleet.number, recordings.exists()) == (3, False)
+    now = timezone.now().replace(microsecond=0)
+    said = {"segments": 1, "every_seconds": 10.0, "lost": 0, "problem": ""}
+    for name, seconds in (("well", 5), ("bad", 300)):
+        since = int((now - timedelta(seconds=seconds)).timestamp()) * 1_000_000
+        Node.objects.filter(name=name).update(recorded={**said, "since": since})
+    text = page(sign_in(new_user()))
+    assert f"its calls until {now - timedelta(seconds=5):%H:%M:%S} are here" in text
+    assert "bad is late: it has not pushed 1 segment" in text
+    assert "well is still recording" not in text
 
 
 def test_an_auditor_looks_and_changes_nothing(new_user: NewUser, sign_in: SignIn, fleet: Publication) -> None:

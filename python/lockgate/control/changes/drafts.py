@@ -98,6 +98,11 @@ class Draft:
         return not _value(self.change.folder / OWN_CASES)
 
     @property
+    def needs_cases(self) -> bool:
+        """Whether there is no policy test at all, so that there can be no evidence."""
+        return self.change.file.cases.paths == (OWN_CASES,) and self.has_no_cases
+
+    @property
     def files(self) -> dict[str, str]:
         """Files beside the document that the change brings itself: path and text; a commit brings none so."""
         here = self.candidate.parent
@@ -224,7 +229,7 @@ def checked(draft: Draft) -> Check:
     if not draft.proposal.source:
         link_others(served_document(), draft.candidate.parent, without=settings.LOCKGATE.state)
     found = check(draft.candidate)
-    return found.model_copy(update={"problems": [_named(draft, one) for one in found.problems]})
+    return found.model_copy(update={"problems": [named(draft, one) for one in found.problems]})
 
 
 def check_text(draft: Draft, text: str) -> Check:
@@ -243,7 +248,7 @@ def check_text(draft: Draft, text: str) -> Check:
         problems = [
             one.model_copy(update={"file": draft.candidate.name})
             if one.file == file.name
-            else _named(draft, one)
+            else named(draft, one)
             for one in found.problems
         ]
     return found.model_copy(update={"problems": problems})
@@ -445,10 +450,11 @@ def _bound(text: str) -> None:
         raise ChangeError(message)
 
 
-def _named(draft: Draft, problem: Problem) -> Problem:
+def named(draft: Draft, problem: Problem) -> Problem:
     """A problem with its file as people know it."""
     inside = Path(problem.file)
-    for root in (draft.candidate.parent, draft.candidate.parent.resolve()):
+    folders = (draft.candidate.parent, draft.change.folder)
+    for root in (*folders, *(folder.resolve() for folder in folders)):
         if inside.is_relative_to(root):
             return problem.model_copy(update={"file": str(inside.relative_to(root))})
     return problem

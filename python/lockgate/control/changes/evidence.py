@@ -111,7 +111,10 @@ def gather(work: Work) -> dict[str, Any]:
             following = f"{wanted[ended]}: begins" if ended < len(wanted) else "done"
             work.tell(ended / len(wanted), following)
     except _engine.ProblemsError as error:
-        message = "; ".join(f"{one}{f' ({one.help})' if one.help else ''}" for one in problems_of(error))
+        those = [drafts.named(draft, one) for one in problems_of(error)]
+        message = "; ".join(f"{one}{f' ({one.help})' if one.help else ''}" for one in those)
+        if draft.needs_cases:
+            message = "there is no policy test yet; write one that says what must hold, under *Policy tests*"
         raise ChangeError(message) from None
     draft = drafts.read(given["name"])
     telling.proven(draft, gate.status(draft))
