@@ -112,6 +112,9 @@ def test_a_change_that_names_no_nodes_says_that_their_calls_are_not_replayed(
         "not all is here: calls at paris-1 are not replayed: the change names no `nodes`"
     )
     assert replayed().totals.judged == 3
+    # It is older than that; with a new base it names them.
+    drafts.rebase(ADA, "tighten")
+    assert drafts.read("tighten").change.file.nodes == str(settings.LOCKGATE.state / "recordings")
 
 
 def test_a_change_without_any_policy_test_says_what_to_write_and_names_no_folder(

@@ -67,12 +67,10 @@ def digest(path: Path, most: int | None = None) -> str:
     """The hash of a file, or of its first bytes."""
     hashed, left = hashlib.sha256(), most
     try:
+        if (known := _known.get(_key(path.stat(), most))) is not None:
+            return known
         with path.open("rb") as file:
             status = os.fstat(file.fileno())
-            # Whoever writes to a file moves its ctime, and nobody can set that back.
-            key = (status.st_dev, status.st_ino, status.st_size, status.st_ctime_ns, most)
-            if (known := _known.get(key)) is not None:
-                return known
             while left != 0 and (data := file.read(min(1 << 20, left or 1 << 20))):
                 hashed.update(data)
                 left = None if left is None else left - len(data)
@@ -81,8 +79,13 @@ def digest(path: Path, most: int | None = None) -> str:
     if left:
         return ABSENT
     if time.time_ns() - status.st_ctime_ns > SETTLED_NS and len(_known) < MOST_KNOWN:
-        _known[key] = hashed.hexdigest()
+        _known[_key(status, most)] = hashed.hexdigest()
     return hashed.hexdigest()
+
+
+def _key(status: os.stat_result, most: int | None) -> tuple[int | None, ...]:
+    """Whoever writes to a file moves its ctime, and nobody can set that back."""
+    return (status.st_dev, status.st_ino, status.st_size, status.st_ctime_ns, most)
 
 
 def _case_files(folder: Path) -> list[Path]:

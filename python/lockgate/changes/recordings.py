@@ -5,6 +5,7 @@ Each stays for itself: it begins with what its own node had counted of limits, a
 
 from __future__ import annotations
 
+import os
 import tempfile
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -95,27 +96,27 @@ def segments(change: Change, seen: Iterable[Segment] | None = None) -> list[Segm
         change: The change.
         seen: What was seen; without it, all that there is.
     """
-    found: list[Segment] = []
-    before = None if seen is None else list(seen)
-    for one in of_change(change):
-        if before is None:
-            sizes = {name: path.stat().st_size for name, path in one.files.items()}
-            found += [_as_it_is(one, name, size) for name, size in sizes.items()]
-            continue
-        prefix = one.named("")
-        known = {
-            segment.name.removeprefix(prefix): segment
-            for segment in before
-            if segment.name.startswith(prefix) and "/" not in segment.name.removeprefix(prefix)
-        }
-        aged = _aged_out(known, one.files)
-        found += [
-            segment if name in aged else _as_it_is(one, name, segment.bytes)
-            for name, segment in known.items()
+    those = of_change(change)
+    if seen is None:
+        return [
+            _as_it_is(one, name, path.stat().st_size) for one in those for name, path in one.files.items()
         ]
-        before = [segment for segment in before if segment not in known.values()]
-    # Those of a node whose folder is gone.
-    return [*found, *(one.model_copy(update={"sha256": ABSENT}) for one in before or ())]
+    known: dict[str, dict[str, Segment]] = {one.node: {} for one in those}
+    for segment in seen:
+        node, _, name = segment.name.rpartition("/")
+        known.setdefault(node, {})[name] = segment
+    there = {one.node: one for one in those}
+    return [again for node, of_node in known.items() for again in _again(there.get(node), of_node)]
+
+
+def _again(one: Recorded | None, known: dict[str, Segment]) -> Iterator[Segment]:
+    """What was seen of a node, as it is now; nothing is left of one whose folder is gone."""
+    aged = _aged_out(known, one.files) if one is not None else set()
+    for name, segment in known.items():
+        if one is None:
+            yield segment.model_copy(update={"sha256": ABSENT})
+        else:
+            yield segment if name in aged else _as_it_is(one, name, segment.bytes)
 
 
 def digest_of(those: list[Segment]) -> str:
@@ -174,7 +175,13 @@ def _files(path: Path) -> Iterator[tuple[str, Path]]:
         if path.exists():
             yield KEY, path
         return
-    for file in sorted(path.iterdir()):
-        is_read = file.name == KEY or file.name.startswith(("events-", "begin-"))
-        if is_read and not file.name.endswith((".coming", ".new")) and file.is_file():
-            yield file.name.removesuffix(PART), file
+    with os.scandir(path) as entries:
+        names = sorted(one.name for one in entries if _is_read(one.name) and one.is_file())
+    for name in names:
+        yield name.removesuffix(PART), path / name
+
+
+def _is_read(name: str) -> bool:
+    is_of_recording = name == KEY or name.startswith(("events-", "begin-"))
+    # What is still coming from a node, and what a recorder has not put in its place yet.
+    return is_of_recording and not name.endswith((".coming", ".new"))

@@ -12,12 +12,16 @@ from django.utils import timezone
 from lockgate.control.audit.models import Entry
 from lockgate.control.nodes import publishing, services
 from lockgate.control.nodes.models import Node, Publication, Turn
+from lockgate.control.nodes.segments import append, folder_of
 from lockgate.control.nodes.shown import Elsewhere, elsewhere
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from control.people import NewToken, NewUser, SignIn
+    from pytest_django.fixtures import Settings
+
+OPEN = "events-0000000000000100-000001.ndjson.zst"
 
 
 @pytest.fixture
@@ -123,13 +127,25 @@ def test_a_token_is_shown_once_with_the_command_that_uses_it(new_user: NewUser, 
     assert "no name of a node" in client.post("/nodes/", {"name": "Paris"}).content.decode()
 
 
+@pytest.fixture
+def _state(settings: Settings, tmp_path: Path) -> None:
+    settings.LOCKGATE = settings.LOCKGATE.model_copy(update={"state": tmp_path})
+
+
+@pytest.mark.usefixtures("_state")
 def test_removing_and_publishing_again_take_a_reason_and_stand_in_the_log(
-    new_user: NewUser, sign_in: SignIn, fleet: Publication, monkeypatch: pytest.MonkeyPatch
+    new_user: NewUser,
+    sign_in: SignIn,
+    fleet: Publication,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(services, "signed_bundle", lambda *_: "{}")
     client = sign_in(new_user())
     assert b"write why" in client.post("/nodes/well/remove/", {"why": ""}, follow=True).content
+    append("gone", f"{OPEN}.part", 0, b"x")
     client.post("/nodes/gone/remove/", {"why": "its machine is sold"})
+    # What it was writing is all that there is of it.
+    assert [path.name for path in folder_of("gone").iterdir()] == [OPEN]
     client.post(f"/nodes/revisions/{fleet.number}/again/", {"why": "the file is there now"})
     assert not Node.objects.filter(name="gone").exists()
     newest = Publication.objects.order_by("-number")[0]

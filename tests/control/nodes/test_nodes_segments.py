@@ -9,6 +9,7 @@ import pytest
 from lockgate.changes.recordings import OLDER
 from lockgate.cluster.wire import KEY, PART
 from lockgate.control.nodes import segments
+from lockgate.control.nodes.endpoint import pieces_every
 from lockgate.control.nodes.segments import Incoming, append, folder_of, nodes_that_pushed
 
 if TYPE_CHECKING:
@@ -147,6 +148,10 @@ def test_open_segments_of_a_time_of_which_nothing_is_known_any_more_are_deleted(
     append("paris-1", f"{name(1, days=segments.KEEP_DAYS + 1)}{PART}", 0, b"x")
     segments.forget_old()
     assert not list(folder_of("paris-1").iterdir())
+
+
+def test_pieces_come_less_often_the_more_nodes_there_are() -> None:
+    assert [pieces_every(nodes) for nodes in (0, 1, 100, 1_000)] == [2.0, 2.0, 2.0, 20.0]
 
 
 def test_files_beside_the_folders_of_nodes_are_no_nodes(state: Path) -> None:

@@ -336,6 +336,10 @@ def rebase(by: Actor, name: str) -> Draft:
     """
     with _edited(by, name, "change.rebase") as draft:
         mirror(served_document(), draft.change.folder / "base", without=settings.LOCKGATE.state)
+        said = draft.change.file.model_dump(mode="json")
+        if said["nodes"] is None:
+            # It is older than that the calls at other nodes are replayed.
+            _write_file(draft.change.folder, said | {"nodes": str(folder_of(""))})
         return draft
 
 

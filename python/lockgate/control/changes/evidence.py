@@ -127,7 +127,7 @@ def _missing(draft: Draft) -> list[str]:
     if others and draft.change.file.nodes is None:
         names = sorted(others)
         more = ", …" if len(names) > MOST_NAMED else ""
-        # It was begun by a program, or is older than the recordings of other nodes.
+        # It is older than that their calls are replayed; a new base names them.
         return [
             f"calls at {', '.join(names[:MOST_NAMED])}{more} are not replayed: the change names no `nodes`"
         ]

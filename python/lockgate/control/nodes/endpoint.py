@@ -231,8 +231,7 @@ class NodesEndpoint:
             taken = await self._segment(lookout, asked, node, name)
         if (since := said.get("since")) is not None:
             lookout.pushed(asked.known.pk, since or None)
-        # As seldom that all of them together ask no more often than one process answers with ease.
-        return wire.Taken(bytes=taken, every_seconds=max(SHORTEST_PIECES, lookout.size / MOST_PIECES))
+        return wire.Taken(bytes=taken, every_seconds=pieces_every(lookout.size))
 
     async def _piece(self, lookout: Lookout, asked: _Asked, node: str, name: str, begins: int) -> int:
         content = await asked.body(wire.MOST_PIECE_BYTES)
@@ -283,6 +282,11 @@ class NodesEndpoint:
             headers.append((ANSWER.encode(), sign_answer(self._key, status, nonce, body).encode()))
         await send({"type": "http.response.start", "status": status, "headers": headers, "trailers": False})
         await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def pieces_every(nodes: int) -> float:
+    """How many seconds lie between two pieces of a node: those of all together come at a bounded rate."""
+    return max(SHORTEST_PIECES, nodes / MOST_PIECES)
 
 
 def _numbers(query: bytes) -> dict[str, int]:

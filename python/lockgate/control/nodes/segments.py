@@ -87,7 +87,7 @@ def append(node: str, name: str, begins: int, content: bytes) -> int:
         return begins + len(content)
     if not path.exists():
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _seal_open(folder)
+        seal_open(folder)
     with path.open("ab") as file:
         size = file.tell()
         if size != begins:
@@ -177,14 +177,14 @@ def _part_with_older(path: Path, key: bytes) -> None:
     folder = path.parent
     if not path.exists() or path.read_bytes() == key:
         return
-    _seal_open(folder)
+    seal_open(folder)
     newest = max((one.name for one in folder.iterdir() if is_name(one.name)), default="")
     (folder / OLDER).write_text(newest, encoding="utf-8")
     for one in folder.glob("begin-*"):
         one.unlink(missing_ok=True)
 
 
-def _seal_open(folder: Path) -> None:
+def seal_open(folder: Path) -> None:
     """Take what is here of segments for the whole of them: their node writes another now."""
     for path in folder.glob(f"events-*{PART}"):
         path.replace(path.with_name(path.name.removesuffix(PART)))
