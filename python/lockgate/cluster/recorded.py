@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 import time
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lockgate import kept
 from lockgate.cluster.identity import write
-from lockgate.cluster.wire import KEY, MOST_PIECE_BYTES, PART, Recorded
+from lockgate.cluster.wire import KEY, MOST_BEGINNING_BYTES, MOST_PIECE_BYTES, PART, Recorded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -205,4 +206,13 @@ def _begins(name: str) -> int:
 def _beside(folder: Path) -> list[Path]:
     """What goes before segments: the key of their marks, and what was used when it began to record."""
     key = folder / KEY
-    return [*([key] if key.exists() else []), *sorted(folder.glob(_BEGINNING))]
+    beginnings = (path for path in sorted(folder.glob(_BEGINNING)) if _size(path) <= MOST_BEGINNING_BYTES)
+    return [*([key] if key.exists() else []), *beginnings]
+
+
+def _size(path: Path) -> float:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        # The recorder has forgotten it in this moment.
+        return math.inf

@@ -26,6 +26,8 @@ KEY: Final = "redaction.key"
 """The key of the marks that stand for credentials in the segments of a node, 32 bytes."""
 MOST_PIECE_BYTES: Final = 1 << 20
 """Of an open segment at once."""
+MOST_BEGINNING_BYTES: Final = 16 << 20
+"""Of what was used of limits when a node began to record; what is larger is not pushed."""
 TOKEN: Final = "lgn_"  # noqa: S105 - how they begin, and none
 """How one-time tokens begin; after the secret and a dot, the id of the control plane's key follows."""
 

@@ -15,7 +15,7 @@ from lockgate.cluster.identity import Answer, Identity, Request
 from lockgate.cluster.pushing import Pushing
 from lockgate.cluster.recorded import QUIET_SECONDS, OwnRecording
 from lockgate.cluster.signatures import sign_answer
-from lockgate.cluster.wire import MOST_PIECE_BYTES, SEGMENTS, Taken
+from lockgate.cluster.wire import MOST_BEGINNING_BYTES, MOST_PIECE_BYTES, SEGMENTS, Taken
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -191,6 +191,14 @@ def test_what_was_pushed_is_known_after_a_start_and_another_key_is_pushed(
     for path in again.unpushed():
         again.pushed(path)
     assert FIRST not in (tmp_path / "cluster" / "pushed").read_text()
+
+
+def test_what_is_too_large_to_be_taken_keeps_nothing_else_back(scene: Scene) -> None:
+    with (scene.folder / "begin-000000.state").open("wb") as file:
+        file.truncate(MOST_BEGINNING_BYTES + 1)
+    (scene.folder / "begin-000001.state").write_bytes(b"{}")
+    scene.write(FIRST, b"one")
+    assert scene.round() == ["begin-000001.state?since=100", f"{FIRST}?since=0"]
 
 
 def test_a_node_that_serves_nothing_or_records_nothing_pushes_nothing(tmp_path: Path) -> None:

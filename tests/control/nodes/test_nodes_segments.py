@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from lockgate.changes.recordings import OLDER
-from lockgate.cluster.wire import KEY, PART
+from lockgate.cluster.wire import KEY, MOST_BEGINNING_BYTES, PART
 from lockgate.control.nodes import segments
 from lockgate.control.nodes.endpoint import pieces_every
 from lockgate.control.nodes.segments import Incoming, append, folder_of, nodes_that_pushed
@@ -148,6 +148,18 @@ def test_open_segments_of_a_time_of_which_nothing_is_known_any_more_are_deleted(
     append("paris-1", f"{name(1, days=segments.KEEP_DAYS + 1)}{PART}", 0, b"x")
     segments.forget_old()
     assert not list(folder_of("paris-1").iterdir())
+
+
+def test_what_never_comes_whole_makes_room_like_all_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(segments, "MOST_SEGMENTS", 3)
+    for number in range(1, 9):
+        append("paris-1", f"{name(number)}{PART}", 0, b"x")
+    assert numbers() == [5, 6, 7]
+    monkeypatch.setattr(segments, "MOST_BEGINNINGS", 2)
+    for number in range(10, 15):
+        push(f"begin-{number:06}.state")
+    assert len(list(folder_of("paris-1").glob("begin-*"))) == 2
+    assert segments.most_bytes("begin-000001.state") == MOST_BEGINNING_BYTES
 
 
 def test_pieces_come_less_often_the_more_nodes_there_are() -> None:

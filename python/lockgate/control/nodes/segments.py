@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from django.conf import settings
 
 from lockgate.changes.recordings import OLDER
-from lockgate.cluster.wire import KEY, PART
+from lockgate.cluster.wire import KEY, MOST_BEGINNING_BYTES, PART
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -22,6 +22,8 @@ KEEP_BYTES: Final = 4 << 30
 """Of one node; the oldest go first."""
 MOST_SEGMENTS: Final = 10_000
 """Of one node: so many are still listed in a few milliseconds, each time that somebody looks."""
+MOST_BEGINNINGS: Final = 50
+"""Of one node: before older segments it is not known then what was used of limits."""
 KEEP_DAYS: Final = 90
 """As long as it is known what was in them."""
 KEY_BYTES: Final = 32
@@ -65,7 +67,9 @@ def is_there(node: str, name: str) -> bool:
 
 def most_bytes(name: str) -> int:
     """How much may come under a name."""
-    return KEY_BYTES if name == KEY else MOST_BYTES
+    if name == KEY:
+        return KEY_BYTES
+    return MOST_BYTES if is_name(name) else MOST_BEGINNING_BYTES
 
 
 def append(node: str, name: str, begins: int, content: bytes) -> int:
@@ -134,6 +138,8 @@ class Incoming:
         self._beside.replace(self._path)
         if is_name(self._path.name):
             _make_room(self._path.parent, size)
+        elif self._path.name != KEY:
+            _forget_beginnings(self._path.parent)
 
     def drop(self) -> None:
         """It did not come whole."""
@@ -186,14 +192,17 @@ def _part_with_older(path: Path, key: bytes) -> None:
 
 def seal_open(folder: Path) -> None:
     """Take what is here of segments for the whole of them: their node writes another now."""
-    for path in folder.glob(f"events-*{PART}"):
-        path.replace(path.with_name(path.name.removesuffix(PART)))
+    for path in list(folder.glob(f"events-*{PART}")):
+        sealed = path.replace(path.with_name(path.name.removesuffix(PART)))
+        _make_room(folder, sealed.stat().st_size)
 
 
 def _forget_beginnings(folder: Path) -> None:
-    """Delete what was used before segments that are all gone, as the recorder does."""
-    numbers = [int(found[2]) for path in folder.iterdir() if (found := _NAME.fullmatch(path.name))]
-    for path in folder.glob("begin-*"):
-        found = _BEGINNING.fullmatch(path.name)
-        if found is not None and numbers and int(found[1]) + 1 < min(numbers):
-            path.unlink(missing_ok=True)
+    """Delete what was used before segments that are all gone, as the recorder does, and what is too much."""
+    there = [path.name for path in folder.iterdir()]
+    first = min((int(found[2]) for name in there if (found := _NAME.fullmatch(name))), default=0)
+    beginnings = sorted((int(found[1]), name) for name in there if (found := _BEGINNING.fullmatch(name)))
+    beyond = len(beginnings) - MOST_BEGINNINGS
+    for place, (number, name) in enumerate(beginnings):
+        if place < beyond or number + 1 < first:
+            (folder / name).unlink(missing_ok=True)
