@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from lockgate.guard import Guard
     from lockgate.models import CaseReport, Check, Difference, Event, GuardVerdict, Problem, Trace
     from lockgate.recording import Recording
-    from lockgate.replays import Replay, replay
+    from lockgate.replaying import replay
+    from lockgate.replays import Replay
     from lockgate.rollout import Allowance, Expectation, Rollout, RolloutPlan, RolloutStatus, Step
     from lockgate.testing import Answer, Bench
 
@@ -65,7 +66,7 @@ _HOMES = {
     "Guard": "guard",
     "Recording": "recording",
     "Replay": "replays",
-    "replay": "replays",
+    "replay": "replaying",
     "test": "cases",
     "Answer": "testing",
     "Bench": "testing",

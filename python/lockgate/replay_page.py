@@ -11,7 +11,7 @@ from lockgate.replays import verdict
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from lockgate.replays import Change, Group, Replay
+    from lockgate.replays import Change, Group, OfNode, Replay
 
 TITLES: dict[Change, str] = {
     "newly_refused": "Newly refused",
@@ -60,6 +60,7 @@ table { border-collapse: collapse; width: 100%; font-size: .88rem; }
 th { text-align: left; color: var(--dim); font-weight: 600; }
 th, td { padding: .4rem .8rem .4rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.whole { white-space: nowrap; }
 code { font: .92em ui-monospace, monospace; overflow-wrap: anywhere; }
 details > summary { cursor: pointer; color: var(--dim); }
 ul { margin: .25rem 0; padding-left: 1.1rem; }
@@ -114,6 +115,7 @@ def _body(report: Replay) -> list[str]:
         _time(report),
         _expectation(report),
         *(_groups(report, change) for change in TITLES),
+        _nodes(report),
         _callers(report),
         _unjudged(report),
         _notes(report),
@@ -222,7 +224,7 @@ def _said(text: str) -> str:
 def _samples(group: Group) -> str:
     lines = (
         f"<li>{sample.time.strftime('%Y-%m-%d %H:%M:%S')} {_said(f'{sample.method} {sample.path}')} "
-        f"{escape(sample.client or '')} "
+        f"{escape(sample.client or '')} {escape(f'at {sample.node} ' if sample.node else '')}"
         f'<span class="dim">{escape(sample.detail or "")} request {escape(sample.id)}</span></li>'
         for sample in group.samples
     )
@@ -232,6 +234,35 @@ def _samples(group: Group) -> str:
     return (
         f"<details><summary>{len(group.samples)} shown</summary><ul>{''.join(lines)}</ul>{remedy}</details>"
     )
+
+
+def _nodes(report: Replay) -> str:
+    if not report.nodes:
+        return ""
+    rows = (
+        (
+            f'<span class="whole">{escape(node.node)}</span>',
+            f"{node.totals.requests:,}",
+            f"{node.totals.judged:,}",
+            f"{node.totals.newly_refused:,}",
+            f"{node.totals.newly_allowed:,}",
+            f"{node.totals.changed_reason + node.totals.answered_otherwise:,}",
+            f"{node.totals.unjudged:,}",
+            _until(node),
+        )
+        for node in report.nodes
+    )
+    heading = ("node", "requests", "judged", "newly refused", "newly allowed", "otherwise", "not judged")
+    table = _table((*heading, "from, to (UTC)"), rows, numbers=(1, 2, 3, 4, 5, 6))
+    missing = "".join(f'<li class="doubt">{escape(_sentence(why))}.</li>' for why in report.missing)
+    return _section("Nodes", table + (f"<ul>{missing}</ul>" if missing else ""))
+
+
+def _until(node: OfNode) -> str:
+    if node.span is None:
+        return '<span class="doubt">nothing is recorded</span>'
+    first, last = (time.strftime("%Y-%m-%d %H:%M:%S") for time in node.span)
+    return f'<span class="whole">{first}</span><br><span class="whole">{last}</span>'
 
 
 def _callers(report: Replay) -> str:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from lockgate import _engine, kept
 from lockgate.models import Model
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from os import PathLike
+    from collections.abc import Iterator
 
 Change = Literal["newly_refused", "newly_allowed", "changed_reason", "answered_otherwise"]
 """How a decision differs."""
@@ -31,6 +28,12 @@ EXIT_CODES: dict[Outcome, int] = {
     "not_trustworthy": 3,
 }
 """The exit code of `lockgate replay`; 2 is for input that cannot be used."""
+
+
+DOUBTFUL = 0.01
+"""Beyond this share of a node's requests it is said that little is known of it, whatever the sums say."""
+MOST_NAMED = 5
+"""So many nodes are named in a sentence."""
 
 
 def _time(micros: int) -> datetime:
@@ -84,6 +87,8 @@ class Sample(Model):
     path: str
     client: str | None
     detail: str | None
+    node: str | None = None
+    """Where it was called, when the calls at several nodes were replayed."""
 
     @property
     def time(self) -> datetime:
@@ -227,8 +232,40 @@ class KeySetNow(Model):
     problem: str | None
 
 
+class OfNode(Model):
+    """What the replay of one node's calls found, of several."""
+
+    node: str
+    totals: Totals
+    recording: Replayed
+    compared: int
+    """As of all in `disagreement`."""
+    differ: int
+
+    @property
+    def span(self) -> tuple[datetime, datetime] | None:
+        """When the first and the last request arrived."""
+        return _span(self.recording)
+
+    def doubts(self) -> Iterator[str]:
+        """What the sums of all nodes would hide, one sentence each."""
+        totals = self.totals
+        if not totals.requests:
+            yield f"nothing is recorded of {self.node}"
+        elif totals.unjudged > DOUBTFUL * (totals.judged + totals.unjudged):
+            yield (
+                f"{totals.unjudged:,} of {totals.judged + totals.unjudged:,} requests at {self.node} "
+                "could not be judged"
+            )
+        if self.differ > DOUBTFUL * self.compared:
+            yield (
+                f"at {self.node} the replay disagrees with what was recorded: {self.differ:,} of "
+                f"{self.compared:,} requests"
+            )
+
+
 class Replay(Model):
-    """The decision diff of two documents over a recording."""
+    """The decision diff of two documents over a recording, or over those of several nodes together."""
 
     v: int
     outcome: Outcome
@@ -247,6 +284,10 @@ class Replay(Model):
     key_sets: list[KeySetNow] = Field(default_factory=list)
     expectation: list[Clause]
     unexpected: list[Unexpected]
+    nodes: list[OfNode] = Field(default_factory=list)
+    """The nodes whose calls were replayed, when they were named; all else is of all of them together."""
+    missing: list[str] = Field(default_factory=list)
+    """Which calls were not there to be replayed, a sentence each, as far as somebody knows."""
 
     @property
     def exit_code(self) -> int:
@@ -261,13 +302,14 @@ class Replay(Model):
     @property
     def span(self) -> tuple[datetime, datetime] | None:
         """When the first and the last request arrived."""
-        if self.recording.first is None or self.recording.last is None:
-            return None
-        return _time(self.recording.first), _time(self.recording.last)
+        return _span(self.recording)
 
     def notes(self) -> Iterator[str]:
         """What a reader must know besides the counts, one sentence each."""
         recording, trust = self.recording, self.disagreement
+        yield from self.missing
+        for node in self.nodes:
+            yield from node.doubts()
         if trust.differ:
             recorded, now, requests, _ = trust.cases[0]
             yield (
@@ -320,6 +362,12 @@ class Replay(Model):
         return counts
 
 
+def _span(recording: Replayed) -> tuple[datetime, datetime] | None:
+    if recording.first is None or recording.last is None:
+        return None
+    return _time(recording.first), _time(recording.last)
+
+
 def verdict(report: Replay) -> str:
     """What to make of a replay, in one sentence."""
     totals = report.totals
@@ -338,35 +386,19 @@ def verdict(report: Replay) -> str:
     return sentences[report.outcome]
 
 
-def replay(
-    base: str | PathLike[str],
-    candidate: str | PathLike[str],
-    recording: str | PathLike[str],
-    expect: str | PathLike[str] | None = None,
-    *,
-    watch: Callable[[int, int, int], None] | None = None,
-    fetch_keys: bool = False,
-    state: str | PathLike[str] | None = None,
-) -> Replay:
-    """Replay recorded traffic through two documents, in order, with the recorded clock and facts.
+def where(report: Replay) -> str:
+    """Whose calls were replayed and what is missing of them, in words; nothing of a single recording."""
+    names = [node.node for node in report.nodes]
+    parts = [f"calls at {_listed(names)}"] if len(names) > 1 or (names and report.missing) else []
+    if report.missing:
+        more = len(report.missing) - 1
+        rest = f", and {more:,} more" if more else ""
+        parts.append(f"not all is here: {report.missing[0]}{rest}")
+    return "; ".join(parts)
 
-    Args:
-        base: The document that is served.
-        candidate: The document that shall be served.
-        recording: A segment, or the folder of a recording with its key.
-        expect: A file with the differences that are expected; without it, none is.
-        fetch_keys: Judge the candidate with the key sets that the issuers which it names by URL publish now,
-            instead of those that were recorded. It is the only reason for which a replay asks the network.
-        state: The state folder of the node that recorded. When a directory was published to it, that says who
-            calls, as it does for the node, and not the documents.
-        watch: Called now and then with the bytes read, the bytes there are, and the requests judged.
 
-    Raises:
-        ProblemsError: A document or the expectation has errors.
-        OSError: The recording cannot be read.
-        KeptError: The state folder cannot be read.
-    """
-    published = kept.directory(state).applications if state is not None else None
-    directory = None if published is None else json.dumps(published)
-    report = _engine.replay(base, candidate, recording, expect, watch, fetch_keys, directory)
-    return Replay.model_validate_json(report)
+def _listed(names: list[str]) -> str:
+    shown = names[:MOST_NAMED]
+    if len(names) > MOST_NAMED:
+        return f"{', '.join(shown)} and {len(names) - MOST_NAMED:,} other nodes"
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"

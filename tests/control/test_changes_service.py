@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from changing import CASES, SCOPE
 from control.changing import ADA, BOB, ROOT, begin, conditions, gather, proven, replayed, write
+from django.utils import timezone
 from lockgate.control.accounts.roles import permissions_of
 from lockgate.control.audit.models import Entry
 from lockgate.control.audit.services import Actor, verify
 from lockgate.control.changes import drafts, evidence, gate, impact, policies
 from lockgate.control.changes.errors import ChangeError, NotAllowedError, UnknownChangeError, UnsoundError
 from lockgate.control.changes.impact import Impact
+from lockgate.control.changes.models import Proposal
+from lockgate.control.events.models import Segment
+from lockgate.control.nodes.models import Node
 from lockgate.control.notify.models import Notification
 from lockgate.control.worker.jobs import Work
 from lockgate.control.worker.running import Worker
@@ -21,8 +28,15 @@ from lockgate.control.worker.tasks import KINDS
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from control.people import NewUser
+    from control.people import NewUser, SignIn
     from pytest_django.fixtures import Settings
+
+
+RECORDED = {"since": None, "segments": 0, "every_seconds": 10.0, "lost": 0, "problem": ""}
+
+
+def says() -> dict[str, str]:
+    return {step.step: step.says for step in gate.status(drafts.read("tighten")).steps}
 
 
 def test_a_change_begins_with_a_copy_of_what_is_served_and_touches_nothing_of_it(served: Path) -> None:
@@ -45,21 +59,103 @@ def test_the_worker_gathers_evidence_and_says_who_would_notice(served: Path) -> 
     assert [(hit.group.application, hit.group.requests) for hit in found.hits] == [("shop", 2), ("legacy", 1)]
 
 
-def test_evidence_says_by_whose_calls_it_was_judged_when_there_are_other_nodes(
+def test_evidence_is_of_the_calls_at_all_nodes_and_names_what_is_missing_of_them(
     served: Path,  # noqa: ARG001
     settings: Settings,
 ) -> None:
     write()
     gather()
-    status = {step.step: step.says for step in gate.status(drafts.read("tighten")).steps}
-    assert "judged by calls at" not in status["replay"]
-    for node in ("paris-1", "paris-2"):
-        (settings.LOCKGATE.state / "recordings" / node).mkdir(parents=True)
+    assert "calls at" not in says()["replay"]
+    there = settings.LOCKGATE.state / "recordings"
+    shutil.copytree(settings.LOCKGATE.recording, there / "paris-1")
+    now = timezone.now()
+    Node.objects.create(name="first", is_first=True, enrolled_at=now)
+    Node.objects.create(name="paris-1", key_id="1", enrolled_at=now, seen_at=now, recorded=RECORDED)
+    Node.objects.create(name="paris-2", key_id="2", enrolled_at=now, seen_at=now, recorded=RECORDED)
+    long_ago = now - timedelta(hours=2)
+    Node.objects.create(name="paris-3", key_id="3", enrolled_at=long_ago, seen_at=long_ago, recorded=RECORDED)
+    Segment.objects.create(
+        node="paris-1",
+        name="x",
+        number=9,
+        first_at=1,
+        last_at=2,
+        events=1,
+        damages=[],
+        is_whole=False,
+        missing=3,
+    )
     evidence.ask(ADA, "tighten", again=True)
     Worker((), KINDS).run_waiting()
-    status = {step.step: step.says for step in gate.status(drafts.read("tighten")).steps}
-    assert status["replay"].endswith("; judged by calls at first alone, not at paris-1, paris-2")
-    assert not [says for step, says in status.items() if step != "replay" and "judged by calls at" in says]
+    assert Impact(replayed()).sentence == "6 requests: 2 applications, 6 calls newly refused"
+    assert Impact(replayed()).nodes == "first (3, 3 decided otherwise), paris-1 (3, 3 decided otherwise)"
+    assert "calls at first and paris-1; not all is here: paris-3 was last heard of at " in says()["replay"]
+    assert replayed().missing[1:] == [
+        "nothing is recorded of paris-2",
+        "3 segments of paris-1 were deleted before they were pushed",
+    ]
+    assert not [one for step, one in says().items() if step != "replay" and "calls at" in one]
+
+
+def test_a_change_that_names_no_nodes_says_that_their_calls_are_not_replayed(
+    served: Path,  # noqa: ARG001
+    settings: Settings,
+) -> None:
+    draft = write()
+    file = draft.change.folder / "change.yaml"
+    said = json.loads(file.read_text())
+    del said["nodes"]
+    file.write_text(json.dumps(said))
+    shutil.copytree(settings.LOCKGATE.recording, settings.LOCKGATE.state / "recordings" / "paris-1")
+    gather()
+    assert says()["replay"].endswith(
+        "not all is here: calls at paris-1 are not replayed: the change names no `nodes`"
+    )
+    assert replayed().totals.judged == 3
+    # It is older than that; with a new base it names them.
+    drafts.rebase(ADA, "tighten")
+    assert drafts.read("tighten").change.file.nodes == str(settings.LOCKGATE.state / "recordings")
+
+
+def test_a_change_without_any_policy_test_says_what_to_write_and_names_no_folder(
+    served: Path, new_user: NewUser, sign_in: SignIn
+) -> None:
+    (served.parent / "cases.yaml").unlink()
+    draft = write()
+    assert draft.needs_cases
+    job = gather()
+    assert (
+        job.error == "there is no policy test yet; write one that says what must hold, under *Policy tests*"
+    )
+    page = sign_in(new_user()).get("/changes/tighten/").content.decode()
+    assert "There is no policy test yet, and evidence needs one" in page
+    drafts.save_own(ADA, "tighten", drafts.OWN_CASES, CASES)
+    assert not drafts.read("tighten").needs_cases
+    assert gather().error == ""
+
+
+def test_a_change_says_how_far_it_is_at_other_nodes_for_as_long_as_it_is_what_is_served(
+    served: Path,  # noqa: ARG001
+    new_user: NewUser,
+    sign_in: SignIn,
+) -> None:
+    write()
+    client = sign_in(new_user())
+    first = Node.objects.create(name="first", is_first=True)
+    waits = "The other nodes get it when it is proven at the first one"
+    goes_on = "what is proven there goes to the other nodes"
+    page = client.get("/changes/tighten/").content.decode()
+    assert (waits in page, goes_on in page) == (False, False)
+    Node.objects.create(name="paris-1", key_id="1")
+    page = client.get("/changes/tighten/").content.decode()
+    assert (waits in page, goes_on in page) == (False, True)
+    Proposal.objects.update(stage=Proposal.Stage.ROLLING, candidate="c" * 64)
+    assert waits in client.get("/changes/tighten/").content.decode()
+    # Live, and then overtaken by something else.
+    Proposal.objects.update(stage=Proposal.Stage.LIVE)
+    assert waits not in client.get("/changes/tighten/").content.decode()
+    Node.objects.filter(pk=first.pk).update(revision="c" * 64)
+    assert waits in client.get("/changes/tighten/").content.decode()
 
 
 def test_what_is_ticked_is_expected_and_the_rest_still_blocks(served: Path) -> None:  # noqa: ARG001

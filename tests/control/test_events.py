@@ -17,7 +17,7 @@ from lockgate.control.events.alerts import ALERTS, alert_of
 from lockgate.control.events.completeness import gaps
 from lockgate.control.events.exceptions import Wanted, page
 from lockgate.control.events.index import Rolled, index_new, open_segments
-from lockgate.control.events.lateness import behind, in_words
+from lockgate.control.events.lateness import behind, in_words, worth_saying
 from lockgate.control.events.models import CallException, Count, Progress, Segment
 from lockgate.control.events.recordings import SegmentName
 from lockgate.control.events.times import Span, TimeError, between, last, read
@@ -353,7 +353,7 @@ SAID = {"since": None, "segments": 0, "every_seconds": 10.0, "lost": 0, "problem
         (
             {"since": -20, "segments": 1},
             5,
-            "is still recording; its segment comes when it is sealed, after 10 s",
+            "is still recording; its calls since ",
         ),
         ({"since": -300, "segments": 3}, 5, "is late: it has not pushed 3 segments"),
         ({}, 600, "was last heard of at"),
@@ -377,6 +377,20 @@ def test_a_node_of_which_not_everything_is_here_is_named_and_why(
     # Of a time that is over long ago, all is here.
     before = between(now - timedelta(days=3), now - timedelta(days=2))
     assert not [gap for gap in gaps(before, Rolled(), 0, None) if "heard" in gap["why"]]
+
+
+def test_what_comes_within_seconds_is_said_to_programs_and_not_on_pages(state: Path) -> None:
+    assert state.name
+    now = datetime.now(UTC)
+    micros = int(now.timestamp() * 1_000_000)
+    for name, seconds in (("paris-1", 5), ("paris-2", 20)):
+        recorded = SAID | {"since": micros - seconds * 1_000_000, "segments": 1}
+        Node.objects.create(name=name, seen_at=now, recorded=recorded, key_id=name)
+    assert [(one.node, one.is_late) for one in behind(now)] == [("paris-1", False), ("paris-2", False)]
+    assert [one.node for one in worth_saying(now)] == ["paris-2"]
+    # Whoever is gone is named from its first second on.
+    Node.objects.filter(name="paris-1").update(seen_at=now - timedelta(seconds=600))
+    assert [one.node for one in worth_saying(now)] == ["paris-1", "paris-2"]
 
 
 def test_a_node_that_was_removed_is_named_for_what_it_had_not_pushed_until_then() -> None:

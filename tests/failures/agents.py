@@ -12,16 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from lockgate.cluster.asking import Wait
 from lockgate.cluster.backoff import Backoff
-from lockgate.cluster.conversation import Conversation, Wait
+from lockgate.cluster.conversation import Conversation
 from lockgate.cluster.identity import Answer, Identity
 from lockgate.cluster.signatures import key_id, raw
 from lockgate.cluster.wire import Members, Refusals, Report
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from lockgate.cluster.identity import Request
 
 
@@ -58,12 +56,6 @@ class Light:
         assert not again
         assert bundle.startswith(b'{"base"')
         self.revision = number
-
-    def segments(self) -> Iterator[Path]:
-        return iter(())
-
-    def pushed(self, segment: Path) -> None:
-        raise AssertionError(segment)
 
     def say(self, text: str) -> None:
         self.said.append(text)
@@ -125,7 +117,7 @@ class Crowd:
     async def _one(self, key: Ed25519PrivateKey, node: Light, host: str, port: int, seed: int) -> None:
         identity = Identity(f"n{seed}", self.control, key, self.control_key, self.pem)
         backoff = Backoff(random=random.Random(seed), most=10.0)
-        talk = Conversation(identity, node, backoff).talk()
+        talk = Conversation(identity, node, backoff=backoff).talk()
         step = next(talk)
         while True:
             if isinstance(step, Wait):

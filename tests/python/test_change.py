@@ -17,6 +17,7 @@ from lockgate import audit, changes
 from lockgate.audit.verify import whole_entries
 from lockgate.changes import evidence
 from lockgate.cli import app
+from lockgate.replay_nodes import EditedError
 from typer.testing import CliRunner
 
 if TYPE_CHECKING:
@@ -240,6 +241,76 @@ def test_an_attack_that_ran_out_of_time_says_nothing(proposal: Proposal) -> None
     assert (nothing.code, nothing.says) == (3, "no request was sent")
 
 
+def joined(proposal: Proposal, *nodes: str) -> None:
+    """Have other nodes that recorded the same."""
+    for node in nodes:
+        shutil.copytree(proposal.path("recordings"), proposal.path(f"recordings-of/{node}"))
+    proposal.edit("tighten/change.yaml", "expect: ", "nodes: ../recordings-of\nexpect: ")
+
+
+def test_the_calls_at_all_nodes_are_replayed_counted_and_bound(proposal: Proposal) -> None:
+    one = changes.status(proposal.change).steps[3].says
+    assert one == "42 of 42 requests decided otherwise, as expected"
+    joined(proposal, "paris-1", "paris-2")
+    # The approval of what was judged by one node's calls is not one of what is judged by all.
+    assert proposal.conditions()["replay"] == "holds"
+    replayed = proposal.run(only=["replay"], again=True)["replay"]
+    # What was meant to happen to one node's callers is too little for those of three.
+    assert replayed.condition == "failed"
+    assert replayed.says == (
+        "126 of 126 requests decided otherwise, in 1 way not expected; calls at first, paris-1 and paris-2"
+    )
+    found = evidence.Evidence.model_validate_json(proposal.path("tighten/evidence/replay.json").read_bytes())
+    assert found.recording is not None
+    assert {segment.name.rpartition("/")[0] for segment in found.recording} == {"", "paris-1", "paris-2"}
+    assert [node["totals"]["judged"] for node in found.report["nodes"]] == [42, 42, 42]
+
+
+def test_the_recording_of_another_node_may_grow_and_age_and_not_change(proposal: Proposal) -> None:
+    joined(proposal, "paris-1")
+    folder = proposal.path("recordings-of/paris-1")
+    segment = next(folder.glob("events-*"))
+    # An older one is deleted later to make room: what a replay saw of it stays seen.
+    oldest = folder / "events-0000000000000001-000000.ndjson.zst"
+    oldest.write_bytes(segment.read_bytes())
+    proposal.edit("tighten/expect.yaml", "at_most: 100", "at_most: 126")
+    says = proposal.run()["replay"].says
+    assert says == "126 of 126 requests decided otherwise, as expected; calls at first and paris-1"
+    oldest.unlink()
+    assert proposal.conditions()["replay"] == "holds"
+    (folder / "events-9999999999999999-000009.ndjson.zst.part").write_bytes(b"more")
+    assert proposal.conditions()["replay"] == "holds"
+    segment.write_bytes(segment.read_bytes()[:-1] + b"x")
+    assert proposal.conditions()["replay"] == "stale"
+    shutil.rmtree(folder)
+    assert changes.status(proposal.change).steps[3].says == "the recording has changed since"
+
+
+def test_calls_at_a_node_whose_marks_nobody_can_tell_are_named_and_not_replayed(proposal: Proposal) -> None:
+    joined(proposal, "paris-1", "paris-2", "paris-3")
+    proposal.path("recordings-of/paris-1/redaction.key").unlink()
+    # A machine that was made anew under its name: what came before has marks of another key.
+    folder = proposal.path("recordings-of/paris-2")
+    segment = next(folder.glob("events-*"))
+    (folder / "events-0000000000000001-000001.ndjson.zst").write_bytes(segment.read_bytes())
+    (folder / "redaction.older").write_text("events-0000000000000001-000001.ndjson.zst")
+    shutil.rmtree(proposal.path("recordings-of/paris-3"))
+    proposal.path("recordings-of/paris-3").mkdir()
+    says = proposal.run(only=["replay"], again=True, missing=["paris-3 was last heard of at noon"])[
+        "replay"
+    ].says
+    assert says == (
+        "84 of 84 requests decided otherwise, as expected; calls at first and paris-2; "
+        "not all is here: the key of the marks of paris-1 is not here, so nobody can tell whose its "
+        "calls were, and 2 more"
+    )
+    report = json.loads(proposal.path("tighten/evidence/replay.json").read_bytes())["report"]
+    assert report["missing"][1:] == [
+        "1 segment of paris-2 came before its key did, so nobody can tell whose calls those were",
+        "paris-3 was last heard of at noon",
+    ]
+
+
 def test_a_replay_without_data_says_nothing_and_blocks(proposal: Proposal) -> None:
     for segment in proposal.path("recordings").glob("events-*"):
         segment.unlink()
@@ -294,7 +365,7 @@ def test_a_document_that_is_edited_while_a_step_runs_proves_nothing(
 
     testing = lockgate.test
     monkeypatch.setattr("lockgate.changes.steps.test", edits)
-    with pytest.raises(evidence.EditedError, match="was edited while it was looked at"):
+    with pytest.raises(EditedError, match="was edited while it was looked at"):
         proposal.run(only=["test"], again=True)
 
 

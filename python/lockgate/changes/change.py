@@ -88,6 +88,8 @@ class ChangeFile(_Written):
     """The policy tests."""
     recording: Words
     """The recorded traffic to replay: a folder or one segment."""
+    nodes: Words | None = None
+    """A folder with the recording of each other node in a folder of its name: they are replayed as well."""
     state: Words | None = None
     """The state folder of the node that recorded, when its applications do not stand in the document."""
     expect: Words | None = None

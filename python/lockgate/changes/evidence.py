@@ -8,15 +8,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, ValidationError
 
-from lockgate.changes import inputs
+from lockgate.changes import inputs, recordings
 from lockgate.changes.inputs import Segment  # noqa: TC001 - models need it when they run
 from lockgate.changes.steps import Name  # noqa: TC001 - as above
 from lockgate.models import Model
+from lockgate.replay_nodes import EditedError
+from lockgate.replays import Replay
 from lockgate.signing import sha256
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lockgate.changes.change import Change
     from lockgate.changes.pair import Pair
     from lockgate.changes.steps import Outcome, Step, Watch
@@ -26,10 +30,6 @@ MOST_BYTES = 256 * 1024 * 1024
 
 Condition = Literal["holds", "missing", "stale", "failed", "unreadable"]
 """What the evidence of a step is worth now."""
-
-
-class EditedError(ValueError):
-    """A document was edited while a step ran."""
 
 
 class Evidence(Model):
@@ -46,9 +46,7 @@ class Evidence(Model):
     bound: dict[str, str]
     """The hashes of what it looked at: another one now, and it says nothing any more."""
     recording: list[Segment] | None
-    """The files of the recording that a replay read."""
-    nodes: str | None = Field(default=None, max_length=500)
-    """At which nodes these calls were, when there are others whose calls were not replayed."""
+    """The files of the recordings that a replay read."""
     passed: bool
     says: str
     """What the step made of it, in a sentence."""
@@ -84,7 +82,7 @@ def bound_to(change: Change, step: Step, pair: Pair, segments: list[Segment] | N
     """Everything that the evidence of a step depends on, as it is now."""
     bound = {**inputs.common(pair), **step.bound(change, pair)}
     if segments is not None:
-        bound["recording"] = inputs.recording_hash(segments)
+        bound["recording"] = recordings.digest_of(segments)
     return bound
 
 
@@ -103,7 +101,7 @@ class Gathered(NamedTuple):
 
 
 def gather(
-    change: Change, step: Step, pair: Pair, by: str, watch: Watch, *, nodes: str | None = None
+    change: Change, step: Step, pair: Pair, by: str, watch: Watch, *, missing: Sequence[str] = ()
 ) -> Gathered:
     """Run a step.
 
@@ -113,7 +111,7 @@ def gather(
         pair: Its documents.
         by: Who runs it.
         watch: Hears how it goes.
-        nodes: At which nodes the recorded calls were, when it has not those of all.
+        missing: Which calls are not in the recordings, a sentence each.
 
     Raises:
         ProblemsError: A file of the change has errors.
@@ -122,9 +120,11 @@ def gather(
         EditedError: A document was edited meanwhile.
     """
     # Hashes come first: what is edited while the step runs makes its evidence stale, not wrong.
-    segments = inputs.recording(change.path(change.file.recording)) if step.name == "replay" else None
+    segments = recordings.segments(change) if step.name == "replay" else None
     bound = bound_to(change, step, pair, segments)
     report = step.run(change, pair, watch)
+    if isinstance(report, Replay):
+        report = report.model_copy(update={"missing": [*report.missing, *missing]})
     if not step.is_of(report, pair):
         message = "a document was edited while it was looked at; run it again"
         raise EditedError(message)
@@ -136,7 +136,6 @@ def gather(
         by=by,
         bound=bound,
         recording=segments,
-        nodes=nodes if segments is not None else None,
         passed=outcome.passed,
         says=outcome.says,
         report=report.model_dump(mode="json"),
@@ -168,11 +167,10 @@ def assess(change: Change, step: Step, pair: Pair) -> tuple[StepStatus, Model | 
         return _unreadable(step, "its report is about something else"), None
     if outcome.passed != evidence.passed:
         return _unreadable(step, "it says another outcome than its report"), None
-    at = f"; judged by calls at {evidence.nodes}" if evidence.nodes else ""
     status = StepStatus(
         step=step.name,
         condition="holds" if outcome.passed else "failed",
-        says=f"{outcome.says}{at}",
+        says=outcome.says,
         at=evidence.at,
         code=outcome.code,
         sha256=sha256(data),
@@ -188,7 +186,7 @@ def _changed(change: Change, step: Step, pair: Pair, evidence: Evidence) -> list
     """What is another than it was."""
     segments = None
     if step.name == "replay":
-        segments = inputs.recording(change.path(change.file.recording), evidence.recording or [])
+        segments = recordings.segments(change, evidence.recording or [])
     now = bound_to(change, step, pair, segments)
     return [name for name in now | evidence.bound if now.get(name) != evidence.bound.get(name)]
 

@@ -189,7 +189,7 @@ def run(
     only: Iterable[Name] | None = None,
     again: bool = False,
     watch: Callable[[Name, str, int, int], None] | None = None,
-    nodes: str | None = None,
+    missing: Sequence[str] = (),
 ) -> Iterator[tuple[StepStatus, Model | None]]:
     """Run the steps whose evidence does not hold, in order, up to the first that blocks.
 
@@ -200,7 +200,7 @@ def run(
         only: Only these steps.
         again: Also those whose evidence holds.
         watch: Hears how a step goes: words, how much is done, and of how much.
-        nodes: At which nodes the recorded calls were, when it has not those of all.
+        missing: Which calls are not in the recordings, a sentence each: the evidence says so.
 
     Raises:
         ProblemsError: A file of the change has errors.
@@ -224,7 +224,7 @@ def run(
                 if watch:
                     watch(name, words, done, of)
 
-            found = gather(change, step, documents, who, hear, nodes=nodes)
+            found = gather(change, step, documents, who, hear, missing=missing)
             audit.write(
                 log,
                 who=who,

@@ -12,7 +12,6 @@ from lockgate.models import Model
 from lockgate.signing import canonical, sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from lockgate.changes.change import Change
@@ -21,18 +20,16 @@ if TYPE_CHECKING:
 ABSENT = "absent"
 """What stands for the hash of a file that is not there."""
 CASE_ENDS = (".yaml", ".yml", ".json")
-KEY = "redaction.key"
 SETTLED_NS = 2_000_000_000
 """A file that was written just now may be written again within one tick of its ctime."""
-MOST_KNOWN = 20_000
-PART = ".part"
-"""The end of a segment's name while it is written."""
+MOST_KNOWN = 100_000
 
 
 class Segment(Model):
     """How much of a file of a recording was looked at, and what it was."""
 
     name: str
+    """Of the file; behind the name of its node and a `/`, where it is of another one."""
     bytes: int
     sha256: str
 
@@ -70,12 +67,10 @@ def digest(path: Path, most: int | None = None) -> str:
     """The hash of a file, or of its first bytes."""
     hashed, left = hashlib.sha256(), most
     try:
+        if (known := _known.get(_key(path.stat(), most))) is not None:
+            return known
         with path.open("rb") as file:
             status = os.fstat(file.fileno())
-            # Whoever writes to a file moves its ctime, and nobody can set that back.
-            key = (status.st_dev, status.st_ino, status.st_size, status.st_ctime_ns, most)
-            if (known := _known.get(key)) is not None:
-                return known
             while left != 0 and (data := file.read(min(1 << 20, left or 1 << 20))):
                 hashed.update(data)
                 left = None if left is None else left - len(data)
@@ -84,45 +79,13 @@ def digest(path: Path, most: int | None = None) -> str:
     if left:
         return ABSENT
     if time.time_ns() - status.st_ctime_ns > SETTLED_NS and len(_known) < MOST_KNOWN:
-        _known[key] = hashed.hexdigest()
+        _known[_key(status, most)] = hashed.hexdigest()
     return hashed.hexdigest()
 
 
-def recording(path: Path, seen: Iterable[Segment] | None = None) -> list[Segment]:
-    """The files of a recording as they are, or as much of them as was seen before.
-
-    A recording grows while a gateway writes it. What comes later does not change what a replay saw; what is
-    gone or is another does.
-    """
-    files = dict(_recorded(path))
-    wanted: Mapping[str, int | None] = (
-        dict.fromkeys(files) if seen is None else {segment.name: segment.bytes for segment in seen}
-    )
-    found = []
-    for name, most in wanted.items():
-        file = files.get(name)
-        size = most if most is not None else file.stat().st_size if file else 0
-        found.append(Segment(name=name, bytes=size, sha256=digest(file, size) if file else ABSENT))
-    return found
-
-
-def recording_hash(segments: list[Segment]) -> str:
-    """One hash for all of them."""
-    return sha256(canonical([segment.model_dump() for segment in segments]))
-
-
-def _recorded(path: Path) -> Iterator[tuple[str, Path]]:
-    """The files that a replay reads, by their names once they are whole."""
-    if not path.is_dir():
-        if path.exists():
-            yield path.name.removesuffix(PART), path
-        path = path.parent / KEY
-        if path.exists():
-            yield KEY, path
-        return
-    for file in sorted(path.iterdir()):
-        if file.is_file() and (file.name == KEY or file.name.startswith(("events-", "begin-"))):
-            yield file.name.removesuffix(PART), file
+def _key(status: os.stat_result, most: int | None) -> tuple[int | None, ...]:
+    """Whoever writes to a file moves its ctime, and nobody can set that back."""
+    return (status.st_dev, status.st_ino, status.st_size, status.st_ctime_ns, most)
 
 
 def _case_files(folder: Path) -> list[Path]:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
 from lockgate import replays
 from lockgate.attacks import AttackReport, attack
 from lockgate.cases import test
-from lockgate.changes import inputs
+from lockgate.changes import inputs, recordings
 from lockgate.documents import check, diff
 from lockgate.models import CaseReport, Check, Difference, Model, Problem
+from lockgate.replaying import replay
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -219,21 +220,24 @@ class ReplayStep:
     report: ClassVar[type[Model]] = replays.Replay
 
     def bound(self, change: Change, pair: Pair) -> dict[str, str]:  # noqa: ARG002
-        """What is expected. The recording is bound file by file."""
+        """What is expected. The recordings are bound file by file."""
         expect = change.file.expect
         return {"expectation": inputs.digest(change.path(expect)) if expect else "none"}
 
     def run(self, change: Change, pair: Pair, watch: Watch) -> replays.Replay:
-        """Replay the recording through both; the candidate with the keys that issuers publish now."""
-        return replays.replay(
-            pair.base,
-            pair.candidate,
-            change.path(change.file.recording),
-            change.path(change.file.expect) if change.file.expect else None,
-            fetch_keys=True,
-            state=change.path(change.file.state) if change.file.state else None,
-            watch=lambda done, of, requests: watch(f"{requests:,} requests", done, of),
-        )
+        """Replay the recordings through both; the candidate with the keys that issuers publish now."""
+        those = recordings.of_change(change)
+        with recordings.laid_out(those) as paths:
+            report = replay(
+                pair.base,
+                pair.candidate,
+                paths if len(paths) > 1 else change.path(change.file.recording),
+                change.path(change.file.expect) if change.file.expect else None,
+                fetch_keys=True,
+                state=change.path(change.file.state) if change.file.state else None,
+                watch=lambda done, of, requests: watch(f"{requests:,} requests", done, of),
+            )
+        return report.model_copy(update={"missing": [why for one in those for why in one.missing]})
 
     def is_of(self, report: replays.Replay, pair: Pair) -> bool:
         """Whether both were replayed."""
@@ -242,7 +246,8 @@ class ReplayStep:
     def judge(self, change: Change, report: replays.Replay) -> Outcome:  # noqa: ARG002
         """As `lockgate replay` does."""
         code: Literal[0, 1, 3] = {0: 0, 1: 1}.get(report.exit_code, 3)  # type: ignore[assignment]
-        return Outcome(code=code, says=replays.verdict(report))
+        at = replays.where(report)
+        return Outcome(code=code, says=f"{replays.verdict(report)}; {at}" if at else replays.verdict(report))
 
 
 STEPS: tuple[Step, ...] = (CheckStep(), CasesStep(), AttackStep(), ReplayStep())

@@ -16,7 +16,6 @@ from rich.text import Text
 from lockgate import _engine, audit, changes
 from lockgate.admin import AdminClient, AdminError
 from lockgate.attacks import SandboxError
-from lockgate.changes.evidence import EditedError
 from lockgate.cli import rollout
 from lockgate.cli.audit import VARIABLE
 from lockgate.cli.change_page import (
@@ -34,6 +33,7 @@ from lockgate.cli.options import ADMIN, Admin
 from lockgate.cli.output import err, fail, out, show_problems, visible, write
 from lockgate.documents import diff as compare
 from lockgate.documents import problems_of
+from lockgate.replay_nodes import EditedError
 from lockgate.signing import private_key
 
 if TYPE_CHECKING:

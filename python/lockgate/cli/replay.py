@@ -13,8 +13,9 @@ from lockgate import _engine
 from lockgate.cli.output import columns, err, fail, out, show_problems, write
 from lockgate.documents import problems_of
 from lockgate.kept import KeptError
+from lockgate.replay_nodes import EditedError
 from lockgate.replay_page import page
-from lockgate.replays import replay as run_replay
+from lockgate.replaying import replay as run_replay
 from lockgate.replays import verdict
 
 if TYPE_CHECKING:
@@ -36,9 +37,11 @@ def replay(
         Path, typer.Argument(metavar="CANDIDATE", help="What shall be served.", show_default=False)
     ],
     recording: Annotated[
-        Path,
+        list[Path],
         typer.Argument(
-            metavar="RECORDING", help="The folder of a recording, or one segment.", show_default=False
+            metavar="RECORDING...",
+            help="The folder of a recording, or one segment; of several nodes, the folder of each.",
+            show_default=False,
         ),
     ],
     *,
@@ -65,7 +68,7 @@ def replay(
     code 0: no difference, or those expected; 1: others; 2: a file cannot be used; 3: no data, too much that
     could not be judged, or a replay that disagrees with what was recorded.
     """
-    report = _replay(base, candidate, recording, expect, fetch_keys=fetch_keys, state=state)
+    report = _replay(base, candidate, _named(recording), expect, fetch_keys=fetch_keys, state=state)
     for path, text in ((json, report.model_dump_json(indent=2)), (html, page(report) if html else "")):
         if path is not None and str(path) != "-":
             try:
@@ -82,7 +85,7 @@ def replay(
 def _replay(
     base: Path,
     candidate: Path,
-    recording: Path,
+    recording: Path | dict[str, Path],
     expect: Path | None,
     *,
     fetch_keys: bool,
@@ -115,8 +118,19 @@ def _replay(
     except _engine.ProblemsError as error:
         show_problems(problems_of(error))
         raise typer.Exit(2) from None
-    except (OSError, KeptError) as error:
+    except (OSError, KeptError, EditedError) as error:
         fail(str(error))
+
+
+def _named(recordings: list[Path]) -> Path | dict[str, Path]:
+    """Several recordings by the names of their folders, which a control plane calls as their nodes."""
+    if len(recordings) == 1:
+        return recordings[0]
+    names = [path.resolve().name for path in recordings]
+    for name in names:
+        if names.count(name) > 1:
+            fail(f"two recordings are called `{name}`; nodes are told by the names of their folders")
+    return dict(zip(names, recordings, strict=True))
 
 
 def show(report: Replay) -> None:
@@ -133,6 +147,8 @@ def show(report: Replay) -> None:
             ("candidate", report.candidate[:12], f"{totals.refused_by_candidate:,}", f"{totals.judged:,}"),
         ]
         columns(*rows)
+    if report.nodes:
+        _show_nodes(report)
     for change, title in TITLES.items():
         groups = [group for group in report.groups if group.change == change]
         if groups:
@@ -149,6 +165,26 @@ def show(report: Replay) -> None:
         out.print(f"and {len(report.unexpected) - MOST_ROWS} more not expected", style="dim")
     style = {0: "green", 1: "red"}.get(report.exit_code, "yellow")
     out.print(Text(verdict(report), style=f"bold {style}"))
+
+
+def _show_nodes(report: Replay) -> None:
+    """Print what was found at each node, of several."""
+    out.print()
+    columns(
+        ("node", "requests", "judged", "decided otherwise", "not judged"),
+        *(
+            (
+                one.node,
+                f"{one.totals.requests:,}",
+                f"{one.totals.judged:,}",
+                f"{one.totals.judged - one.totals.unchanged:,}",
+                f"{one.totals.unjudged:,}",
+            )
+            for one in report.nodes[:MOST_ROWS]
+        ),
+    )
+    if len(report.nodes) > MOST_ROWS:
+        out.print(f"and {len(report.nodes) - MOST_ROWS} more; `--json` and `--html` hold all", style="dim")
 
 
 def _show_groups(title: str, groups: list[Group]) -> None:
@@ -172,7 +208,8 @@ def _show_groups(title: str, groups: list[Group]) -> None:
     for sample in groups[0].samples[:1]:
         time = sample.time.isoformat(timespec="milliseconds")
         detail = f": {sample.detail}" if sample.detail else ""
-        what = f"for example {time} {sample.method} {sample.path}{detail} (request {sample.id[:12]})"
+        at = f" at {sample.node}" if sample.node else ""
+        what = f"for example {time} {sample.method} {sample.path}{at}{detail} (request {sample.id[:12]})"
         out.print(Text(what, style="dim"))
     if groups[0].remedy and groups[0].after.decision == "refuse":
         out.print(Text(f"remedy: {groups[0].remedy}", style="dim"))

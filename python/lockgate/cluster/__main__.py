@@ -27,6 +27,7 @@ from lockgate.cluster.identity import (
     enrolment,
     own_key,
 )
+from lockgate.cluster.pushing import Pushing
 from lockgate.cluster.transport import Line, Transport
 from lockgate.models import Problem
 from lockgate.node import TASTER, fail, run, say, show_problems
@@ -64,7 +65,9 @@ def main() -> None:
         "bake_requests": asked.bake_requests,
     }
     agent = Agent(identity, folder, say)
-    line = Line(Conversation(identity, agent).talk(), send)
+    talk = Conversation(identity, agent)
+    line = Line(talk.talk(), send)
+    pushing = Line(Pushing(identity, agent.recording, talk, say).go_on(), send)
     try:
         agent.node = _first(agent, line, options)
     except KeyboardInterrupt:
@@ -72,8 +75,10 @@ def main() -> None:
     except (OSError, ValueError) as error:
         sys.exit(fail(str(error), 2))
     line.start()
+    pushing.start()
     code = run(agent.node, lambda _: None, asked.drain)
     line.stop()
+    pushing.stop()
     sys.exit(code)
 
 

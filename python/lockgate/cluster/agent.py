@@ -6,9 +6,7 @@ bundle. So a start needs nobody: it serves what served last.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -21,7 +19,8 @@ from lockgate import _engine, kept
 from lockgate.admin import AdminClient, AdminError
 from lockgate.cluster.conversation import RetryError
 from lockgate.cluster.identity import Identity, write
-from lockgate.cluster.wire import KEY, Counts, Members, Recorded, Refusals, Refused, Report
+from lockgate.cluster.recorded import OwnRecording
+from lockgate.cluster.wire import Counts, Members, Refusals, Refused, Report
 from lockgate.models import Problem
 from lockgate.state import Blocked, State, StateError
 
@@ -31,13 +30,8 @@ if TYPE_CHECKING:
 
 BUNDLE: Final = "gateway.bundle"
 """What the control plane gave last, in the state folder. What it names relative to itself is found there."""
-_PUSHED: Final = "pushed"
 _BLOCKED: Final = "blocked"
-"""Files of names in the folder of the identity."""
-_SEALED: Final = "events-*.ndjson.zst"
-_SEGMENT: Final = re.compile(r"events-(\d{16})-\d{6,12}\.ndjson\.zst(\.part)?")
-_PIECE: Final = re.compile(r"(\d+)(ms|s|m|h|d)")
-_SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
+"""A file of names in the folder of the identity."""
 _PROBLEMS: Final = TypeAdapter(list[Problem])
 
 
@@ -58,6 +52,7 @@ class Agent:
         """What serves; absent until there is something to serve."""
         self._identity = identity
         self._state = State(folder)
+        self.recording = OwnRecording(folder, self._serves)
         self._started = time.time()
         self._refused: dict[str, Refused] = {}
         """By `revision` and `directory`: what was not taken."""
@@ -86,7 +81,7 @@ class Agent:
             directory=self._directory(),
             counts=counts(stats),
             refused=tuple(self._refusals(generations)),
-            recorded=self._recorded(stats) if self.node is not None else None,
+            recorded=self.recording.told(stats) if self.node is not None else None,
         )
 
     def refuse(self, refusals: Refusals) -> None:
@@ -181,57 +176,6 @@ class Agent:
         self.bundle.unlink()
         self._not_taken("revision", found.get("generation", 0), "document.errors", _line(problems))
 
-    def segments(self) -> Iterator[Path]:
-        """Segments that were not pushed yet, oldest first; before them the key of their marks."""
-        folder, _ = self._recording()
-        if folder is None or not folder.is_dir():
-            return
-        there = sorted(folder.glob(_SEALED))
-        pushed = self._names(_PUSHED)
-        key = folder / KEY
-        if there and key.exists() and _mark_of(key) not in pushed:
-            yield key
-        yield from (path for path in there if path.name not in pushed)
-
-    def pushed(self, segment: Path) -> None:
-        """Note that the control plane has it; what the recording has deleted is forgotten."""
-        there = {path.name for path in segment.parent.glob(_SEALED)}
-        before = {name for name in self._names(_PUSHED) if name in there or name.startswith(KEY)}
-        if segment.name == KEY:
-            before = {name for name in before if not name.startswith(KEY)}
-        self._keep_names(_PUSHED, before | {_mark_of(segment) if segment.name == KEY else segment.name})
-
-    def _recorded(self, stats: dict[str, Any]) -> Recorded | None:
-        """What it has recorded and not pushed yet."""
-        folder, every = self._recording()
-        if folder is None:
-            return None
-        pushed = self._names(_PUSHED)
-        names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-        begins = [int(found[1]) for name in names - pushed if (found := _SEGMENT.fullmatch(name))]
-        said = stats.get("recording") or {}
-        events = said.get("events") or {}
-        return Recorded(
-            since=min(begins, default=None),
-            segments=len(begins),
-            every_seconds=every,
-            lost=int(events.get("dropped", 0)) + int(events.get("failed", 0)),
-            problem=str(said.get("problem") or "")[:500],
-        )
-
-    def _recording(self) -> tuple[Path | None, float]:
-        """The folder of the recording, as what serves names it, and how long a segment stays open."""
-        current = self._generations()["current"]
-        if current is None:
-            return None, 0.0
-        try:
-            said = kept.document(self.folder, current).get("recording") or {}
-        except kept.KeptError:
-            return None, 0.0
-        named, every = said.get("directory"), _PIECE.findall(str(said.get("rotate_every", "10s")))
-        seconds = sum(int(number) * _SECONDS[unit] for number, unit in every)
-        return (self.folder / named if named else None), seconds
-
     def _apply(self, node: _engine.Node, *, again: bool) -> tuple[str | None, str]:
         if not again:
             applied = json.loads(node.apply())
@@ -288,6 +232,10 @@ class Agent:
         except kept.KeptError:
             return 0
 
+    def _serves(self) -> int | None:
+        current: int | None = self._generations()["current"]
+        return current
+
     def _generations(self) -> dict[str, Any]:
         try:
             found: dict[str, Any] = json.loads(_engine.generations(self.folder))
@@ -305,11 +253,6 @@ def counts(stats: dict[str, Any]) -> Counts:
         # A service may say 404 to anybody: only refusals of ours count.
         refused=min(answers.get("4xx", 0), sum(stats.get("refusals", {}).values())),
     )
-
-
-def _mark_of(key: Path) -> str:
-    """What says that this key was pushed: a folder that is made anew has another one."""
-    return f"{KEY}:{hashlib.sha256(key.read_bytes()).hexdigest()[:16]}"
 
 
 def _line(problems: list[Problem]) -> str:

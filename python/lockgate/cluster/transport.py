@@ -8,7 +8,7 @@ import threading
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from lockgate.cluster.conversation import Wait
+from lockgate.cluster.asking import Wait
 from lockgate.cluster.identity import Answer
 
 if TYPE_CHECKING:

@@ -19,9 +19,15 @@ DIRECTORIES: Final = f"{PREFIX}directories/"
 REFUSALS: Final = f"{PREFIX}refusals"
 """What is revoked, and what is blocked for a time."""
 SEGMENTS: Final = f"{PREFIX}segments/"
-"""Followed by the name of a segment, or by `KEY`."""
+"""Followed by the name of a segment, of what replays need with it, or of an open one with `PART`."""
+PART: Final = ".part"
+"""The end of a segment's name while it is written. Of such a one comes what is new."""
 KEY: Final = "redaction.key"
 """The key of the marks that stand for credentials in the segments of a node, 32 bytes."""
+MOST_PIECE_BYTES: Final = 1 << 20
+"""Of an open segment at once."""
+MOST_BEGINNING_BYTES: Final = 16 << 20
+"""Of what was used of limits when a node began to record; what is larger is not pushed."""
 TOKEN: Final = "lgn_"  # noqa: S105 - how they begin, and none
 """How one-time tokens begin; after the secret and a dot, the id of the control plane's key follows."""
 
@@ -66,7 +72,7 @@ class Recorded(Model):
     """What a node has recorded, and not pushed yet."""
 
     since: int | None = None
-    """When that begins, in microseconds; nothing when all was pushed."""
+    """When that begins, in microseconds; nothing when all was pushed. Pieces of the open segment count."""
     segments: int = 0
     """How many segments it is, with the one that is being written."""
     every_seconds: float = 10.0
@@ -95,6 +101,15 @@ class Report(Model):
     refused: tuple[Refused, ...] = Field(default=(), max_length=4)
     recorded: Recorded | None = None
     """Absent when it records nothing, or serves nothing yet."""
+
+
+class Taken(Model):
+    """What a control plane has of a segment."""
+
+    bytes: int = Field(ge=0)
+    """So many of its first bytes; what is sent next begins there."""
+    every_seconds: float = Field(default=2.0, ge=0.0, le=3_600.0)
+    """How often it takes something of an open segment."""
 
 
 class Assignment(Model):
@@ -136,3 +151,15 @@ class Members(Model):
 
     number: int
     applications: dict[str, dict[str, Any]]
+
+
+def segment_target(name: str, since: int | None, begins: int | None = None) -> str:
+    """Where a segment is pushed to.
+
+    Args:
+        name: What it is called.
+        since: From when on something is not at the control plane after this, in microseconds.
+        begins: How many bytes come before those of this piece, of an open segment.
+    """
+    piece = "" if begins is None else f"&from={begins}"
+    return f"{SEGMENTS}{name}?since={since or 0}{piece}"

@@ -307,10 +307,14 @@ def test_what_other_nodes_recorded_is_read_once_each_and_goes_on_where_it_ended(
     detect.forget()
     look()
     assert Alert.objects.get().count == 25
+    # Of the segment that it still writes there is more now.
+    recorded.add(*burst(5, 1.0), node="paris-1")
+    look()
+    assert Alert.objects.get().count == 30
     recorded.add(*burst(4, 2.0), node="paris-1", number=2)
     recorded.add(*burst(2, 2.0), node="paris-2")
     look()
-    assert Alert.objects.get().count == 31
+    assert Alert.objects.get().count == 36
     row = Reading.objects.get(pk=1)
     assert {node: events for node, (_, events) in row.others.items()} == {"paris-1": 4, "paris-2": 2}
 

@@ -11,6 +11,7 @@ import duckdb
 import pytest
 from control.analytics.recorded import event, hour_of_yesterday, micros, refused, segment
 from django.utils import timezone
+from lockgate import _engine
 from lockgate.control.analytics import duck, held, relations, rollups, store, tables, tail, taking, worker
 from lockgate.control.analytics.models import LIVE, RETIRED, WRITING, Part, Taken
 from lockgate.control.analytics.queries.nodes import ExceptionsByNode, TrafficByNode
@@ -133,8 +134,11 @@ def test_a_segment_that_is_cut_off_in_the_middle_of_a_line_is_read_so_far(record
     sealed = segment(recordings, [event(AT + number, path=f"/{number * 7_919}") for number in range(40_000)])
     whole = sealed.read_bytes()
     sealed.unlink()
-    sealed.with_name(f"{sealed.name}.part").write_bytes(whole[: len(whole) // 2])
-    assert 100 < summary().calls < 40_000
+    part = sealed.with_name(f"{sealed.name}.part")
+    for end in (len(whole) // 2, len(whole) // 2 + 1, len(whole) // 2 + 100):
+        part.write_bytes(whole[:end])
+        # Half a line is no call.
+        assert 100 < summary().calls == sum(1 for _ in _engine.Events(part, "{}")) < 40_000
 
 
 def test_of_a_damaged_segment_what_the_engine_can_read_is_kept(recordings: Path) -> None:

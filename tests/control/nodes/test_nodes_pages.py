@@ -12,9 +12,16 @@ from django.utils import timezone
 from lockgate.control.audit.models import Entry
 from lockgate.control.nodes import publishing, services
 from lockgate.control.nodes.models import Node, Publication, Turn
+from lockgate.control.nodes.segments import append, folder_of
+from lockgate.control.nodes.shown import Elsewhere, elsewhere
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from control.people import NewToken, NewUser, SignIn
+    from pytest_django.fixtures import Settings
+
+OPEN = "events-0000000000000100-000001.ndjson.zst"
 
 
 @pytest.fixture
@@ -67,6 +74,38 @@ def test_the_page_says_what_each_node_serves_and_why_it_refuses(
         assert said in text, said
 
 
+def test_how_far_a_revision_is_at_other_nodes_is_one_sentence(fleet: Publication) -> None:
+    waits = "The other nodes get it when it is proven at the first one, one after the other."
+    assert elsewhere("c" * 64) == Elsewhere(waits)
+    Node.objects.filter(name="well").update(revision=fleet.content)
+    assert elsewhere(fleet.content) == Elsewhere(
+        "At the other nodes it was stopped: bad does not take it (document.errors): pin.txt is missing. "
+        "1 of 3 other nodes serve it.",
+        is_bad=True,
+    )
+    Publication.objects.update(state=Publication.State.ROLLING)
+    assert elsewhere(fleet.content) == Elsewhere("It goes from node to node: 1 of 3 other nodes serve it.")
+    Publication.objects.update(state=Publication.State.DONE)
+    assert elsewhere(fleet.content) == Elsewhere("1 of 3 other nodes serve it.")
+    Node.objects.filter(is_first=False).update(removed_at=timezone.now())
+    assert elsewhere(fleet.content) is None
+
+
+def test_until_when_the_calls_at_a_node_are_here_is_beside_it(
+    new_user: NewUser, sign_in: SignIn, fleet: Publication, recordings: Path
+) -> None:
+    assert (fleet.number, recordings.exists()) == (3, False)
+    now = timezone.now().replace(microsecond=0)
+    said = {"segments": 1, "every_seconds": 10.0, "lost": 0, "problem": ""}
+    for name, seconds in (("well", 5), ("bad", 300)):
+        since = int((now - timedelta(seconds=seconds)).timestamp()) * 1_000_000
+        Node.objects.filter(name=name).update(recorded={**said, "since": since})
+    text = page(sign_in(new_user()))
+    assert f"its calls until {now - timedelta(seconds=5):%H:%M:%S} are here" in text
+    assert "bad is late: it has not pushed 1 segment" in text
+    assert "well is still recording" not in text
+
+
 def test_an_auditor_looks_and_changes_nothing(new_user: NewUser, sign_in: SignIn, fleet: Publication) -> None:
     client = sign_in(new_user("auditor"))
     text = page(client)
@@ -88,13 +127,25 @@ def test_a_token_is_shown_once_with_the_command_that_uses_it(new_user: NewUser, 
     assert "no name of a node" in client.post("/nodes/", {"name": "Paris"}).content.decode()
 
 
+@pytest.fixture
+def _state(settings: Settings, tmp_path: Path) -> None:
+    settings.LOCKGATE = settings.LOCKGATE.model_copy(update={"state": tmp_path})
+
+
+@pytest.mark.usefixtures("_state")
 def test_removing_and_publishing_again_take_a_reason_and_stand_in_the_log(
-    new_user: NewUser, sign_in: SignIn, fleet: Publication, monkeypatch: pytest.MonkeyPatch
+    new_user: NewUser,
+    sign_in: SignIn,
+    fleet: Publication,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(services, "signed_bundle", lambda *_: "{}")
     client = sign_in(new_user())
     assert b"write why" in client.post("/nodes/well/remove/", {"why": ""}, follow=True).content
+    append("gone", f"{OPEN}.part", 0, b"x")
     client.post("/nodes/gone/remove/", {"why": "its machine is sold"})
+    # What it was writing is all that there is of it.
+    assert [path.name for path in folder_of("gone").iterdir()] == [OPEN]
     client.post(f"/nodes/revisions/{fleet.number}/again/", {"why": "the file is there now"})
     assert not Node.objects.filter(name="gone").exists()
     newest = Publication.objects.order_by("-number")[0]

@@ -24,6 +24,7 @@ from lockgate.cluster import wire
 from lockgate.cluster.agent import Agent
 from lockgate.cluster.identity import Identity, enrolment, signed
 from lockgate.cluster.signatures import raw
+from lockgate.control.nodes import segments
 from lockgate.control.nodes.load import MOST_AT_ONCE
 from lockgate.state import State
 from services import Service
@@ -165,7 +166,7 @@ def test_segments_of_a_node_are_pushed_once_each(gate: Path, tmp_path: Path) -> 
         (sealed,) = (tmp_path / "n1" / "recordings").glob("*.zst")
         there = control.state / "recordings" / "paris-1" / sealed.name
         with Joined(tmp_path / "n1", "--control", control.console):
-            patience.until((tmp_path / "n1" / "cluster" / "pushed").exists, seconds=SECONDS)
+            patience.until(there.exists, seconds=SECONDS)
         assert there.read_bytes() == sealed.read_bytes()
         # Pushed again, as after an answer that was lost, it is there once.
         before = there.stat().st_ino
@@ -177,14 +178,28 @@ def test_segments_of_a_node_are_pushed_once_each(gate: Path, tmp_path: Path) -> 
             ("secret.key", b"x", 422),
             ("redaction.key", b"x" * 33, 413),
             ("events-1.ndjson.zst", b"x", 422),
+            # A piece of what was sealed meanwhile is of no use any more; others begin where those before end.
+            (f"{sealed.name}.part?from=0", b"other", 200),
+            (f"{sealed.name}.part?from=0", b"x" * (wire.MOST_PIECE_BYTES + 1), 413),
+            (f"{sealed.name}.part?from={segments.MOST_BYTES}", b"x", 413),
+            (f"{sealed.name}.part?from=-1", b"x", 422),
+            (f"{sealed.name}.part?since=1&since=2&since=3&since=4&since=5", b"x", 422),
+            ("events-1.ndjson.zst.part?from=0", b"x", 422),
+            (f"{next(sealed.parent.glob('begin-*')).name}.part?from=0", b"x", 422),
         ):
             answer = send(control.console, signed(identity.key, "PUT", wire.SEGMENTS + name, body))
             assert answer.status_code == code, answer.text
         assert there.stat().st_ino == before
         assert there.read_bytes() == sealed.read_bytes()
-        key = "redaction.key"
-        assert sorted(path.name for path in there.parent.iterdir()) == [sealed.name, key]
-        assert (there.parent / key).read_bytes() == sealed.with_name(key).read_bytes()
+        # With it came what its replay needs: what was used before, and the key of its marks.
+        names = sorted(path.name for path in there.parent.iterdir())
+        assert [name for name in names if name != "begin-000002.state"] == [
+            "begin-000000.state",
+            sealed.name,
+            "redaction.key",
+        ]
+        for name in names:
+            assert (there.parent / name).read_bytes() == sealed.with_name(name).read_bytes()
 
 
 def test_what_is_not_signed_by_a_node_for_now_is_refused(gate: Path, tmp_path: Path) -> None:

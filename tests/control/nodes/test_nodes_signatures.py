@@ -10,8 +10,9 @@ from typing import Any, cast
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from lockgate.cluster.asking import Wait
 from lockgate.cluster.backoff import MOST_RETRY_AFTER, Backoff, retry_after
-from lockgate.cluster.conversation import Conversation, Wait
+from lockgate.cluster.conversation import Conversation
 from lockgate.cluster.identity import Answer, Identity, Request
 from lockgate.cluster.signatures import (
     MOST_SEEN,

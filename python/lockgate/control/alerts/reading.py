@@ -1,4 +1,4 @@
-"""Following recordings: each event once, also in the segment that the first node is still writing."""
+"""Following recordings: each event once, also in the segments that nodes are still writing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lockgate import _engine
 from lockgate.control.events.index import file_of
-from lockgate.control.events.recordings import FIRST, SegmentName, recordings
+from lockgate.control.events.recordings import FIRST, PART, SegmentName, recordings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,8 +53,8 @@ def after(
     for node, there in names().items():
         if node not in places:
             continue
-        # What others pushed is sealed: read to its end once, there is never more of it.
-        is_read = node != FIRST and places[node] == _whole.get(node)
+        # A sealed segment was read to its end once: there is never more of it.
+        is_read = places[node] == _whole.get(node)
         since = places[node].segment
         if new := [name for name in there if name > since or (name == since and not is_read)]:
             unread.append((node, new))
@@ -78,13 +78,16 @@ def _of_node(
     for name in there:
         read = place.events if name == place.segment else 0
         number = 0
+        path = file_of(SegmentName(name, node))
+        is_sealed = path is not None and not path.name.endswith(PART)
         for number, text in enumerate(_texts(SegmentName(name, node)), start=1):
             found = Place(name, number)
             if until is not None and found > until:
                 return
             if number > read:
                 yield node, found, json.loads(text)
-        _whole[node] = Place(name, number)
+        if is_sealed:
+            _whole[node] = Place(name, number)
 
 
 def _texts(segment: SegmentName) -> Iterator[str]:

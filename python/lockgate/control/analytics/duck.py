@@ -89,8 +89,10 @@ def recorded(paths: Iterable[object], *, compression: str = "zstd", is_open: boo
     """
     files = ", ".join(quoted(path) for path in paths)
     columns = ", ".join(f'"{name}": {quoted(kind)}' for name, kind in tables.RECORDED.items())
-    return (
+    found = (
         f"read_json([{files}], format = 'newline_delimited', columns = {{{columns}}}, filename = true,"
         f" compression = {quoted(compression)}, ignore_errors = {str(is_open).lower()},"
         f" maximum_object_size = {MOST_LINE_BYTES})"
     )
+    # Half a line is read as one without values.
+    return f'(SELECT * FROM {found} WHERE "at" IS NOT NULL)' if is_open else found

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from django.db import transaction
+from django.db.models import Sum
 
 from lockgate import _engine, changes
 from lockgate.changes import STEPS
@@ -15,9 +16,13 @@ from lockgate.control.audit.services import Actor, record
 from lockgate.control.changes import drafts, gate, telling
 from lockgate.control.changes.errors import ChangeError, NotAllowedError
 from lockgate.control.changes.log import DatabaseLog
-from lockgate.control.events.recordings import FIRST, name_of, recordings
+from lockgate.control.events.lateness import behind, lost
+from lockgate.control.events.models import Segment
+from lockgate.control.events.recordings import FIRST, recordings
+from lockgate.control.nodes.models import Node
 from lockgate.control.worker import jobs
 from lockgate.documents import problems_of
+from lockgate.replays import MOST_NAMED
 
 if TYPE_CHECKING:
     from lockgate.changes.steps import Name
@@ -29,7 +34,6 @@ if TYPE_CHECKING:
 KIND: Final = "change.evidence"
 _NAMES: Final[tuple[Name, ...]] = tuple(step.name for step in STEPS)
 _TELL_SECONDS: Final = 0.3
-_MOST_NAMED: Final = 5
 
 
 def ask(by: Actor, name: str, *, again: bool = False, only: Name | None = None) -> Job:
@@ -98,7 +102,7 @@ def gather(work: Work) -> dict[str, Any]:
         only=wanted,
         again=given["again"],
         watch=hear,
-        nodes=_nodes(),
+        missing=_missing(draft),
     )
     try:
         for status, _ in ran:
@@ -107,23 +111,39 @@ def gather(work: Work) -> dict[str, Any]:
             following = f"{wanted[ended]}: begins" if ended < len(wanted) else "done"
             work.tell(ended / len(wanted), following)
     except _engine.ProblemsError as error:
-        message = "; ".join(f"{one}{f' ({one.help})' if one.help else ''}" for one in problems_of(error))
+        those = [drafts.named(draft, one) for one in problems_of(error)]
+        message = "; ".join(f"{one}{f' ({one.help})' if one.help else ''}" for one in those)
+        if draft.needs_cases:
+            message = "there is no policy test yet; write one that says what must hold, under *Policy tests*"
         raise ChangeError(message) from None
     draft = drafts.read(given["name"])
     telling.proven(draft, gate.status(draft))
     return found
 
 
-def _nodes() -> str | None:
-    """At which nodes the calls were that are replayed, when others have recorded, too.
-
-    Recordings of several nodes are not replayed as one: each begins with what its node had counted of limits.
-    """
-    others = sorted(one.node for one in recordings() if one.node != FIRST)
-    if not others:
-        return None
-    named = ", ".join(others[:_MOST_NAMED]) + (", …" if len(others) > _MOST_NAMED else "")
-    return f"{name_of(FIRST)} alone, not at {named}"
+def _missing(draft: Draft) -> list[str]:
+    """Which calls at other nodes are not replayed, a sentence each; what is a few seconds late is not one."""
+    others = {one.node for one in recordings() if one.node != FIRST and one.names()}
+    if others and draft.change.file.nodes is None:
+        names = sorted(others)
+        more = ", …" if len(names) > MOST_NAMED else ""
+        # It is older than that their calls are replayed; a new base names them.
+        return [
+            f"calls at {', '.join(names[:MOST_NAMED])}{more} are not replayed: the change names no `nodes`"
+        ]
+    late = [one for one in behind() if one.is_late]
+    known = others | {one.node for one in late}
+    empty = Node.objects.filter(removed_at=None, is_first=False).exclude(name__in=known).order_by("name")
+    gone = Segment.objects.exclude(node=FIRST).filter(missing__gt=0).values_list("node")
+    return [
+        *(one.why for one in late),
+        *(f"nothing is recorded of {node}" for node in empty),
+        *(
+            f"{number:,} segment{'' if number == 1 else 's'} of {node} were deleted before they were pushed"
+            for node, number in gone.annotate(Sum("missing")).order_by("node")
+        ),
+        *lost(),
+    ]
 
 
 def report_of(draft: Draft, name: Name) -> Model | None:

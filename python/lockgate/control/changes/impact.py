@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from lockgate.models import Difference
-    from lockgate.replays import Group, Replay
+    from lockgate.replays import Group, OfNode, Replay
     from lockgate.rollout import Expectation
 
 MOST_HITS: Final = 200
+MOST_NODES: Final = 8
 _WORDS: Final = {
     "newly_refused": "newly refused",
     "newly_allowed": "newly allowed",
@@ -62,6 +63,19 @@ class Impact:
         return [Hit(group) for group in sorted(self.report.groups, key=lambda one: -one.requests)[:MOST_HITS]]
 
     @property
+    def nodes(self) -> str:
+        """Whose calls were counted, and how many of each, when there are several."""
+        those = self.report.nodes
+        if len(those) < 2:
+            return ""
+        said = [
+            f"{one.node} ({one.totals.judged:,}, {_differing(one):,} decided otherwise)"
+            for one in those[:MOST_NODES]
+        ]
+        more = len(those) - MOST_NODES
+        return ", ".join(said) + (f" and {more:,} other nodes" if more > 0 else "")
+
+    @property
     def sentence(self) -> str:
         """How many applications and calls it meets."""
         judged = f"{self.report.totals.judged:,} requests"
@@ -83,6 +97,10 @@ class Impact:
             if count
         ]
         return f"{judged}: {who}, {', '.join(parts)}"
+
+
+def _differing(node: OfNode) -> int:
+    return node.totals.judged - node.totals.unchanged
 
 
 def stated(report: Replay, keys: Iterable[str]) -> str:

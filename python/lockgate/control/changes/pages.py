@@ -23,6 +23,8 @@ from lockgate.control.changes.fields import PolicyForm, kind_of
 from lockgate.control.changes.impact import Impact, in_words, routes, stated
 from lockgate.control.changes.models import Proposal
 from lockgate.control.console.permitted import permitted
+from lockgate.control.nodes.models import Node
+from lockgate.control.nodes.shown import elsewhere
 from lockgate.replay_page import part
 from lockgate.replays import Replay
 
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from lockgate.changes import ChangeStatus
     from lockgate.changes.steps import Name
     from lockgate.control.changes.drafts import Draft
+    from lockgate.control.nodes.shown import Elsewhere
     from lockgate.models import Problem
 
 MOST_ROWS = 200
@@ -345,7 +348,18 @@ def _shown(draft: Draft) -> dict[str, Any]:
         "expected": in_words(now.expect) if now else "",
         "impact": Impact(report) if report else None,
         "lines": _compared(draft),
+        "has_others": Node.objects.filter(removed_at=None, is_first=False).exists(),
+        "elsewhere": _elsewhere(draft),
     }
+
+
+def _elsewhere(draft: Draft) -> Elsewhere | None:
+    """How far it is at other nodes, while it is rolled out or is what the first one serves."""
+    candidate = draft.proposal.candidate
+    first = Node.objects.filter(is_first=True).first()
+    is_served = first is not None and first.revision == candidate
+    is_there = draft.proposal.runs or (draft.proposal.stage == Proposal.Stage.LIVE and is_served)
+    return elsewhere(candidate) if is_there else None
 
 
 def _document(draft: Draft) -> dict[str, Any]:

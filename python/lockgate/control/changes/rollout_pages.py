@@ -16,6 +16,7 @@ from lockgate.control.changes import forms, live, rollouts
 from lockgate.control.changes.errors import ChangeError
 from lockgate.control.changes.models import Proposal
 from lockgate.control.console.permitted import permitted
+from lockgate.control.nodes.shown import elsewhere
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -87,4 +88,11 @@ def _shown() -> dict[str, Any]:
     if now is None:
         return {"now": None, "node": node.running()}
     proposal = Proposal.objects.filter(rollout=now.id).first()
-    return {"now": now, "change": proposal, "live": live.Live(now), "phase": live.phase(now)}
+    others = None if now.rolled_back else elsewhere(now.candidate)
+    return {
+        "now": now,
+        "change": proposal,
+        "live": live.Live(now),
+        "phase": live.phase(now),
+        "elsewhere": others,
+    }

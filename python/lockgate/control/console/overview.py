@@ -12,7 +12,7 @@ from lockgate.control.alerts.listing import open_alerts
 from lockgate.control.analytics.drawn import traffic
 from lockgate.control.console.reasons import Reason, reason
 from lockgate.control.events import index
-from lockgate.control.events.lateness import behind, in_words
+from lockgate.control.events.lateness import in_words, worth_saying
 from lockgate.control.events.models import BUCKET_SECONDS
 from lockgate.control.events.times import Span
 from lockgate.control.nodes.models import Node
@@ -77,7 +77,7 @@ def overview() -> Overview:
         hour=_last_hour(),
         records=index.folder() is not None,
         alerts=open_alerts(),
-        behind=in_words(behind()),
+        behind=in_words(worth_saying()),
         others=Node.objects.filter(is_first=False, removed_at=None).count(),
     )
 

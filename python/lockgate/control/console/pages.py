@@ -17,7 +17,7 @@ from lockgate.control.console.reasons import reason
 from lockgate.control.events import exceptions as calls
 from lockgate.control.events import index
 from lockgate.control.events.alerts import ALERTS
-from lockgate.control.events.lateness import behind, in_words
+from lockgate.control.events.lateness import in_words, worth_saying
 from lockgate.control.events.recordings import FIRST, name_of
 from lockgate.control.events.times import moment
 from lockgate.control.nodes.models import Node
@@ -69,7 +69,7 @@ def exceptions(request: HttpRequest) -> HttpResponse:
         "form": form.shown(with_nodes=has_others),
         "first": first,
         "has_others": has_others,
-        "behind": in_words(behind()),
+        "behind": in_words(worth_saying()),
         "rows": rows,
         "more": more,
         "chosen": reason(wanted.code) if wanted.code else None,

@@ -1,4 +1,4 @@
-"""Which calls of other nodes are not here yet: those of segments that they still write, or could not push."""
+"""Which calls of other nodes are not here yet: the last seconds, or what they could not push."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 SLACK: Final = timedelta(seconds=60)
-"""So much longer than a segment is open it takes at most until a node that is there has pushed it: twice a
-minute it says how it is, and pushes what it has."""
+"""A node that is there has pushed by then what it recorded: it takes seconds when all is well."""
+SOON: Final = timedelta(seconds=10)
+"""What comes so soon is not said on pages: of the first node the last second is not here, either."""
 _MOST_NAMED: Final = 3
 
 
@@ -71,6 +72,12 @@ def lost() -> list[str]:
     return found
 
 
+def worth_saying(now: datetime | None = None) -> list[Behind]:
+    """The nodes of which more than the last seconds is missing."""
+    now = now or timezone.now()
+    return [one for one in behind(now) if one.is_late or one.since < _micros(now - SOON)]
+
+
 def in_words(those: Iterable[Behind]) -> str:
     """What a page says that shows what happens just now; nothing when all is here."""
     rows = list(those)
@@ -112,13 +119,12 @@ def _gone(node: Node, begins: int | None) -> Behind:
 
 def _there(node: Node, begins: int, now: datetime) -> Behind:
     said: dict[str, Any] = node.recorded
-    every = timedelta(seconds=float(said.get("every_seconds", 0.0)))
-    if _micros(now - every - SLACK) > begins:
+    if _micros(now - SLACK) > begins:
         number = int(said.get("segments", 1))
         what = f"{number} segment{'' if number == 1 else 's'}"
         why = f"{node} is late: it has not pushed {what} with what it recorded since {_time(begins)}"
         return Behind(node.name, begins, None, why, is_late=True)
-    why = f"{node} is still recording; its segment comes when it is sealed, after {every.total_seconds():g} s"
+    why = f"{node} is still recording; its calls since {_time(begins)} come within seconds"
     return Behind(node.name, begins, None, why, is_late=False)
 
 

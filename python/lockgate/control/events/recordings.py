@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 FIRST: Final = ""
 """What stands for the first node: it has a recording before anybody has given it a name."""
 PART: Final = ".part"
-"""The end of a segment's name while it is written, which happens here to the first node's alone."""
+"""The end of a segment's name while it is written. Of other nodes, as much is here as they pushed of it."""
 _SEGMENT: Final = re.compile(r"events-(\d{16})-(\d{6,12})\.ndjson\.zst(\.part)?")
 _SETTLED_NS: Final = 2_000_000_000
 """A folder that was changed just now may be changed again within one tick of its clock."""

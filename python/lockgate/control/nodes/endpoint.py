@@ -14,6 +14,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qsl
 
 from django.conf import settings
 from pydantic import ValidationError
@@ -51,6 +52,12 @@ MOST_BODY_BYTES: Final = 64 << 10
 """Of everything but segments."""
 BODY_SECONDS: Final = 10.0
 """How long it may take to come."""
+SHORTEST_PIECES: Final = 2.0
+"""So many seconds lie between two pieces of a node's open segment at least."""
+MOST_PIECES: Final = 50
+"""So many a second come of all nodes together."""
+MOST_DIGITS: Final = 19
+"""Of a number in a query."""
 _WRITE_BYTES: Final = 1 << 20
 
 
@@ -88,15 +95,15 @@ class _Asked:
             raise _RefusedError(403, "this control plane knows no such node; enrol it again")
         return self.node
 
-    async def body(self) -> bytes:
+    async def body(self, most: int = MOST_BODY_BYTES) -> bytes:
         """Its body, which is the one that was signed."""
         found = bytearray()
         try:
             async with asyncio.timeout(BODY_SECONDS):
                 async for chunk in _chunks(self.receive):
                     found += chunk
-                    if len(found) > MOST_BODY_BYTES:
-                        raise _RefusedError(413, f"a body has at most {MOST_BODY_BYTES:,} bytes")
+                    if len(found) > most:
+                        raise _RefusedError(413, f"a body has at most {most:,} bytes")
         except TimeoutError:
             raise _RefusedError(408, f"the body did not come within {BODY_SECONDS:g} s") from None
         self.signed.verify_body(hashlib.sha256(found).digest())
@@ -159,8 +166,8 @@ class NodesEndpoint:
         if (method, path) == ("POST", wire.POLL):
             await self._poll(lookout, asked, send)
         elif method == "PUT" and path.startswith(wire.SEGMENTS):
-            await self._segment(lookout, asked, path.removeprefix(wire.SEGMENTS))
-            await self._say(send, 200, b"{}", signed.nonce)
+            taken = await self._pushed(lookout, asked, path.removeprefix(wire.SEGMENTS))
+            await self._say(send, 200, taken.model_dump_json().encode(), signed.nonce)
         elif method == "GET":
             await asked.body()
             await self._say(send, 200, await _content(lookout, asked.known, path), signed.nonce)
@@ -212,10 +219,30 @@ class NodesEndpoint:
             body = lookout.assignment(node).model_dump_json().encode()
             await self._say(send, 200, body, asked.signed.nonce)
 
-    async def _segment(self, lookout: Lookout, asked: _Asked, name: str) -> None:
-        if not segments.is_kept(name):
+    async def _pushed(self, lookout: Lookout, asked: _Asked, name: str) -> wire.Taken:
+        said = _numbers(asked.scope["query_string"])
+        is_open = name.endswith(wire.PART) and segments.is_name(name.removesuffix(wire.PART))
+        if not is_open and not segments.is_kept(name):
             raise _RefusedError(422, "this is not what segments are called")
         node = await lookout.call(services.name_of, asked.known.pk)
+        if is_open:
+            taken = await self._piece(lookout, asked, node, name, said.get("from", 0))
+        else:
+            taken = await self._segment(lookout, asked, node, name)
+        if (since := said.get("since")) is not None:
+            lookout.pushed(asked.known.pk, since or None)
+        return wire.Taken(bytes=taken, every_seconds=pieces_every(lookout.size))
+
+    async def _piece(self, lookout: Lookout, asked: _Asked, node: str, name: str, begins: int) -> int:
+        content = await asked.body(wire.MOST_PIECE_BYTES)
+        if begins + len(content) > segments.MOST_BYTES:
+            raise _RefusedError(413, f"`{name}` has at most {segments.MOST_BYTES:,} bytes")
+        try:
+            return await lookout.call(segments.append, node, name, begins, content)
+        except OSError as error:
+            raise _RefusedError(507, f"the disk does not take it: {error.strerror}") from None
+
+    async def _segment(self, lookout: Lookout, asked: _Asked, node: str, name: str) -> int:
         with LOAD.uploaded():
             is_there = await lookout.call(segments.is_there, node, name)
             coming = None if is_there else await lookout.call(segments.Incoming, node, name)
@@ -235,6 +262,7 @@ class NodesEndpoint:
                     await lookout.call(coming.add, bytes(waiting))
                     await lookout.call(coming.keep)
                     coming = None
+                return taken
             except OSError as error:
                 raise _RefusedError(507, f"the disk does not take it: {error.strerror}") from None
             finally:
@@ -254,6 +282,22 @@ class NodesEndpoint:
             headers.append((ANSWER.encode(), sign_answer(self._key, status, nonce, body).encode()))
         await send({"type": "http.response.start", "status": status, "headers": headers, "trailers": False})
         await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def pieces_every(nodes: int) -> float:
+    """How many seconds lie between two pieces of a node: those of all together come at a bounded rate."""
+    return max(SHORTEST_PIECES, nodes / MOST_PIECES)
+
+
+def _numbers(query: bytes) -> dict[str, int]:
+    """What a query says in numbers."""
+    try:
+        fields = parse_qsl(query.decode("ascii"), strict_parsing=bool(query), max_num_fields=4)
+    except ValueError:
+        raise _RefusedError(422, "this is not how segments are pushed") from None
+    if not all(value.isdecimal() and len(value) <= MOST_DIGITS for _, value in fields):
+        raise _RefusedError(422, "this is not how segments are pushed")
+    return {name: int(value) for name, value in fields}
 
 
 async def _content(lookout: Lookout, node: Known, path: str) -> bytes:

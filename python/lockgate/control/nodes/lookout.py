@@ -72,6 +72,7 @@ class Lookout:
     def __init__(self) -> None:
         self._seen = _Seen()
         self._told: dict[int, Told] = {}
+        self._since: dict[int, int | None] = {}
         self._changed = asyncio.Event()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="nodes")
         self._payloads: OrderedDict[tuple[str, int], bytes] = OrderedDict()
@@ -96,6 +97,17 @@ class Lookout:
     def tell(self, node: int, told: Told) -> None:
         """Keep what a node says; the last word counts."""
         self._told[node] = told
+        # What it said since is in it.
+        self._since.pop(node, None)
+
+    def pushed(self, node: int, since: int | None) -> None:
+        """Keep from when on something of a node's recording is not here; nothing when all is."""
+        self._since[node] = since
+
+    @property
+    def size(self) -> int:
+        """How many nodes are answered."""
+        return len(self._seen.nodes)
 
     def assignment(self, node: int) -> Assignment:
         """What a node is to serve."""
@@ -131,12 +143,14 @@ class Lookout:
     async def look(self) -> None:
         """Write down what was told, and look up what changed."""
         told, self._told = self._told, {}
+        since, self._since = self._since, {}
         try:
-            seen = await self.call(self._look, told)
+            seen = await self.call(self._look, told, since)
         except (DatabaseError, kept.KeptError, OSError, ValueError) as error:
             log.warning("what nodes are to serve cannot be looked up: %s", error)
             # What was told last counts; what came meanwhile is newer.
             self._told = {**told, **self._told}
+            self._since = {**since, **self._since}
             return
         is_changed = seen.plan != self._seen.plan or seen.refusals != self._seen.refusals
         self._seen, self._looked = seen, True
@@ -163,9 +177,9 @@ class Lookout:
             await asyncio.sleep(LOOK_SECONDS)
             await self.look()
 
-    def _look(self, told: dict[int, Told]) -> _Seen:
-        if told:
-            _write(told)
+    def _look(self, told: dict[int, Told], since: dict[int, int | None]) -> _Seen:
+        if told or since:
+            _write(told, since)
         before = self._seen
         keys = assignments.keys()
         nodes = before.nodes
@@ -183,7 +197,7 @@ class Lookout:
         return found
 
 
-def _write(told: dict[int, Told]) -> None:
+def _write(told: dict[int, Told], since: dict[int, int | None]) -> None:
     with transaction.atomic():
         for pk, one in told.items():
             said = one.report
@@ -200,6 +214,11 @@ def _write(told: dict[int, Told]) -> None:
                 refused=[refused.model_dump() for refused in said.refused],
                 recorded=said.recorded.model_dump() if said.recorded else {},
             )
+        for node in Node.objects.filter(pk__in=since).exclude(recorded={}):
+            begins = since[node.pk]
+            segments = node.recorded.get("segments", 0) if begins else 0
+            recorded = {**node.recorded, "since": begins, "segments": segments}
+            Node.objects.filter(pk=node.pk).update(recorded=recorded)
 
 
 def _payload(kind: str, number: int) -> bytes | None:

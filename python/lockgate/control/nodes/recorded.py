@@ -33,6 +33,8 @@ class OfNode:
     failed: int = 0
     last: datetime | None = None
     """When its newest segment that is here ends."""
+    here: datetime | None = None
+    """Until when its calls are here; nothing when all are."""
     behind: str = ""
     """Why not everything of it is here."""
     is_late: bool = False
@@ -61,6 +63,7 @@ def of_nodes(nodes: Iterable[Node]) -> dict[str, OfNode]:
             refused=row.refused if row else 0,
             failed=row.failed if row else 0,
             last=moment(ended / 1_000_000) if ended else None,
+            here=moment(missing.since / 1_000_000) if missing else None,
             behind=missing.why if missing else "",
             is_late=missing.is_late if missing else False,
         )

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from django.conf import settings
 
-from lockgate.cluster.wire import KEY
+from lockgate.changes.recordings import OLDER
+from lockgate.cluster.wire import KEY, MOST_BEGINNING_BYTES, PART
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -21,11 +22,15 @@ KEEP_BYTES: Final = 4 << 30
 """Of one node; the oldest go first."""
 MOST_SEGMENTS: Final = 10_000
 """Of one node: so many are still listed in a few milliseconds, each time that somebody looks."""
+MOST_BEGINNINGS: Final = 50
+"""Of one node: before older segments it is not known then what was used of limits."""
 KEEP_DAYS: Final = 90
 """As long as it is known what was in them."""
 KEY_BYTES: Final = 32
 """Of the key of the marks that stand for credentials: without it nobody can tell whose calls these were."""
-_NAME: Final = re.compile(r"events-(\d{16})-\d{6,12}\.ndjson\.zst")
+_NAME: Final = re.compile(r"events-(\d{16})-(\d{6,12})\.ndjson\.zst")
+_BEGINNING: Final = re.compile(r"begin-(\d{6,12})\.state")
+"""What was used of limits when a node began to record: a replay of its calls counts on from there."""
 _taken: dict[Path, list[int]] = {}
 """How many segments a folder has, and their bytes, as far as this process has counted."""
 
@@ -51,18 +56,48 @@ def is_name(name: str) -> bool:
 
 
 def is_kept(name: str) -> bool:
-    """Whether it is kept what nodes push under this name: a segment, or the key of its marks."""
-    return name == KEY or is_name(name)
+    """Whether it is kept what nodes push under this name: a segment, or what a replay needs with it."""
+    return name == KEY or is_name(name) or _BEGINNING.fullmatch(name) is not None
 
 
 def is_there(node: str, name: str) -> bool:
-    """Whether it was pushed before. A key counts as new: that of a folder made anew is another one."""
-    return name != KEY and (folder_of(node) / name).exists()
+    """Whether this segment was pushed before. All else counts as new: a folder made anew has another one."""
+    return is_name(name) and (folder_of(node) / name).exists()
 
 
 def most_bytes(name: str) -> int:
     """How much may come under a name."""
-    return KEY_BYTES if name == KEY else MOST_BYTES
+    if name == KEY:
+        return KEY_BYTES
+    return MOST_BYTES if is_name(name) else MOST_BEGINNING_BYTES
+
+
+def append(node: str, name: str, begins: int, content: bytes) -> int:
+    """Take a piece of an open segment, if it is the next one; gives how many bytes are here.
+
+    Args:
+        node: Whose it is.
+        name: What the segment is called while it is open.
+        begins: How many bytes come before.
+        content: The piece.
+
+    Raises:
+        OSError: The disk does not take it.
+    """
+    folder = folder_of(node)
+    path = folder / name
+    if is_there(node, name.removesuffix(PART)):
+        # It was sealed meanwhile, and came whole.
+        return begins + len(content)
+    if not path.exists():
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        seal_open(folder)
+    with path.open("ab") as file:
+        size = file.tell()
+        if size != begins:
+            return size
+        file.write(content)
+        return begins + len(content)
 
 
 class Incoming:
@@ -94,9 +129,17 @@ class Incoming:
         os.fsync(self._file.fileno())
         self._file.close()
         size = self._beside.stat().st_size
+        if self._path.name == KEY:
+            _part_with_older(self._path, self._beside.read_bytes())
+        if is_name(self._path.name):
+            # Whoever reads the folder finds it open or sealed, and never both.
+            part = self._path.with_name(f"{self._path.name}{PART}")
+            self._beside = self._beside.replace(part)
         self._beside.replace(self._path)
-        if self._path.name != KEY:
+        if is_name(self._path.name):
             _make_room(self._path.parent, size)
+        elif self._path.name != KEY:
+            _forget_beginnings(self._path.parent)
 
     def drop(self) -> None:
         """It did not come whole."""
@@ -109,9 +152,10 @@ def forget_old() -> None:
     before = (time.time() - KEEP_DAYS * 86_400) * 1_000_000
     for node in nodes_that_pushed():
         for path in folder_of(node).iterdir():
-            found = _NAME.fullmatch(path.name)
+            found = _NAME.fullmatch(path.name.removesuffix(PART))
             if found is not None and int(found[1]) < before:
                 path.unlink(missing_ok=True)
+        _forget_beginnings(folder_of(node))
 
 
 def _make_room(folder: Path, more: int) -> None:
@@ -131,3 +175,34 @@ def _make_room(folder: Path, more: int) -> None:
             continue
         kept, bytes_ = kept + 1, bytes_ + size
     _taken[folder] = [kept, bytes_]
+    _forget_beginnings(folder)
+
+
+def _part_with_older(path: Path, key: bytes) -> None:
+    """Note which segments there are before a key that is another one: their marks are of the one before."""
+    folder = path.parent
+    if not path.exists() or path.read_bytes() == key:
+        return
+    seal_open(folder)
+    newest = max((one.name for one in folder.iterdir() if is_name(one.name)), default="")
+    (folder / OLDER).write_text(newest, encoding="utf-8")
+    for one in folder.glob("begin-*"):
+        one.unlink(missing_ok=True)
+
+
+def seal_open(folder: Path) -> None:
+    """Take what is here of segments for the whole of them: their node writes another now."""
+    for path in list(folder.glob(f"events-*{PART}")):
+        sealed = path.replace(path.with_name(path.name.removesuffix(PART)))
+        _make_room(folder, sealed.stat().st_size)
+
+
+def _forget_beginnings(folder: Path) -> None:
+    """Delete what was used before segments that are all gone, as the recorder does, and what is too much."""
+    there = [path.name for path in folder.iterdir()]
+    first = min((int(found[2]) for name in there if (found := _NAME.fullmatch(name))), default=0)
+    beginnings = sorted((int(found[1]), name) for name in there if (found := _BEGINNING.fullmatch(name)))
+    beyond = len(beginnings) - MOST_BEGINNINGS
+    for place, (number, name) in enumerate(beginnings):
+        if place < beyond or number + 1 < first:
+            (folder / name).unlink(missing_ok=True)

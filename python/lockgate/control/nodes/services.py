@@ -23,6 +23,7 @@ from lockgate.control.audit.services import Actor, record
 from lockgate.control.nodes.keys import cluster_key
 from lockgate.control.nodes.models import Node, Publication, Token
 from lockgate.control.nodes.publishing import publish, signed_bundle
+from lockgate.control.nodes.segments import folder_of, seal_open
 from lockgate.control.nodes.waves import next_number
 
 if TYPE_CHECKING:
@@ -123,6 +124,8 @@ def remove(by: Actor, name: str, why: str) -> None:
         node.name = f"{node.name} (removed {node.pk})"[:64]
         node.save(update_fields=["removed_at", "name"])
         record(by, "node.removed", f"node {name}", before=f"key {node.key_id}", why=why)
+    # What it was writing does not come whole any more.
+    seal_open(folder_of(name))
 
 
 def publish_again(by: Actor, number: int, why: str) -> Publication:

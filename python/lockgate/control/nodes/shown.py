@@ -92,7 +92,7 @@ class Published:
         """How far it is, in a few words."""
         if not self.turns:
             is_rolling = self.publication.state == Publication.State.ROLLING
-            return "none yet" if is_rolling else "the first one alone"
+            return "none yet" if is_rolling else "all that came since; there was no other one then"
         names = ", ".join(turn.node.name for turn in self.turns[:_MOST_NAMES])
         more = ", …" if len(self.turns) > _MOST_NAMES else ""
         well = sum(turn.healthy_at is not None for turn in self.turns)
@@ -111,3 +111,32 @@ def publications(most: int = 20) -> list[Published]:
     for turn in wanted.select_related("node").order_by("pk"):
         turns[turn.publication_id].append(turn)
     return [Published(one, turns[one.pk], one.pk == newest and one.state in stopped) for one in found]
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """How far a revision is at the nodes other than the first."""
+
+    says: str
+    is_bad: bool = False
+
+
+def elsewhere(revision: str) -> Elsewhere | None:
+    """How far a revision is; nothing where the first node is alone, and of what is served no more.
+
+    Args:
+        revision: One that the first node serves or rolls out.
+    """
+    others = Node.objects.filter(removed_at=None, is_first=False)
+    number = others.count()
+    if not number or not revision:
+        return None
+    newest = Publication.objects.filter(kind=Publication.Kind.REVISION).defer("payload")
+    last = newest.order_by("-number").first()
+    if last is None or last.content != revision:
+        return Elsewhere("The other nodes get it when it is proven at the first one, one after the other.")
+    serve = f"{others.filter(revision=revision).count()} of {number} other nodes serve it"
+    if last.state in {Publication.State.STOPPED, Publication.State.WITHDRAWN}:
+        return Elsewhere(f"At the other nodes it was {last.state}: {last.why}. {serve}.", is_bad=True)
+    how = "It goes from node to node: " if last.state == Publication.State.ROLLING else ""
+    return Elsewhere(f"{how}{serve}.")

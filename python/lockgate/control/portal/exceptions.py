@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST
 
 from lockgate.control.accounts.people import actor_of
 from lockgate.control.events import index
-from lockgate.control.events.lateness import behind
+from lockgate.control.events.lateness import worth_saying
 from lockgate.control.events.times import moment
 from lockgate.control.feedback import services as feedback
 from lockgate.control.feedback.models import Thread
@@ -62,7 +62,7 @@ def exceptions(request: HttpRequest) -> HttpResponse:
         "days": days,
         "spans": refusals.SPANS,
         "records": index.folder() is not None,
-        "behind_since": min((moment(one.since / 1_000_000) for one in behind()), default=None),
+        "behind_since": min((moment(one.since / 1_000_000) for one in worth_saying()), default=None),
         "total": sum(group.count for group in found),
     }
     return render(request, "portal/exceptions.html", context)

@@ -11,6 +11,7 @@ from lockgate.control.changes.drafts.checks import (
     MOST_CHARACTERS,
     check_text,
     checked,
+    named,
 )
 from lockgate.control.changes.drafts.draft import (
     EXPECT,
@@ -40,6 +41,7 @@ __all__ = [
     "checked",
     "discard",
     "folder",
+    "named",
     "read",
     "rebase",
     "save_about",

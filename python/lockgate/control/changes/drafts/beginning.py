@@ -19,6 +19,7 @@ from lockgate.control.changes.drafts.draft import EXPECT, OWN_CASES, Draft, fold
 from lockgate.control.changes.errors import ChangeError, UnsoundError
 from lockgate.control.changes.mirror import mirror
 from lockgate.control.changes.models import Proposal
+from lockgate.control.nodes.segments import folder_of
 from lockgate.documents import check
 
 if TYPE_CHECKING:
@@ -114,6 +115,7 @@ def _scaffold(here: Path, document: Path, *, author: str, purpose: str) -> None:
         "candidate": f"candidate/{document.name}",
         "cases": {"paths": [str(found or OWN_CASES)]},
         "recording": str(recording),
+        "nodes": str(folder_of("")),
         "state": str(node.node_state(settings.LOCKGATE.state)),
         "expect": EXPECT,
     }

@@ -26,7 +26,7 @@ def checked(draft: Draft) -> Check:
     if not draft.proposal.source:
         link_others(served_document(), draft.candidate.parent, without=settings.LOCKGATE.state)
     found = check(draft.candidate)
-    return found.model_copy(update={"problems": [_named(draft, one) for one in found.problems]})
+    return found.model_copy(update={"problems": [named(draft, one) for one in found.problems]})
 
 
 def check_text(draft: Draft, text: str) -> Check:
@@ -45,7 +45,7 @@ def check_text(draft: Draft, text: str) -> Check:
         problems = [
             one.model_copy(update={"file": draft.candidate.name})
             if one.file == file.name
-            else _named(draft, one)
+            else named(draft, one)
             for one in found.problems
         ]
     return found.model_copy(update={"problems": problems})
@@ -64,10 +64,11 @@ def bound(text: str) -> None:
         raise ChangeError(message)
 
 
-def _named(draft: Draft, problem: Problem) -> Problem:
+def named(draft: Draft, problem: Problem) -> Problem:
     """A problem with its file as people know it."""
     inside = Path(problem.file)
-    for root in (draft.candidate.parent, draft.candidate.parent.resolve()):
+    folders = (draft.candidate.parent, draft.change.folder)
+    for root in (*folders, *(folder.resolve() for folder in folders)):
         if inside.is_relative_to(root):
             return problem.model_copy(update={"file": str(inside.relative_to(root))})
     return problem

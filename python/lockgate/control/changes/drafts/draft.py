@@ -66,6 +66,11 @@ class Draft:
         return not _value(self.change.folder / OWN_CASES)
 
     @property
+    def needs_cases(self) -> bool:
+        """Whether there is no policy test at all, so that there can be no evidence."""
+        return self.change.file.cases.paths == (OWN_CASES,) and self.has_no_cases
+
+    @property
     def files(self) -> dict[str, str]:
         """Files beside the document that the change brings itself: path and text; a commit brings none so."""
         here = self.candidate.parent

@@ -20,6 +20,7 @@ from lockgate.control.changes.drafts.draft import EXPECT, OWN_CASES, Draft, fold
 from lockgate.control.changes.errors import ChangeError, NotAllowedError, UnknownChangeError, UnsoundError
 from lockgate.control.changes.mirror import mirror, own_place
 from lockgate.control.changes.models import Proposal
+from lockgate.control.nodes.segments import folder_of
 from lockgate.control.portal.notices import withdraw as withdraw_notice
 from lockgate.documents import problems_of
 
@@ -125,6 +126,10 @@ def rebase(by: Actor, name: str) -> Draft:
     """
     with _edited(by, name, "change.rebase") as draft:
         mirror(served_document(), draft.change.folder / "base", without=settings.LOCKGATE.state)
+        said = draft.change.file.model_dump(mode="json")
+        if said["nodes"] is None:
+            # It is older than that the calls at other nodes are replayed.
+            write_change(draft.change.folder, said | {"nodes": str(folder_of(""))})
         return draft
 
 
