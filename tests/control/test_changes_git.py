@@ -97,6 +97,7 @@ def test_a_document_that_is_not_in_the_commit_is_told(
     git_source.follow()
     assert "there is no `gateway.yaml`" in caplog.text
     assert Proposal.objects.count() == 0
+    assert not Entry.objects.exists(), "it is looked at every few seconds"
 
 
 @pytest.mark.parametrize("text", ["", "main", "/srv", "/srv#main", "/#-x:gateway.yaml", "#main:a.yaml"])

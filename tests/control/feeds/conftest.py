@@ -5,13 +5,20 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING, Any, Protocol
 
+import httpx
 import pytest
+from changing import CASES
+from changing import document as gateway
 from control.changing import BOB, ROOT
 from control.feeds.publisher import Publisher
+from control.feeds.rolling import APPLICATIONS
+from lockgate import Gateway
 from lockgate.control.feeds import deciding, looking, services
 from lockgate.control.feeds.models import Feed
 from lockgate.control.worker.running import Worker
 from lockgate.control.worker.tasks import KINDS
+from lockgate.running import Running
+from services import Service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,3 +90,21 @@ def round_() -> Round:
         return Feed.objects.get()
 
     return round_
+
+
+@pytest.fixture
+def node(tmp_path: Path, settings: Settings) -> Iterator[tuple[Gateway, Path]]:
+    folder, state = tmp_path / "config", tmp_path / "state"
+    folder.mkdir()
+    state.mkdir(mode=0o700)
+    path = folder / "gateway.yaml"
+    with Service() as service:
+        path.write_text(gateway(service.url, *APPLICATIONS))
+        (folder / "cases.yaml").write_text(CASES)
+        with Gateway(path, state=state / "node") as node:
+            for name in APPLICATIONS:
+                httpx.get(f"{node.urls['public']}/orders/7", headers={"X-Api-Key": name})
+            told = {"state": state, "recording": folder / "recordings"}
+            settings.LOCKGATE = settings.LOCKGATE.model_copy(update=told)
+            Running(admin=node.admin, listeners=node.urls, document=str(path), pid=1).write(state)
+            yield node, path

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from changing import CASES
-from changing import document as gateway
 from control.changing import BOB, ROOT
-from lockgate import Gateway
+from control.feeds.rolling import ended, traffic, with_plan
 from lockgate.control.accounts.errors import AccountError, ForbiddenError, UnknownError
 from lockgate.control.accounts.roles import permissions_of
 from lockgate.control.audit.models import Entry
 from lockgate.control.audit.services import Actor
-from lockgate.control.changes import drafts, gate, rollouts
+from lockgate.control.changes import drafts, gate
 from lockgate.control.changes.models import Proposal
 from lockgate.control.feeds import deciding, services
 from lockgate.control.feeds.models import Feed
@@ -25,29 +20,16 @@ from lockgate.control.notify.models import Notification
 from lockgate.control.owners import services as owners
 from lockgate.control.portal import served as catalogue
 from lockgate.documents import check
-from lockgate.running import Running
-from services import Service
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from control.feeds.conftest import Round, SetUp
     from control.feeds.publisher import Publisher
     from control.people import NewUser
+    from lockgate import Gateway
     from lockgate.control.accounts.models import User
-    from pytest_django.fixtures import Settings
 
-SECONDS = 60.0
-NEEDS = {"seconds": 1, "requests": 5, "callers": 0}
-PLAN = {
-    "shadow": NEEDS,
-    "steps": [{"percent": 50, **NEEDS, "ratio_below": 20}],
-    "live": NEEDS,
-    "bake": NEEDS,
-    "guard": {"metrics": ["server_error", "gateway_error", "refusal"], "tolerable_rate": 0.2},
-}
-APPLICATIONS = [f"app-{number}" for number in range(40)]
 LOOPBACK = ["127.0.0.0/8"]
 """Where the recorded calls came from."""
 
@@ -252,16 +234,6 @@ def _bob() -> bool:
     return True
 
 
-@pytest.mark.usefixtures("served")
-def test_a_gateway_that_follows_git_has_no_feeds(set_up: SetUp, settings: Settings, tmp_path: Path) -> None:
-    from lockgate.control.configuration import GitSource  # noqa: PLC0415
-
-    git = GitSource(repository=tmp_path, branch="main", document="gateway.yaml")
-    settings.LOCKGATE = settings.LOCKGATE.model_copy(update={"git": git})
-    with pytest.raises(AccountError, match="this gateway follows a branch of Git"):
-        set_up()
-
-
 @pytest.mark.usefixtures("served", "bob")
 def test_what_is_off_goes_live_no_more(set_up: SetUp, round_: Round) -> None:
     set_up(is_automatic=True)
@@ -272,63 +244,13 @@ def test_what_is_off_goes_live_no_more(set_up: SetUp, round_: Round) -> None:
     assert not Proposal.objects.exists()
 
 
-@pytest.fixture
-def node(tmp_path: Path, settings: Settings) -> Iterator[tuple[Gateway, Path]]:
-    folder, state = tmp_path / "config", tmp_path / "state"
-    folder.mkdir()
-    state.mkdir(mode=0o700)
-    path = folder / "gateway.yaml"
-    with Service() as service:
-        path.write_text(gateway(service.url, *APPLICATIONS))
-        (folder / "cases.yaml").write_text(CASES)
-        with Gateway(path, state=state / "node") as node:
-            for name in APPLICATIONS:
-                httpx.get(f"{node.urls['public']}/orders/7", headers={"X-Api-Key": name})
-            told = {"state": state, "recording": folder / "recordings"}
-            settings.LOCKGATE = settings.LOCKGATE.model_copy(update=told)
-            Running(admin=node.admin, listeners=node.urls, document=str(path), pid=1).write(state)
-            yield node, path
-
-
-@contextmanager
-def traffic(node: Gateway) -> Iterator[None]:
-    """Calls of all applications until the block ends."""
-    stop = threading.Event()
-
-    def call() -> None:
-        with httpx.Client(base_url=node.urls["public"], timeout=10) as client:
-            while not stop.is_set():
-                for name in APPLICATIONS:
-                    client.get("/orders/7", headers={"X-Api-Key": name})
-                    stop.wait(0.002)
-
-    thread = threading.Thread(target=call)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-
-
-def ended(name: str) -> Proposal:
-    end = time.monotonic() + SECONDS
-    while True:
-        rollouts.follow()
-        proposal = Proposal.objects.get(name=name)
-        if not proposal.runs and proposal.began_at:
-            return proposal
-        assert time.monotonic() < end, rollouts.current()
-        time.sleep(0.1)
-
-
 @pytest.mark.usefixtures("bob")
 def test_within_its_bounds_a_list_goes_live_by_canary_and_stands_beside_the_document(
     node: tuple[Gateway, Path], set_up: SetUp, round_: Round
 ) -> None:
     running, document = node
     set_up(is_automatic=True)
-    feed = _with_plan(round_)
+    feed = with_plan(round_)
     services.agree(BOB, "threats")
     with traffic(running):
         deciding.follow()
@@ -357,7 +279,7 @@ def test_a_list_that_refuses_callers_on_the_way_is_taken_back_by_the_guard(
     # It may refuse the forty that were recorded, and live traffic soon has more.
     publisher.publish(networks=LOOPBACK)
     set_up(is_automatic=True, at_most=40)
-    feed = _with_plan(round_)
+    feed = with_plan(round_)
     services.agree(BOB, "threats")
     with traffic(running):
         deciding.follow()
@@ -369,13 +291,3 @@ def test_a_list_that_refuses_callers_on_the_way_is_taken_back_by_the_guard(
     # What was taken back is not tried again by itself.
     assert round_().says == f"sequence 1: it is the change {feed.change}"
     assert Proposal.objects.count() == 1
-
-
-def _with_plan(round_: Round) -> Feed:
-    """A round that waits for agreement, with a plan of seconds in the place of the usual one."""
-    feed = round_()
-    assert feed.waits == "nobody but who set the feed up agreed to it in advance"
-    draft = drafts.read(feed.change)
-    rollout = draft.change.file.rollout.model_dump(mode="json") | {"plan": PLAN}
-    drafts.save_about(Actor(feed.who, ""), feed.change, rollout=rollout)
-    return feed

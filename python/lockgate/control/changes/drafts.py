@@ -21,6 +21,7 @@ from lockgate.changes.evidence import write
 from lockgate.changes.scaffold import CASES
 from lockgate.control import node
 from lockgate.control.audit.services import record
+from lockgate.control.changes import feed_files
 from lockgate.control.changes.errors import ChangeError, NotAllowedError, UnknownChangeError, UnsoundError
 from lockgate.control.changes.mirror import link_others, mirror, own_files, own_place
 from lockgate.control.changes.models import Proposal
@@ -103,6 +104,11 @@ class Draft:
         if self.proposal.source:
             return {}
         return {path: (here / path).read_text("utf-8") for path in own_files(here, self.candidate.name)}
+
+    @property
+    def shares_feeds(self) -> bool:
+        """Whether it is a commit whose document finds what feeds wrote."""
+        return bool(self.proposal.source) and feed_files.shares(self.candidate)
 
     def own(self, name: str) -> str:
         """What a file of the directory says; nothing when it is not there."""
