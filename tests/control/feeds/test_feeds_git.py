@@ -110,8 +110,8 @@ def test_a_feed_waits_for_a_commit_that_includes_it_and_says_so(
     assert "<code>include: [feeds/threats.yaml]</code>" in page
     assert "It waits for a commit to <code>main</code> that includes" in page
     page = browser.get("/feeds/").content.decode()
-    assert "waits for a commit to `main`" in page
-    assert "This gateway follows the branch <code>main</code>" in page
+    assert "waits for a commit to <code>main</code>" in page
+    assert "follows the branch <code>main</code>. A feed counts once a commit includes" in page
     # Once a commit includes it, it is looked at without being asked for.
     branch.commit("take it in", INCLUDE + branch.text, threats=NOTHING)
     git_source.follow()

@@ -149,7 +149,7 @@ def test_a_directory_that_was_stopped_is_published_again_on_the_page_and_by_the_
 
     first, client = stop(), sign_in(new_user(email="root@example.com"))
     text = page(client)
-    assert "`shop` is let in no more" in text
+    assert "<code>shop</code> is let in no more" in text
     assert text.count("Publish again") == 2, "the newest of each kind"
     path = f"/nodes/directories/{first.number}/again/"
     assert path in text
