@@ -156,18 +156,6 @@ def test_a_commit_whose_feed_brought_nothing_yet_has_a_file_that_says_nothing(br
     assert Entry.objects.filter(action="document.git").count() == 1
 
 
-def test_a_document_stays_as_it_is_where_the_commit_names_files_that_are_not_beside_it(
-    branch: Branch,
-) -> None:
-    before = branch.served.read_text()
-    (branch.folder / "more.yaml").write_text("# nothing\n")
-    branch.commit("more to come", f"include: [more.yaml]\n{branch.text}")
-    git_source.follow()
-    assert Proposal.objects.count() == 0
-    assert branch.served.read_text() == before
-    assert not Entry.objects.filter(action__in=("document.git", "change.new")).exists()
-
-
 def test_while_something_rolls_out_the_document_stays_as_it_is(branch: Branch) -> None:
     before = branch.served.read_text()
     Proposal.objects.create(name="other", purpose="x", author="ada", stage=Proposal.Stage.ROLLING)

@@ -71,7 +71,7 @@ def _marks(key: bytes) -> dict[str, tuple[str, str]]:
     return {
         hmac.new(key, bytes.fromhex(sha256), hashlib.sha256).hexdigest()[:16]: (
             sha256,
-            f'"application":{json.dumps(application)}',
+            f'"application":{json.dumps(application, ensure_ascii=False)}',
         )
         for sha256, application in (keys_of_nodes() | known).items()
     }

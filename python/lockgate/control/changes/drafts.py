@@ -25,6 +25,7 @@ from lockgate.control.changes import feed_files
 from lockgate.control.changes.errors import ChangeError, NotAllowedError, UnknownChangeError, UnsoundError
 from lockgate.control.changes.mirror import link_others, mirror, own_files, own_place
 from lockgate.control.changes.models import Proposal
+from lockgate.control.changes.placing import committed
 from lockgate.control.portal.notices import withdraw as withdraw_notice
 from lockgate.documents import check, problems_of
 from lockgate.signing import sha256
@@ -99,11 +100,22 @@ class Draft:
 
     @property
     def files(self) -> dict[str, str]:
-        """Files beside the document that the change brings itself: path and text; a commit brings none so."""
+        """Files beside the document that the change brings: path and text."""
         here = self.candidate.parent
         if self.proposal.source:
-            return {}
+            return {path: text for path, text in self._committed.items() if text is not None}
         return {path: (here / path).read_text("utf-8") for path in own_files(here, self.candidate.name)}
+
+    @property
+    def gone(self) -> list[str]:
+        """Files beside the document that go with the change: a commit has them no more."""
+        if not self.proposal.source:
+            return []
+        return [path for path, text in self._committed.items() if text is None]
+
+    @property
+    def _committed(self) -> dict[str, str | None]:
+        return committed(self.candidate, self.base.parent)
 
     @property
     def shares_feeds(self) -> bool:

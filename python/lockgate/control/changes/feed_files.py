@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Final
 from lockgate import _engine
 from lockgate.changes.evidence import write
 from lockgate.control.changes.errors import ChangeError
+from lockgate.control.changes.includes import documents_of, included_by
 from lockgate.feeds import FOLDER, is_rendered, path_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _NAMED: Final = re.compile(rf"{FOLDER}/([a-z0-9]+(?:-[a-z0-9]+)*)\.yaml")
-_DOCUMENTS: Final = frozenset({".yaml", ".yml", ".json"})
 _NOTHING_YET: Final = "# What the feed {} brings is written here by its changes.\n"
 
 
@@ -37,8 +37,8 @@ def share(document: Path, candidate: Path) -> bool:
     """
     named = [one for one in included_by(candidate) if one == FOLDER or one.startswith(f"{FOLDER}/")]
     ours, theirs = document.parent / FOLDER, candidate.parent / FOLDER
-    own = [path for path in _documents(theirs) if not (_is_empty(path) or _is_of_a_feed(path))]
-    if not named or (own and not any(map(_is_of_a_feed, _documents(ours)))):
+    own = [path for path in documents_of(theirs) if not (_is_empty(path) or _is_of_a_feed(path))]
+    if not named or (own and not any(map(_is_of_a_feed, documents_of(ours)))):
         # A folder of the repository that is called so, and that no feed writes to.
         return False
     if own:
@@ -48,7 +48,7 @@ def share(document: Path, candidate: Path) -> bool:
         )
         raise ChangeError(message)
     ours.mkdir(exist_ok=True)
-    paths = (*named, *(f"{FOLDER}/{path.name}" for path in _documents(theirs)))
+    paths = (*named, *(f"{FOLDER}/{path.name}" for path in documents_of(theirs)))
     for name in {found[1] for path in paths if (found := _NAMED.fullmatch(path))}:
         if not (file := document.parent / path_of(name)).exists():
             # It says nothing, so that what is served stays what it is.
@@ -62,29 +62,6 @@ def share(document: Path, candidate: Path) -> bool:
 def shares(candidate: Path) -> bool:
     """Whether the document of a commit finds what feeds wrote."""
     return (candidate.parent / FOLDER).is_symlink()
-
-
-def included_by(document: Path) -> list[str]:
-    """What a document includes, as paths relative to it; nothing when it cannot be read."""
-    try:
-        said = json.loads(_engine.read(document))["value"]
-    except _engine.ProblemsError:
-        return []
-    found = said.get("include") if isinstance(said, dict) else None
-    return [str(one).removeprefix("./").rstrip("/") for one in found] if isinstance(found, list) else []
-
-
-def includes(document: Path, path: str) -> bool:
-    """Whether a document includes a file, by its name or by that of a folder that it lies in."""
-    folders = {"/".join(path.split("/")[:number]) for number in range(1, path.count("/") + 1)}
-    return any(one in {path, *folders} for one in included_by(document))
-
-
-def _documents(folder: Path) -> list[Path]:
-    """The files of a folder that a document which includes it reads."""
-    if not folder.is_dir():
-        return []
-    return sorted(path for path in folder.iterdir() if path.suffix in _DOCUMENTS and path.is_file())
 
 
 def _is_empty(path: Path) -> bool:

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Final
 from django.conf import settings
 from django.db import transaction
 
-from lockgate.changes.evidence import write
 from lockgate.changes.git import GitError, commit, describe, extract, is_inside
 from lockgate.control.audit.services import Actor, record
 from lockgate.control.changes import drafts, evidence, feed_files
 from lockgate.control.changes.errors import ChangeError
 from lockgate.control.changes.models import Proposal
+from lockgate.control.changes.placing import committed, place
 from lockgate.documents import check
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _newest(source: GitSource) -> Commit:
 
 def _take(source: GitSource, newest: Commit) -> None:
     """Begin the change that a commit is; one that means what is served is what the document says then."""
-    document = drafts.served_document()
+    document = drafts.served_document().resolve()
     with tempfile.TemporaryDirectory(dir=settings.LOCKGATE.state, prefix=".commit-") as folder:
         tree = Path(folder, "tree")
         extract(source.repository, newest.id, tree)
@@ -87,31 +87,30 @@ def _take(source: GitSource, newest: Commit) -> None:
         if check(candidate).id != check(document).id:
             _begin(source, newest, tree, is_shared=is_shared)
         elif not Proposal.objects.filter(stage=Proposal.Stage.ROLLING).exists():
-            _say(document, candidate.read_text(encoding="utf-8"), newest)
+            _say(document, candidate, newest)
             _SEEN.add(newest.id)
 
 
-def _say(document: Path, text: str, newest: Commit) -> None:
-    """Have the document say the same in the words of a commit: comments, and what it includes.
-
-    What it names and is not beside it would make it another revision; then it stays as it is.
-    """
-    before, mode = document.read_text(encoding="utf-8"), document.stat().st_mode
-    if text == before:
+def _say(document: Path, candidate: Path, newest: Commit) -> None:
+    """Have the document say the same in the words of a commit: comments, and what it includes."""
+    text, before = candidate.read_text(encoding="utf-8"), document.read_text(encoding="utf-8")
+    files = committed(candidate, document.parent)
+    if text == before and not files:
         return
-    # Without `.yaml` at its end: a node that watches the folder takes such files for documents.
-    with tempfile.NamedTemporaryFile("w", dir=document.parent, prefix=".commit-", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        if check(file.name).id != check(document).id:
-            return
+    done = place(document, text, files, str(check(document).id))
+    if done is None:
+        return
     was, becomes = (f"document {drafts.seen(one)}" for one in (before, text))
-    # The entry comes first: what is not written down is not done.
     with transaction.atomic():
-        about = f"commit {newest.id[:12]}"
-        record(Actor(newest.author, ""), "document.git", about, before=was, after=becomes, why=newest.subject)
-    write(document, text)
-    document.chmod(mode)
+        record(
+            Actor(newest.author, ""),
+            "document.git",
+            f"commit {newest.id[:12]}",
+            before=was,
+            after=becomes,
+            why=newest.subject,
+            details={"document": f"{document.name} {done}"},
+        )
 
 
 def _begin(source: GitSource, newest: Commit, tree: Path, *, is_shared: bool) -> None:

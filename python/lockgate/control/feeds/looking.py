@@ -18,7 +18,7 @@ from lockgate.control.alerts.services import raise_alert
 from lockgate.control.audit.services import Actor, record
 from lockgate.control.changes import drafts, evidence
 from lockgate.control.changes.errors import ChangeError, UnsoundError
-from lockgate.control.changes.feed_files import includes
+from lockgate.control.changes.includes import includes
 from lockgate.control.changes.models import Proposal
 from lockgate.control.changes.policies import included
 from lockgate.control.feeds.models import Feed, Fetch
