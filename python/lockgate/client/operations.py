@@ -1180,6 +1180,19 @@ class Nodes:
             body={"why": why},
         )
 
+    def publish_directory_again(self, number: int, *, why: str) -> models.PublicationOut:
+        """Publish a directory again that was stopped or withdrawn: what applications lose by it is meant.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(
+            models.PublicationOut,
+            "POST",
+            f"/api/v1/nodes/directories/{quote(str(number), safe='')}/again",
+            body={"why": why},
+        )
+
 
 class Owners:
     """What is about owners."""

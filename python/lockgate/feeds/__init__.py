@@ -16,7 +16,7 @@ from lockgate.feeds.manifest import (
     sign,
     verify,
 )
-from lockgate.feeds.render import FOLDER, Rendered, render
+from lockgate.feeds.render import FOLDER, Rendered, is_rendered, path_of, render
 from lockgate.feeds.samples import hold
 
 __all__ = [
@@ -28,7 +28,9 @@ __all__ = [
     "Rule",
     "Sample",
     "hold",
+    "is_rendered",
     "parse",
+    "path_of",
     "render",
     "sign",
     "verify",

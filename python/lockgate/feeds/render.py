@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 FOLDER: Final = "feeds"
 """Where the files of feeds lie, beside the document."""
+_BY_CHANGES: Final = "Written by its changes: what is edited here is replaced."
 Mode = Literal["enforce", "shadow"]
 
 
@@ -68,9 +69,17 @@ def render(manifest: Manifest, *, mode: Mode, owner: str) -> Rendered:
             for rule in manifest.rules or ()
         ]
     # JSON is YAML, and nothing that a publisher writes can be taken for anything but text.
-    head = (
-        f"# The feed {manifest.name}, sequence {manifest.sequence}. Written by its changes: "
-        "what is edited here is replaced.\n"
-    )
+    head = f"# The feed {manifest.name}, sequence {manifest.sequence}. {_BY_CHANGES}\n"
     text = json.dumps({"policies": policies}, indent=1, ensure_ascii=True)
-    return Rendered(f"{FOLDER}/{manifest.name}.yaml", f"{head}{text}\n", [one["id"] for one in policies])
+    return Rendered(path_of(manifest.name), f"{head}{text}\n", [one["id"] for one in policies])
+
+
+def path_of(feed: str) -> str:
+    """Where the file of a feed lies, relative to the folder of the document."""
+    return f"{FOLDER}/{feed}.yaml"
+
+
+def is_rendered(text: str) -> bool:
+    """Whether the text of a file is what `render` wrote."""
+    head = text.partition("\n")[0]
+    return head.startswith("# The feed ") and head.endswith(_BY_CHANGES)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from django.utils import timezone
 from lockgate.control.access import applications, credentials, usage
-from lockgate.control.access.models import Credential, UsageRead
+from lockgate.control.access.models import Credential, KeyUse, UsageRead
+from lockgate.control.nodes.models import Publication
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -75,3 +79,28 @@ def test_without_a_recording_nothing_is_known(dora: Actor) -> None:
     assert dora.who
     usage.read()
     assert not Credential.objects.exclude(last_used_at=None).exists()
+
+
+def test_a_key_that_the_portal_did_not_make_says_when_it_was_used_too(recorded: Node) -> None:
+    known, lost = (hashlib.sha256(text.encode()).hexdigest() for text in ("known", "lost"))
+    before = timezone.now()
+    for keys in (f"{{ sha256: {known} }}, {{ sha256: {lost} }}", f"{{ sha256: {known.upper()} }}"):
+        recorded.stop()
+        recorded.write(f"shop: {{ keys: [{keys}] }}", more="recording: { directory: recordings }")
+        recorded.start()
+        before = timezone.now()
+        for text in ("known", "lost", "unknown"):
+            recorded.call("/stock", key=text)
+    recorded.stop()
+    # All other nodes still have the one that this one knows no more.
+    everywhere = {"shop": {"keys": [{"sha256": known}, {"sha256": lost}]}}
+    Publication.objects.create(
+        kind="directory", number=1, content="", payload=json.dumps(everywhere), state="done"
+    )
+    usage.read()
+    uses = dict(KeyUse.objects.values_list("sha256", "at"))
+    assert uses.keys() == {known, lost}
+    assert uses[lost] < before <= uses[known], "what is refused was not used"
+    KeyUse.objects.filter(sha256=lost).update(at=timezone.now() - timedelta(days=9))
+    usage.forget_old()
+    assert list(KeyUse.objects.values_list("sha256", flat=True)) == [known]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 from control.changing import BOB, ROOT
 from control.feeds.publisher import Publisher
+from control.sites import Site, site_of
 from lockgate.control.feeds import deciding, looking, services
 from lockgate.control.feeds.models import Feed
 from lockgate.control.worker.running import Worker
@@ -83,3 +84,9 @@ def round_() -> Round:
         return Feed.objects.get()
 
     return round_
+
+
+@pytest.fixture
+def site(tmp_path: Path, settings: Settings) -> Iterator[Site]:
+    with site_of(tmp_path, settings) as site:
+        yield site

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 from control.changing import BOB, ROOT
-from control.sites import PLAN, Site, site_of
+from control.feeds.rolling import with_plan
 from lockgate.control.accounts.errors import AccountError, ForbiddenError, UnknownError
 from lockgate.control.accounts.roles import permissions_of
 from lockgate.control.audit.models import Entry
@@ -22,14 +22,13 @@ from lockgate.control.portal import served as catalogue
 from lockgate.documents import check
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from control.feeds.conftest import Round, SetUp
     from control.feeds.publisher import Publisher
     from control.people import NewUser
+    from control.sites import Site
     from lockgate.control.accounts.models import User
-    from pytest_django.fixtures import Settings
 
 LOOPBACK = ["127.0.0.0/8"]
 """Where the recorded calls came from."""
@@ -235,16 +234,6 @@ def _bob() -> bool:
     return True
 
 
-@pytest.mark.usefixtures("served")
-def test_a_gateway_that_follows_git_has_no_feeds(set_up: SetUp, settings: Settings, tmp_path: Path) -> None:
-    from lockgate.control.configuration import GitSource  # noqa: PLC0415
-
-    git = GitSource(repository=tmp_path, branch="main", document="gateway.yaml")
-    settings.LOCKGATE = settings.LOCKGATE.model_copy(update={"git": git})
-    with pytest.raises(AccountError, match="this gateway follows a branch of Git"):
-        set_up()
-
-
 @pytest.mark.usefixtures("served", "bob")
 def test_what_is_off_goes_live_no_more(set_up: SetUp, round_: Round) -> None:
     set_up(is_automatic=True)
@@ -255,18 +244,12 @@ def test_what_is_off_goes_live_no_more(set_up: SetUp, round_: Round) -> None:
     assert not Proposal.objects.exists()
 
 
-@pytest.fixture
-def site(tmp_path: Path, settings: Settings) -> Iterator[Site]:
-    with site_of(tmp_path, settings) as site:
-        yield site
-
-
 @pytest.mark.usefixtures("bob")
 def test_within_its_bounds_a_list_goes_live_by_canary_and_stands_beside_the_document(
     site: Site, set_up: SetUp, round_: Round
 ) -> None:
     set_up(is_automatic=True)
-    feed = _with_plan(round_)
+    feed = with_plan(round_)
     services.agree(BOB, "threats")
     with site.traffic():
         deciding.follow()
@@ -294,7 +277,7 @@ def test_a_list_that_refuses_callers_on_the_way_is_taken_back_by_the_guard(
     # It may refuse the forty that were recorded, and live traffic soon has more.
     publisher.publish(networks=LOOPBACK)
     set_up(is_automatic=True, at_most=40)
-    feed = _with_plan(round_)
+    feed = with_plan(round_)
     services.agree(BOB, "threats")
     with site.traffic():
         deciding.follow()
@@ -308,13 +291,3 @@ def test_a_list_that_refuses_callers_on_the_way_is_taken_back_by_the_guard(
     # What was taken back is not tried again by itself.
     assert round_().says == f"sequence 1: it is the change {feed.change}"
     assert Proposal.objects.count() == 1
-
-
-def _with_plan(round_: Round) -> Feed:
-    """A round that waits for agreement, with a plan of seconds in the place of the usual one."""
-    feed = round_()
-    assert feed.waits == "nobody but who set the feed up agreed to it in advance"
-    draft = drafts.read(feed.change)
-    rollout = draft.change.file.rollout.model_dump(mode="json") | {"plan": PLAN}
-    drafts.save_about(Actor(feed.who, ""), feed.change, rollout=rollout)
-    return feed

@@ -189,3 +189,35 @@ def test_the_api_needs_a_permission_for_each_of_it(new_token: NewToken) -> None:
     assert Client().get("/api/v1/nodes").status_code == 401
     other = Client(headers={"Authorization": f"Bearer {new_token('audit:read')}"})
     assert other.get("/api/v1/nodes").status_code == 403
+
+
+def test_a_directory_that_was_stopped_is_published_again_on_the_page_and_by_the_api(
+    new_user: NewUser, sign_in: SignIn, new_token: NewToken, fleet: Publication
+) -> None:
+    def stop() -> Publication:
+        number = Publication.objects.filter(kind="directory").count() + 1
+        return publishing.publish("directory", "c" * 64, "{}", number, why="`shop` is let in no more")
+
+    first, client = stop(), sign_in(new_user(email="root@example.com"))
+    text = page(client)
+    assert "<code>shop</code> is let in no more" in text
+    assert text.count("Publish again") == 2, "the newest of each kind"
+    path = f"/nodes/directories/{first.number}/again/"
+    assert path in text
+    answer = client.post(path, {"why": "the shop is closed"}, follow=True).content.decode()
+    assert "directory 1 is on its way again, as directory 2" in answer
+    assert (
+        client.post(path, {"why": "once more"}, follow=True).content.decode().count("is not the newest") == 1
+    )
+    auditor = sign_in(new_user("auditor", "eve@example.com"))
+    assert auditor.post(path, {"why": "why"}).status_code == 403
+    second = stop()
+    headers = {"Authorization": f"Bearer {new_token('nodes:write')}"}
+    answered = Client(headers=headers).post(
+        f"/api/v1/nodes/directories/{second.number}/again",
+        {"why": "it is meant"},
+        content_type="application/json",
+    )
+    said = answered.json()
+    assert (answered.status_code, said["kind"], said["number"]) == (201, "directory", second.number + 1)
+    assert fleet.kind == "revision"

@@ -218,30 +218,14 @@ def test_a_newer_one_takes_the_place_of_what_is_on_its_way_and_numbers_only_grow
 def test_a_directory_goes_to_all_once_the_first_node_has_had_it_for_its_time() -> None:
     fleet = Fleet(3)
     made = fleet.publish(DIRECTORY)
-    first = Node.objects.get(is_first=True)
-    Turn.objects.create(publication=made, node=first, took_at=NOW, at_taking=waves.standing(first))
+    publishing.had_by_first(made)
+    Turn.objects.update(took_at=NOW)
     fleet.after(3)
     assert fleet.with_turn(made) == []
     fleet.now += timedelta(seconds=3)
     Node.objects.filter(is_first=True).update(seen_at=fleet.now)
     fleet.after(0)
     assert fleet.with_turn(made) == ["n0", "n1", "n2"]
-
-
-def test_a_directory_that_the_first_node_does_badly_with_reaches_nobody_else() -> None:
-    fleet = Fleet(3)
-    before = fleet.publish(DIRECTORY, "before")
-    Publication.objects.update(state=Publication.State.DONE)
-    made = fleet.publish(DIRECTORY)
-    first = Node.objects.get(is_first=True)
-    Turn.objects.create(publication=made, node=first, took_at=NOW, at_taking=waves.standing(first))
-    Node.objects.filter(is_first=True).update(counts={"requests": 50, "refused": 50})
-    fleet.after(10)
-    assert state(made) == "withdrawn"
-    assert fleet.with_turn(made) == []
-    # Sequences only grow: what served before comes again under a new number, and nobody calls it new.
-    again = Publication.objects.get(restores=True)
-    assert (again.content, again.number, again.state) == (before.content, made.number + 1, "done")
 
 
 def test_what_was_stopped_is_published_again_by_a_person_alone(by: Actor, monkeypatch: Any) -> None:

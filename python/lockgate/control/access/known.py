@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -9,6 +10,7 @@ from django.conf import settings
 from lockgate import kept
 from lockgate.control.access.models import Application, Subscription
 from lockgate.control.node import node_state
+from lockgate.control.nodes.models import Publication
 from lockgate.state import State, StateError
 
 if TYPE_CHECKING:
@@ -27,6 +29,19 @@ def plans() -> dict[str, str]:
     active = Subscription.objects.filter(state=Subscription.State.ACTIVE).order_by("-decided_at", "-pk")
     # The one that it has had longest counts, as the node is told.
     return found | dict(active.values_list("application__name", "plan__name"))
+
+
+def keys_of_nodes() -> dict[str, str]:
+    """The application of each key that the first node knows, or all others do, by the key's SHA-256."""
+    done = Publication.objects.filter(kind=Publication.Kind.DIRECTORY, state=Publication.State.DONE)
+    newest = done.exclude(payload="").order_by("-number").values_list("payload", flat=True).first()
+    everywhere: dict[str, dict[str, Any]] = json.loads(newest) if newest else {}
+    return {
+        str(key["sha256"]).lower(): name
+        for applications in (everywhere, _elsewhere())
+        for name, said in applications.items()
+        for key in said.get("keys") or ()
+    }
 
 
 def _elsewhere() -> Mapping[str, dict[str, Any]]:

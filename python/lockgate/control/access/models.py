@@ -260,3 +260,13 @@ class UsageRead(models.Model):
 
     def __str__(self) -> str:
         return self.segment
+
+
+class KeyUse(models.Model):
+    """When a key of the nodes' directory was last used, whoever answers for it."""
+
+    sha256 = models.CharField(max_length=64, unique=True)
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.sha256[:12]

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import logging
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from django.db import transaction
 from django.db.models import Q
+from django.utils import timezone
 
 from lockgate import _engine
 from lockgate.cluster.wire import KEY
-from lockgate.control.access.models import Credential, UsageRead
+from lockgate.control.access.known import keys_of_nodes
+from lockgate.control.access.models import Credential, KeyUse, UsageRead
 from lockgate.control.events.recordings import PART, recordings
 
 if TYPE_CHECKING:
@@ -33,6 +36,9 @@ MOST_SEGMENTS: Final = 20
 _MARK = re.compile(r"hmac-sha256:([0-9a-f]{16})")
 _AT = re.compile(r'"at":(\d{1,16})')
 _KEY_BYTES: Final = 32
+_KEPT: Final = timedelta(days=8)
+"""How long it is known when a key was used that the portal did not make."""
+_BATCH: Final = 500
 
 
 def read() -> None:
@@ -58,39 +64,57 @@ def _read(recording: Recording, names: list[str]) -> None:
         _note(_last_uses(recording.folder / name, marks) if marks else {}, recording.node, name)
 
 
-def _marks(key: bytes) -> dict[str, tuple[int, str]]:
-    """The credential and the application of each mark."""
-    keys = Credential.objects.filter(kind=Credential.Kind.KEY, revoked_at=None).select_related("application")
+def _marks(key: bytes) -> dict[str, tuple[str, str]]:
+    """The SHA-256 and the application of each mark."""
+    issued = Credential.objects.filter(kind=Credential.Kind.KEY, revoked_at=None)
+    known = dict(issued.values_list("sha256", "application__name").iterator(1_000))
     return {
-        hmac.new(key, bytes.fromhex(one.sha256), hashlib.sha256).hexdigest()[:16]: (
-            one.pk,
-            f'"application":"{one.application.name}"',
+        hmac.new(key, bytes.fromhex(sha256), hashlib.sha256).hexdigest()[:16]: (
+            sha256,
+            f'"application":{json.dumps(application, ensure_ascii=False)}',
         )
-        for one in keys.iterator(1_000)
+        for sha256, application in (keys_of_nodes() | known).items()
     }
 
 
-def _last_uses(path: Path, marks: dict[str, tuple[int, str]]) -> dict[int, int]:
-    """When credentials were last used in a segment, in microseconds."""
-    found: dict[int, int] = {}
+def _last_uses(path: Path, marks: dict[str, tuple[str, str]]) -> dict[str, int]:
+    """When keys were last used in a segment, in microseconds."""
+    found: dict[str, int] = {}
     try:
         # Looked through as text: most events bear no mark of ours, and are not worth reading as JSON.
         for text in _engine.Events(path, "{}"):
             for mark in _MARK.findall(text):
-                pk, application = marks.get(mark, (0, ""))
+                sha256, application = marks.get(mark, ("", ""))
                 # A key that was refused was sent, and not used.
-                if pk and application in text and (at := _AT.search(text)):
-                    found[pk] = max(found.get(pk, 0), int(at[1]))
+                if sha256 and application in text and (at := _AT.search(text)):
+                    found[sha256] = max(found.get(sha256, 0), int(at[1]))
     except OSError as error:
         log.warning("%s does not say when keys were used: %s", path.name, error)
     return found
 
 
 @transaction.atomic
-def _note(uses: dict[int, int], node: str, segment: str) -> None:
-    for pk, micros in uses.items():
-        at = datetime.fromtimestamp(micros / 1_000_000, UTC)
-        Credential.objects.filter(Q(last_used_at=None) | Q(last_used_at__lt=at), pk=pk).update(
+def _note(uses: dict[str, int], node: str, segment: str) -> None:
+    times = {sha256: datetime.fromtimestamp(micros / 1_000_000, UTC) for sha256, micros in uses.items()}
+    for sha256, at in times.items():
+        Credential.objects.filter(Q(last_used_at=None) | Q(last_used_at__lt=at), sha256=sha256).update(
             last_used_at=at
         )
+    later = dict(KeyUse.objects.filter(sha256__in=list(times)).values_list("sha256", "at"))
+    KeyUse.objects.bulk_create(
+        [
+            KeyUse(sha256=sha256, at=at)
+            for sha256, at in times.items()
+            if sha256 not in later or later[sha256] < at
+        ],
+        batch_size=_BATCH,
+        update_conflicts=True,
+        unique_fields=["sha256"],
+        update_fields=["at"],
+    )
     UsageRead.objects.filter(node=node, segment__lt=segment).update(segment=segment)
+
+
+def forget_old() -> None:
+    """A round of the worker: who used a key long ago is not looked at any more."""
+    KeyUse.objects.filter(at__lt=timezone.now() - _KEPT).delete()

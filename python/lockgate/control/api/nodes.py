@@ -14,6 +14,7 @@ from lockgate.control.api.credentials import caller, needs
 from lockgate.control.api.forms import Strict
 from lockgate.control.nodes import services, shown
 from lockgate.control.nodes.load import LOAD
+from lockgate.control.nodes.models import Publication
 from lockgate.control.nodes.recorded import of_nodes
 
 router = Router(tags=["nodes"])
@@ -140,6 +141,13 @@ def remove(request: HttpRequest, name: str, body: Reason) -> None:
 def publish_again(request: HttpRequest, number: int, body: Reason) -> dict[str, Any]:
     """Publish again what was stopped or withdrawn, one node after the other."""
     made = services.publish_again(caller(request), number, body.why)
+    return _publication(shown.Published(made, [], can_be_again=False))
+
+
+@router.post("/nodes/directories/{number}/again", response={201: PublicationOut}, auth=needs(services.WRITE))
+def publish_directory_again(request: HttpRequest, number: int, body: Reason) -> dict[str, Any]:
+    """Publish a directory again that was stopped or withdrawn: what applications lose by it is meant."""
+    made = services.publish_again(caller(request), number, body.why, Publication.Kind.DIRECTORY)
     return _publication(shown.Published(made, [], can_be_again=False))
 
 

@@ -177,13 +177,6 @@ def included(text: str, path: str) -> str:
     return f"{text[:start]}include: [{item}]\n{text[start:]}"
 
 
-def includes(document: Path, path: str) -> bool:
-    """Whether a document includes a file, by its name or by that of a folder that it lies in."""
-    said = json.loads(_engine.read(document))["value"].get("include") or []
-    folders = {"/".join(path.split("/")[:number]) for number in range(1, path.count("/") + 1)}
-    return any(str(one).removeprefix("./").rstrip("/") in {path, *folders} for one in said)
-
-
 def where_of(at: str) -> Where:
     """The place of a JSON Pointer."""
     parts = [part.replace("~1", "/").replace("~0", "~") for part in at.split("/")[1:]]

@@ -10,19 +10,17 @@ from django.db import transaction
 from django.utils import timezone
 
 from lockgate.admin import AdminClient, AdminError
-from lockgate.changes.evidence import write
 from lockgate.control import node
 from lockgate.control.audit.services import Actor, record
 from lockgate.control.changes import drafts, telling
 from lockgate.control.changes.errors import ChangeError
 from lockgate.control.changes.models import Proposal
+from lockgate.control.changes.placing import place
 from lockgate.documents import check
 from lockgate.rollout import RolloutStatus
 from lockgate.state import State, StateError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from lockgate.state import Generations, WentBack
 
 log = logging.getLogger(__name__)
@@ -152,35 +150,13 @@ def _put_in_place(proposal: Proposal) -> str:
             return f"{document.name} says it already"
         if on_disk != proposal.base:
             return f"{document.name} was edited meanwhile and was left alone; bring the change into it"
-        before, mode = document.read_text(encoding="utf-8"), document.stat().st_mode
-        # Files come first: a node that looks meanwhile finds all that the document names.
-        replaced = {path: _replace(document.parent / path, text) for path, text in draft.files.items()}
-        if draft.text != before:
-            write(document, draft.text)
-        if check(document).id != proposal.candidate:
-            # Files that it names are others there than in the change.
-            write(document, before)
-            for path, text in replaced.items():
-                _replace(document.parent / path, text)
-            placed = "was left alone: files that it names are others there; bring all of them there"
-        else:
-            placed = "was replaced by the candidate" if draft.text != before else "stays as it is"
-            placed += "".join(f"; {path} was replaced" for path in replaced)
-        document.chmod(mode)
+        files = {**draft.files, **dict.fromkeys(draft.gone)}
+        done = place(document, draft.text, files, proposal.candidate)
+        placed = done or "was left alone: files that it names are others there; bring all of them there"
     except (ChangeError, OSError) as error:
         log.warning("what is live could not be written to the document: %s", error)
         return f"the document could not be written: {error}"
     return f"{document.name} {placed}"
-
-
-def _replace(path: Path, text: str | None) -> str | None:
-    """Have a file say something, or not be there; gives what it said before."""
-    before = path.read_text(encoding="utf-8") if path.exists() else None
-    if text is None:
-        path.unlink(missing_ok=True)
-    else:
-        write(path, text)
-    return before
 
 
 def _state() -> State:

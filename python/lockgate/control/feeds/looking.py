@@ -18,13 +18,14 @@ from lockgate.control.alerts.services import raise_alert
 from lockgate.control.audit.services import Actor, record
 from lockgate.control.changes import drafts, evidence
 from lockgate.control.changes.errors import ChangeError, UnsoundError
+from lockgate.control.changes.includes import includes
 from lockgate.control.changes.models import Proposal
-from lockgate.control.changes.policies import included, includes
+from lockgate.control.changes.policies import included
 from lockgate.control.feeds.models import Feed, Fetch
 from lockgate.control.feeds.services import key_of, place_of
 from lockgate.control.notify.outbound import OutboundError, fetch
 from lockgate.documents import check
-from lockgate.feeds import MOST_BYTES, FeedError, Manifest, hold, parse, render, verify
+from lockgate.feeds import MOST_BYTES, FeedError, Manifest, hold, parse, path_of, render, verify
 from lockgate.rollout import MOST_OF_EVERYBODY
 from lockgate.signing import canonical, sha256
 
@@ -40,6 +41,8 @@ MOST_SHOWN: Final = 50
 """Entries that are shown of what came and went."""
 MOST_KEPT: Final = 50
 """Looks at a feed that are kept."""
+_FOR_A_COMMIT: Final = "a commit to"
+"""What a feed waits for that the branch of Git does not include."""
 _STATE: Final = (
     *("sequence", "digest", "expires_at", "fetched_at", "is_failing", "says"),
     *("change", "proposed", "is_decided", "waits"),
@@ -49,12 +52,26 @@ _STATE: Final = (
 def look() -> None:
     """One round: fetch the feeds that are due."""
     now = timezone.now()
+    _follow_commits(now)
     for feed in Feed.objects.filter(is_on=True, next_at__lte=now).order_by("next_at")[:MOST_AT_ONCE]:
         following = now + timedelta(minutes=feed.every_minutes)
         # Whoever moves the time fetches it; another worker finds nothing.
         if Feed.objects.filter(pk=feed.pk, next_at=feed.next_at).update(next_at=following):
             feed.next_at = following
             look_at(feed)
+
+
+def _follow_commits(now: datetime) -> None:
+    """Have feeds looked at again that a commit includes by now."""
+    waiting = Feed.objects.filter(is_on=True, next_at__gt=now, waits__startswith=_FOR_A_COMMIT)
+    for feed in waiting:
+        try:
+            is_there = includes(drafts.served_document(), path_of(feed.name))
+        except ChangeError:
+            # No node runs: the next round asks again.
+            return
+        if is_there:
+            Feed.objects.filter(pk=feed.pk, next_at=feed.next_at).update(next_at=now)
 
 
 def look_at(feed: Feed) -> None:
@@ -104,7 +121,14 @@ def _read(feed: Feed) -> bytes:
 def _take(feed: Feed, manifest: Manifest, digest: str) -> None:
     rendered = render(manifest, mode=feed.mode, owner=feed.owner)  # type: ignore[arg-type]
     document = drafts.served_document()
-    live = _policies(document.parent / rendered.path) if includes(document, rendered.path) else []
+    is_included = includes(document, rendered.path)
+    if not is_included and settings.LOCKGATE.git is not None:
+        # What the document says, Git says: a person writes there that this feed counts.
+        _withdraw_open(feed, why=f"the document does not include `{rendered.path}`")
+        feed.waits = f"{_FOR_A_COMMIT} `{settings.LOCKGATE.git.branch}` that includes `{rendered.path}`"
+        _note(feed, manifest, digest, f"it waits for {feed.waits}")
+        return
+    live = _policies(document.parent / rendered.path) if is_included else []
     bound = feed.at_most if manifest.at_most is None else min(feed.at_most, manifest.at_most)
     proposed = sha256(canonical([rendered.text, bound]))
     if _is_live(live, rendered, manifest):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import Http404
 from django.shortcuts import redirect, render
@@ -36,7 +37,7 @@ def feeds(request: HttpRequest) -> HttpResponse:
             messages.success(request, "It is set up, and fetched within seconds.")
             return redirect("feed", made.name)
     rows = [{"feed": one, "change": _change(one)} for one in Feed.objects.order_by("name")]
-    return render(request, "feeds/feeds.html", {"rows": rows, "form": form})
+    return render(request, "feeds/feeds.html", {"rows": rows, "form": form, "git": settings.LOCKGATE.git})
 
 
 @permitted(services.READ, to_change=services.WRITE)
@@ -66,6 +67,7 @@ def feed(request: HttpRequest, name: str) -> HttpResponse:
         "has_agreed": any(one.email == by.who for one in people),
         "may_agree": services.APPROVE in by.permissions and not same(by.who, found.set_by),
         "fetches": found.fetches.all(),
+        "git": settings.LOCKGATE.git,
     }
     return render(request, "feeds/feed.html", context)
 

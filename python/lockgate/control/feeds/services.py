@@ -55,12 +55,6 @@ def make(by: Actor, *, name: str, source: str, public_key: str, kind: str, **sai
     if not _NAME.fullmatch(name) or len(name) > 40:
         message = f"`{name[:60]}` is no name; write small letters, digits and `-`, such as `threats`"
         raise AccountError(message)
-    if settings.LOCKGATE.git is not None:
-        message = (
-            "this gateway follows a branch of Git, whose next commit would take away what a feed brought; "
-            "let a job of yours commit what the feed says"
-        )
-        raise AccountError(message)
     if kind not in Feed.Kind.values:
         message = f"there is no kind `{kind[:40]}` of feeds; there are {' and '.join(Feed.Kind.values)}"
         raise AccountError(message)

@@ -115,7 +115,8 @@ class Turn(models.Model):
     took_at = models.DateTimeField(null=True)
     at_taking = models.JSONField(default=dict)
     """The counts when it was first seen to serve it, and when its process had started; `before`, the same
-    of when it had its turn."""
+    of when it had its turn. Of a directory at the first node: `since` when it may have it, in microseconds,
+    and the `grants` that applications have lost by it."""
     healthy_at = models.DateTimeField(null=True)
     """When it had served it long enough without harm."""
 

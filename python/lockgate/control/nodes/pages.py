@@ -68,12 +68,12 @@ def remove(request: HttpRequest, name: str) -> HttpResponse:
 
 @require_POST
 @permitted(services.WRITE, to_change=services.WRITE)
-def again(request: HttpRequest, number: int) -> HttpResponse:
+def again(request: HttpRequest, number: int, kind: str) -> HttpResponse:
     """Publish again what was stopped."""
     try:
-        made = services.publish_again(actor_of(request), number, request.POST.get("why", ""))
+        made = services.publish_again(actor_of(request), number, request.POST.get("why", ""), kind)
     except AccountError as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, f"revision {number} is on its way again, as revision {made.number}")
+        messages.success(request, f"{kind} {number} is on its way again, as {made}")
     return redirect("nodes")

@@ -20,15 +20,17 @@ from lockgate import _engine, kept
 from lockgate.cluster.agent import counts
 from lockgate.cluster.signatures import key_id
 from lockgate.control import node as first_node
+from lockgate.control.nodes import directories
 from lockgate.control.nodes.keys import cluster_key, public_pem
 from lockgate.control.nodes.models import Node, Publication, Turn
-from lockgate.control.nodes.waves import advance, end, next_number, standing
+from lockgate.control.nodes.waves import advance, end, next_number
 from lockgate.signing import canonical, sha256, sign
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     from lockgate.control.configuration import Pace
+    from lockgate.control.nodes.losses import Loss
 
 log = logging.getLogger(__name__)
 
@@ -44,10 +46,11 @@ def follow() -> None:
     found = first_node.generations()
     if found is None:
         return
-    first = _first(found)
+    looked = Node.objects.filter(is_first=True).first()
+    _first(found)
     try:
         _publish_revision(found)
-        _publish_directory(first, found)
+        _publish_directory(found, looked)
     except (kept.KeptError, OSError, ValueError) as error:
         log.warning("what the first node serves cannot be published: %s", error)
     pace: Pace = settings.LOCKGATE.pace
@@ -55,9 +58,25 @@ def follow() -> None:
         advance(publication, pace)
 
 
-def publish(kind: str, content: str, payload: str, number: int, *, again: bool = False) -> Publication:
-    """Have all nodes take something, one after the other; what is still on its way is overtaken."""
+def publish(
+    kind: str, content: str, payload: str, number: int, *, again: bool = False, why: str = ""
+) -> Publication:
+    """Have all nodes take something, one after the other; what is still on its way is overtaken.
+
+    Args:
+        kind: What it is.
+        content: What tells it from others.
+        payload: What nodes get.
+        number: Its number.
+        again: Whether nodes take it though they went back from it before.
+        why: Why it goes to nobody, when that is known now. What is on its way goes on then.
+    """
     with transaction.atomic():
+        if why:
+            made = Publication.objects.create(kind=kind, number=number, content=content, payload=payload)
+            end(made, Publication.State.STOPPED, why)
+            _forget(kind)
+            return made
         on_its_way = Publication.objects.select_for_update().filter(
             kind=kind, state=Publication.State.ROLLING
         )
@@ -90,8 +109,8 @@ def signed_bundle(bundle: dict[str, Any], number: int, key: Ed25519PrivateKey) -
     return text
 
 
-def _first(found: dict[str, Any]) -> Node:
-    """The first node, as it is now."""
+def _first(found: dict[str, Any]) -> None:
+    """Write down how the first node is now."""
     stats = first_node.stats()
     running = first_node.running()
     node, _ = Node.objects.get_or_create(is_first=True, defaults={"name": _free_name()})
@@ -103,7 +122,6 @@ def _first(found: dict[str, Any]) -> Node:
         node.started = float(running.pid) if running else 0.0
         node.seen_at = timezone.now()
     node.save()
-    return node
 
 
 def _free_name() -> str:
@@ -127,8 +145,14 @@ def _publish_revision(found: dict[str, Any]) -> None:
     publish(Publication.Kind.REVISION, current["id"], text, number)
 
 
-def _publish_directory(first: Node, found: dict[str, Any]) -> None:
-    applications = _applications(found)
+def _publish_directory(found: dict[str, Any], looked: Node | None) -> None:
+    """Publish who may call the first node, but for what would lock out whom nobody meant to lock out.
+
+    Args:
+        found: What the first node keeps.
+        looked: That node as it was when somebody looked last.
+    """
+    held, applications = _applications(found)
     if not applications:
         # Nobody is never published: it would refuse everybody.
         return
@@ -137,23 +161,55 @@ def _publish_directory(first: Node, found: dict[str, Any]) -> None:
     last = ours.order_by("-number").defer("payload").first()
     if last is not None and last.content == content:
         return
+    before, now = everywhere(), timezone.now()
+    lost: list[Loss] = []
+    # Where the first node is alone, there is none that has more than it.
+    if before is not None and Node.objects.filter(removed_at=None, is_first=False).exists():
+        known = json.loads(before.payload)
+        lost = directories.lost(known, applications, held.revoked, since=before.made_at, now=now)
+    why = directories.said(missing) if (missing := directories.missed(lost, now)) else ""
     number = next_number(Publication.Kind.DIRECTORY)
-    made = publish(Publication.Kind.DIRECTORY, content, json.dumps(applications), number)
-    # The first node has it already, which is why it is known here.
-    Turn.objects.create(publication=made, node=first, took_at=timezone.now(), at_taking=standing(first))
+    with transaction.atomic():
+        made = publish(Publication.Kind.DIRECTORY, content, json.dumps(applications), number, why=why)
+        had_by_first(made, looked, directories.grants_of(lost))
 
 
-def _applications(found: dict[str, Any]) -> dict[str, Any]:
-    """Who may call the first node, without those that were revoked: whom nobody knows, nobody lets in."""
+def had_by_first(
+    made: Publication, looked: Node | None = None, grants: dict[str, list[str]] | None = None
+) -> None:
+    """Give the first node its turn of a directory: it has it already, which is why it is known here.
+
+    It has had it for up to a round by now. So what it answered since somebody looked last is of the time
+    after it took it, and no measure of what it did before, as with other nodes.
+
+    Args:
+        made: The publication.
+        looked: The first node as it was when somebody looked last.
+        grants: What applications have lost by it, as `directories.grants_of`.
+    """
+    since = looked.seen_at if looked is not None else None
+    said = {"since": int((since or made.made_at).timestamp() * 1_000_000), "grants": grants or {}}
+    first = Node.objects.get(is_first=True)
+    Turn.objects.create(publication=made, node=first, took_at=made.made_at, at_taking=said)
+
+
+def everywhere() -> Publication | None:
+    """The directory that all nodes have."""
+    done = Publication.objects.filter(kind=Publication.Kind.DIRECTORY, state=Publication.State.DONE)
+    return done.exclude(payload="").order_by("-number").first()
+
+
+def _applications(found: dict[str, Any]) -> tuple[kept.HeldDirectory, dict[str, Any]]:
+    """Its directory, and who may call it but for those that were revoked, whom nobody is to know."""
     state = first_node.node_state(settings.LOCKGATE.state)
     held = kept.directory(state)
     applications = held.applications
     if applications is None:
         if found["current"] is None:
-            return {}
+            return held, {}
         applications = kept.document(state, found["current"]).get("applications") or {}
     revoked = {one["application"] for one in held.revoked if "application" in one}
-    return {name: entry for name, entry in applications.items() if name not in revoked}
+    return held, {name: entry for name, entry in applications.items() if name not in revoked}
 
 
 def _forget(kind: str) -> None:

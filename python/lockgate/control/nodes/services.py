@@ -22,7 +22,7 @@ from lockgate.control.accounts.errors import AccountError, UnknownError
 from lockgate.control.audit.services import Actor, record
 from lockgate.control.nodes.keys import cluster_key
 from lockgate.control.nodes.models import Node, Publication, Token
-from lockgate.control.nodes.publishing import publish, signed_bundle
+from lockgate.control.nodes.publishing import had_by_first, publish, signed_bundle
 from lockgate.control.nodes.segments import folder_of, seal_open
 from lockgate.control.nodes.waves import next_number
 
@@ -128,8 +128,8 @@ def remove(by: Actor, name: str, why: str) -> None:
     seal_open(folder_of(name))
 
 
-def publish_again(by: Actor, number: int, why: str) -> Publication:
-    """Publish a revision again that was stopped or withdrawn, from the first node on.
+def publish_again(by: Actor, number: int, why: str, kind: str = Publication.Kind.REVISION) -> Publication:
+    """Publish again what was stopped or withdrawn; of a directory that says that what is lost by it is meant.
 
     Raises:
         UnknownError: There is no such one.
@@ -138,19 +138,24 @@ def publish_again(by: Actor, number: int, why: str) -> Publication:
     if not why.strip():
         message = "write why, for those who look later"
         raise AccountError(message)
-    revisions = Publication.objects.filter(kind=Publication.Kind.REVISION)
-    newest = revisions.order_by("-number").first()
+    # What restores the one before is none that somebody published.
+    newest = Publication.objects.filter(kind=kind, restores=False).order_by("-number").first()
     if newest is None or newest.number != number:
-        message = f"revision {number} is not the newest that was published"
+        message = f"{kind} {number} is not the newest that was published"
         raise UnknownError(message)
     if newest.state not in {Publication.State.STOPPED, Publication.State.WITHDRAWN}:
-        message = f"revision {number} was not stopped"
+        message = f"{kind} {number} was not stopped"
         raise AccountError(message)
-    following = next_number(Publication.Kind.REVISION)
-    text = signed_bundle(json.loads(newest.payload), following, cluster_key(settings.LOCKGATE.state))
+    following = next_number(kind)
+    text = newest.payload
+    if kind == Publication.Kind.REVISION:
+        text = signed_bundle(json.loads(text), following, cluster_key(settings.LOCKGATE.state))
     with transaction.atomic():
-        record(by, "nodes.published_again", f"revision {number}", after=f"revision {following}", why=why)
-        return publish(Publication.Kind.REVISION, newest.content, text, following, again=True)
+        record(by, "nodes.published_again", f"{kind} {number}", after=f"{kind} {following}", why=why)
+        made = publish(kind, newest.content, text, following, again=True)
+        if kind == Publication.Kind.DIRECTORY:
+            had_by_first(made)
+        return made
 
 
 def name_of(node: int) -> str:

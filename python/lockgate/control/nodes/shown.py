@@ -104,13 +104,18 @@ class Published:
 def publications(most: int = 20) -> list[Published]:
     """What was published last, newest first."""
     found = Publication.objects.defer("payload").order_by("-pk")[:most]
-    newest = next((one.pk for one in found if one.kind == Publication.Kind.REVISION), None)
+    newest = {
+        kind: next((one.pk for one in found if one.kind == kind and not one.restores), None)
+        for kind in Publication.Kind.values
+    }
     stopped = {Publication.State.STOPPED, Publication.State.WITHDRAWN}
     turns: dict[int, list[Turn]] = defaultdict(list)
     wanted = Turn.objects.filter(publication__in=[one.pk for one in found], node__is_first=False)
     for turn in wanted.select_related("node").order_by("pk"):
         turns[turn.publication_id].append(turn)
-    return [Published(one, turns[one.pk], one.pk == newest and one.state in stopped) for one in found]
+    return [
+        Published(one, turns[one.pk], one.pk == newest[one.kind] and one.state in stopped) for one in found
+    ]
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from django.utils import timezone
 from lockgate.cluster.wire import Counts
 from lockgate.control.audit.services import record
 from lockgate.control.changes.telling import AUTOMATION
+from lockgate.control.nodes import directories
 from lockgate.control.nodes.models import Node, Publication, Turn
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def advance(publication: Publication, pace: Pace, now: datetime | None = None) -
         turns = list(held.turns.select_related("node").filter(node__removed_at=None))
         for turn in turns:
             _look(turn, held, pace, now)
-        if harmed := next((said for turn in turns if (said := harm(turn))), None):
+        if harmed := next((said for turn in turns if (said := harm(turn, held))), None):
             _withdraw(held, harmed)
         elif refused := next((said for turn in turns if (said := _refusal(turn, held))), None):
             end(held, Publication.State.STOPPED, refused)
@@ -84,10 +85,13 @@ def standing(node: Node) -> dict[str, Any]:
     return {"started": node.started, **Counts.model_validate(node.counts).model_dump()}
 
 
-def harm(turn: Turn) -> str | None:
+def harm(turn: Turn, publication: Publication) -> str | None:
     """Whether a node does badly since it took something, and how, in a sentence."""
     if turn.took_at is None:
         return None
+    if publication.kind == Publication.Kind.DIRECTORY:
+        # Strangers can be refused as often as they like: they would hold back everybody's new keys.
+        return directories.harm(turn)
     # What it answered between taking it and saying so is no measure of what it did before.
     before = Counts.model_validate(turn.at_taking.get("before") or turn.at_taking)
     # Another process has counted from the beginning.
@@ -138,7 +142,7 @@ def _look(turn: Turn, publication: Publication, pace: Pace, now: datetime) -> No
     if turn.took_at is None and _has(turn.node, publication):
         turn.took_at, turn.at_taking = now, {**standing(turn.node), "before": turn.at_taking}
         turn.save(update_fields=["took_at", "at_taking"])
-    if turn.took_at is None or turn.healthy_at is not None or harm(turn):
+    if turn.took_at is None or turn.healthy_at is not None or harm(turn, publication):
         return
     since = turn.took_at + _trial(publication, pace)
     seen = turn.node.seen_at

@@ -74,6 +74,7 @@ TASKS: Final[tuple[Task, ...]] = (
     Task("worker.forget", 3_600.0, forget_old),
     Task("access.tell", 2.0, delivery.follow),
     Task("access.usage", 10.0, usage.read),
+    Task("access.keys", 3_600.0, usage.forget_old),
     Task("access.expiry", 600.0, expiry.warn),
     Task("access.token_keys", 3_600.0, keys.rotate_old),
     Task("access.forget", 3_600.0, delivery.forget_old),

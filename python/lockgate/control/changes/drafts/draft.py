@@ -12,9 +12,11 @@ from django.conf import settings
 from lockgate import _engine
 from lockgate.changes import Change
 from lockgate.control import node
+from lockgate.control.changes import feed_files
 from lockgate.control.changes.errors import ChangeError, UnknownChangeError
 from lockgate.control.changes.mirror import own_files
 from lockgate.control.changes.models import Proposal
+from lockgate.control.changes.placing import committed
 from lockgate.documents import problems_of
 from lockgate.signing import sha256
 
@@ -72,11 +74,27 @@ class Draft:
 
     @property
     def files(self) -> dict[str, str]:
-        """Files beside the document that the change brings itself: path and text; a commit brings none so."""
+        """Files beside the document that the change brings: path and text."""
         here = self.candidate.parent
         if self.proposal.source:
-            return {}
+            return {path: text for path, text in self._committed.items() if text is not None}
         return {path: (here / path).read_text("utf-8") for path in own_files(here, self.candidate.name)}
+
+    @property
+    def gone(self) -> list[str]:
+        """Files beside the document that go with the change: a commit has them no more."""
+        if not self.proposal.source:
+            return []
+        return [path for path, text in self._committed.items() if text is None]
+
+    @property
+    def _committed(self) -> dict[str, str | None]:
+        return committed(self.candidate, self.base.parent)
+
+    @property
+    def shares_feeds(self) -> bool:
+        """Whether it is a commit whose document finds what feeds wrote."""
+        return bool(self.proposal.source) and feed_files.shares(self.candidate)
 
     def own(self, name: str) -> str:
         """What a file of the directory says; nothing when it is not there."""
