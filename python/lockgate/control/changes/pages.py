@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
 from django.http import Http404
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
     from django.http import HttpRequest, HttpResponse
 
-    from lockgate.changes import ChangeStatus
-    from lockgate.changes.steps import Name
     from lockgate.control.changes.drafts import Draft
     from lockgate.models import Problem
 
@@ -235,8 +233,13 @@ def step(request: HttpRequest, name: str, step: str) -> HttpResponse:
     draft = _found(name)
     if step not in TITLES:
         raise Http404
-    report = evidence.report_of(draft, cast("Name", step))
-    now = next(one for one in gate.status(draft).steps if one.step == step)
+    try:
+        status, reports = gate.looked_at(draft)
+    except ChangeError as error:
+        messages.error(request, str(error))
+        return redirect("change", name)
+    report = reports.get(step)
+    now = next(one for one in status.steps if one.step == step)
     context: dict[str, Any] = {"draft": draft, "step": now, "title": TITLES[step], "report": report}
     if isinstance(report, Replay):
         # The page escapes all that was recorded, as its own file does.
@@ -333,17 +336,20 @@ class Line:
 def _shown(draft: Draft) -> dict[str, Any]:
     """What the page of a change shows of its directory."""
     try:
-        now: ChangeStatus | None = gate.status(draft)
+        now, reports = gate.looked_at(draft)
     except ChangeError as error:
         return {"draft": draft, "refused": str(error)}
-    report = _replay(draft) if now else None
+    report = reports.get("replay")
+    is_open = draft.proposal.is_open
     return {
         "draft": draft,
         "now": now,
-        "steps": [{"now": one, "title": TITLES[one.step]} for one in now.steps] if now else [],
-        "routes": routes(now.differences) if now else [],
-        "expected": in_words(now.expect) if now else "",
-        "impact": Impact(report) if report else None,
+        # What was never gathered is missing only as long as it can be.
+        "steps": [{"now": one, "title": TITLES[one.step]} for one in now.steps if is_open or one.at],
+        "is_partly_gone": not is_open and any(one.condition == "stale" for one in now.steps),
+        "routes": routes(now.differences),
+        "expected": in_words(now.expect),
+        "impact": Impact(report) if isinstance(report, Replay) else None,
         "lines": _compared(draft),
     }
 
