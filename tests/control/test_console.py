@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from control.people import PASSWORD
+from django.db import transaction
 from django.test import Client
 from lockgate.control.accounts.models import AccessToken, User
 from lockgate.control.audit.models import Entry
+from lockgate.control.audit.services import Actor, record
 from lockgate.control.console.templatetags.told import in_code, shortly
 from lockgate.control.first_run import set_up_path
 from lockgate.control.guards import HEADERS
 from lockgate.running import Running
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from control.people import NewUser, SignIn, Traffic
     from pytest_django.fixtures import Settings
 
@@ -31,9 +35,34 @@ EVERY_PAGE = (
 )
 
 
-CHANGES = ("/changes/", "/rollout/", "/revisions/", "/feeds/")
-TRAFFIC = ("/analytics/", "/alerts/", "/exceptions/")
-RUN = ("/nodes/", "/audit/", "/users/", "/tokens/")
+CHANGES = ("/apis/", "/policies/", "/changes/", "/rollout/", "/revisions/", "/feeds/")
+TRAFFIC = ("/analytics/", "/alerts/", "/exceptions/", "/recordings/")
+RUN = ("/nodes/", "/audit/", "/users/", "/tokens/", "/settings/")
+
+
+ARM: dict[str, Any] = {"requests": 9, "callers": 1.0, "bad": {}, "p50_ms": None, "p99_ms": None}
+ROLLOUT: dict[str, Any] = {
+    "id": "r",
+    "reason": "tighten",
+    "base": "b" * 64,
+    "candidate": "c" * 64,
+    "started": 1,
+    "now": 2,
+    "running": True,
+    "stage": "canary 1",
+    "step": 1,
+    "share_percent": 10.0,
+    "cap_percent": 60.0,
+    "paused": False,
+    "verdict": {"verdict": "continue", "waiting_for": []},
+    "slower_than_ms": None,
+    "canary": ARM,
+    "control": ARM,
+    "beside": {"judged": 9, "shed": 0, "unjudged": {}, "cpu_share": 0.0, "cpu_share_at_most": 0.15},
+    "differences": {"groups": [], "in_no_group": 0, "approved": {}},
+    "expect": {},
+    "history": [],
+}
 
 
 def shown(client: Client, path: str, status: int = 200) -> str:
@@ -88,9 +117,9 @@ def test_files_of_pages_come_from_here_and_may_be_kept(admin: User, sign_in: Sig
         ),
         (
             "security_engineer",
-            {"/", *CHANGES, "/analytics/", "/alerts/", "/exceptions/", "/nodes/", "/audit/"},
+            {"/", *CHANGES, *TRAFFIC, "/nodes/", "/audit/", "/settings/"},
         ),
-        ("api_owner", {"/", *CHANGES, "/analytics/"}),
+        ("api_owner", {"/", *CHANGES, "/analytics/", "/recordings/"}),
         ("developer", set()),
     ],
 )
@@ -112,17 +141,17 @@ def test_each_role_sees_its_pages_and_no_others(
         (
             "platform_admin",
             {
-                "Traffic": ["Overview", "Exceptions", "Analytics", "Alerts"],
-                "Change": ["Changes", "Rollout", "Revisions", "Feeds"],
+                "Traffic": ["Overview", "Exceptions", "Analytics", "Alerts", "Recordings"],
+                "Change": ["APIs", "Policies", "Changes", "Rollout", "Revisions", "Feeds"],
                 "Access": ["Applications", "Plans", "API owners", "Requests", "Feedback"],
-                "Run": ["Nodes", "Audit", "Channels", "Users", "Tokens"],
+                "Run": ["Nodes", "Audit", "Channels", "Users", "Tokens", "Settings"],
             },
         ),
         (
             "approver",
             {
-                "Traffic": ["Overview", "Exceptions", "Analytics", "Alerts"],
-                "Change": ["Changes", "Rollout", "Revisions", "Feeds"],
+                "Traffic": ["Overview", "Exceptions", "Analytics", "Alerts", "Recordings"],
+                "Change": ["APIs", "Policies", "Changes", "Rollout", "Revisions", "Feeds"],
                 "Access": ["Applications", "API owners"],
                 "Run": ["Audit"],
             },
@@ -255,6 +284,83 @@ def test_the_overview_shows_the_last_hour_of_the_recording(
     assert "6 calls, 4 of them exceptions" in page
     columns = re.findall(r"<rect [^>]*><title>[^<]*: (\d+) (calls|exceptions)</title>", page)
     assert sum(int(count) for count, what in columns if what == "calls") == 6
+
+
+def test_the_overview_names_the_rollout_that_runs_and_no_other(
+    admin: User, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = sign_in(admin)
+    monkeypatch.setattr("lockgate.control.node.rollout", lambda: ROLLOUT)
+    page = shown(client, "/live/")
+    assert "A rollout runs" in page
+    assert f'<code title="{"c" * 64}">{"c" * 12}</code> is in <strong>canary 1</strong>' in page
+    assert "for 10 % of callers." in page
+    monkeypatch.setattr("lockgate.control.node.rollout", lambda: ROLLOUT | {"running": False})
+    assert "A rollout runs" not in shown(client, "/live/")
+
+
+def test_the_overview_says_what_changed_last(admin: User, sign_in: SignIn) -> None:
+    client = sign_in(admin)
+    assert "Nothing changed yet" in shown(client, "/live/")
+    with transaction.atomic():
+        record(Actor("ada@example.com", ""), "change.rollout.begun", "change tighten", after="c" * 64)
+        record(Actor("node", ""), "revision.served", "gateway", after="d" * 64)
+        record(Actor("ada@example.com", ""), "token.revoked", "token 1")
+    page = shown(client, "/live/")
+    assert page.index("callers met another revision") < page.index("a rollout began")
+    assert '<a href="/changes/tighten/">tighten</a>' in page
+    assert "token 1" not in page
+
+
+def test_the_overview_names_the_most_frequent_reasons_and_leads_to_the_others(
+    admin: User, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = {f"quota.reason_{number}": number for number in range(1, 12)}
+    monkeypatch.setattr(
+        "lockgate.control.node.stats",
+        lambda: {"requests": 1_000, "refusals": counted, "latency_ms": {}, "revision": "d" * 64},
+    )
+    page = shown(sign_in(admin), "/live/")
+    assert "quota.reason_11" in page
+    assert "quota.reason_3<" not in page
+    assert "3 other reasons" in page
+    assert ">66 <small>6.6 %</small>" in page
+
+
+def test_settings_say_what_changes_them_and_no_secret(
+    new_user: NewUser, sign_in: SignIn, settings: Settings
+) -> None:
+    settings.LOCKGATE = settings.LOCKGATE.model_copy(
+        update={
+            "database": "postgresql://lockgate:hunter2@db.example.com/gate",
+            "clickhouse": "https://reader:hunter2@events.example.com/lockgate",
+        }
+    )
+    page = shown(sign_in(new_user("auditor")), "/settings/")
+    assert "postgresql at db.example.com/gate" in page
+    assert "https at events.example.com/lockgate" in page
+    assert "hunter2" not in page
+    assert "nobody: admins invite" in page
+    assert "LOCKGATE_SIGN_UP" in page
+
+
+def test_recordings_are_shown_with_what_is_missing(
+    admin: User, sign_in: SignIn, traffic: Traffic, recordings: Path
+) -> None:
+    client = sign_in(admin)
+    traffic()
+    page = shown(client, "/recordings/")
+    assert re.search(r"<td>first</td><td class=\"number\">6</td>", page)
+    assert "nothing was recorded before" in page
+    (sealed,) = recordings.glob("*.zst")
+    sealed.unlink()
+    page = shown(client, "/recordings/")
+    # What was read stays; a replay has nothing to read any more.
+    assert re.search(r"6</td>.*<td class=\"number\">0</td><td class=\"number\">0.0</td>", page)
+
+
+def test_a_gateway_that_records_nothing_is_told_how(admin: User, sign_in: SignIn) -> None:
+    assert "The document records nothing" in shown(sign_in(admin), "/recordings/")
 
 
 def test_a_node_that_does_not_answer_is_told(admin: User, sign_in: SignIn, settings: Settings) -> None:

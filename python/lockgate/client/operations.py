@@ -1137,6 +1137,29 @@ class Feeds:
         )
 
 
+class Installation:
+    """What is about installation."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def settings(self) -> list[models.SettingsOut]:
+        """How the control plane was started, without its secrets.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(list[models.SettingsOut], "GET", "/api/v1/settings")
+
+    def recordings(self) -> models.RecordingsOut:
+        """What nodes recorded, and what is missing of it.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(models.RecordingsOut, "GET", "/api/v1/recordings")
+
+
 class Nodes:
     """What is about nodes."""
 
@@ -1436,6 +1459,41 @@ class Portal:
         )
 
 
+class Routes:
+    """What is about routes."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def routes(self, api: str, version: str) -> list[models.RouteOut]:
+        """The routes of a version of an API as they are served, each with its effective policies.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(
+            list[models.RouteOut],
+            "GET",
+            f"/api/v1/apis/{quote(str(api), safe='')}/{quote(str(version), safe='')}/routes",
+        )
+
+    def policies(self) -> list[models.DeclaredOut]:
+        """Every policy that is served, once, with what it is for and for how much it holds.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(list[models.DeclaredOut], "GET", "/api/v1/policies")
+
+    def upstreams(self) -> list[models.UpstreamOut]:
+        """The services behind APIs; empty while the node does not answer.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(list[models.UpstreamOut], "GET", "/api/v1/upstreams")
+
+
 class Tokens:
     """What is about tokens."""
 
@@ -1593,9 +1651,11 @@ class Operations:
         self.changes = Changes(transport)
         self.channels = Channels(transport)
         self.feeds = Feeds(transport)
+        self.installation = Installation(transport)
         self.nodes = Nodes(transport)
         self.owners = Owners(transport)
         self.plans = Plans(transport)
         self.portal = Portal(transport)
+        self.routes = Routes(transport)
         self.tokens = Tokens(transport)
         self.traffic = Traffic(transport)

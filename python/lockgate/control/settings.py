@@ -37,6 +37,7 @@ INSTALLED_APPS = [
     "lockgate.control.nodes",
     "lockgate.control.access",
     "lockgate.control.owners",
+    "lockgate.control.routes",
     "lockgate.control.notify",
     "lockgate.control.console",
     "lockgate.control.portal",

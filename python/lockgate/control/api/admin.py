@@ -25,10 +25,12 @@ from lockgate.control.api import (
     channels,
     feeds,
     forms,
+    installation,
     nodes,
     owners,
     portal,
     rollouts,
+    routes,
 )
 from lockgate.control.api.credentials import ForgedError, NotPermittedError, caller, needs
 from lockgate.control.api.problems import insufficient_scope, problem
@@ -60,8 +62,10 @@ api.add_router("", rollouts.router)
 api.add_router("", channels.router)
 api.add_router("", feeds.router)
 api.add_router("", owners.router)
+api.add_router("", routes.router)
 api.add_router("", portal.router)
 api.add_router("", nodes.router)
+api.add_router("", installation.router)
 api.add_router("", applications.router)
 api.add_router("/analytics", analytics.router)
 

@@ -10,7 +10,8 @@ from django.shortcuts import redirect, render
 from lockgate.control.accounts.people import actor_of
 from lockgate.control.analytics import tail
 from lockgate.control.audit import services as audit
-from lockgate.control.console import forms
+from lockgate.control.console import forms, recorded
+from lockgate.control.console.installation import READ, installation
 from lockgate.control.console.overview import overview as look
 from lockgate.control.console.permitted import permitted
 from lockgate.control.console.reasons import reason
@@ -79,6 +80,25 @@ def exceptions(request: HttpRequest) -> HttpResponse:
         "records": index.folder() is not None,
     }
     return render(request, "console/exceptions.html", context)
+
+
+@permitted("traffic:read")
+def recordings(request: HttpRequest) -> HttpResponse:
+    """What nodes recorded, and what is missing of it."""
+    context = {
+        "records": index.folder() is not None,
+        "gaps": recorded.missing(),
+        "rows": recorded.by_node(),
+        "days": recorded.DAYS,
+        "days_kept": index.RETENTION_DAYS,
+    }
+    return render(request, "console/recordings.html", context)
+
+
+@permitted(READ)
+def settings(request: HttpRequest) -> HttpResponse:
+    """How this control plane is set up."""
+    return render(request, "console/settings.html", {"groups": installation()})
 
 
 @permitted("audit:read")
