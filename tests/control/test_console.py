@@ -260,6 +260,22 @@ def test_exceptions_are_shown_filtered_and_lead_on(
     assert shown(client, "/exceptions/?cursor=junk").count("<tr>") == 4
 
 
+def test_an_exception_is_found_by_the_id_that_its_caller_was_told(
+    admin: User, sign_in: SignIn, traffic: Traffic
+) -> None:
+    client = sign_in(admin)
+    traffic()
+    ids = re.findall(r"<td><code>([0-9a-f]{32})</code></td>", shown(client, "/exceptions/"))
+    assert len(set(ids)) == 4
+    page = shown(client, f"/exceptions/?request={ids[1]}")
+    assert page.count("<tr>") == 2
+    assert f"<code>{ids[1]}</code>" in page
+    gone = shown(client, "/exceptions/?request=%3Cb%3E")
+    assert "No exception has the id <code>&lt;b&gt;</code>" in gone
+    answer = client.get(f"/api/v1/exceptions?request={ids[1]}").json()
+    assert [one["request"] for one in answer["exceptions"]] == [ids[1]]
+
+
 def test_what_a_caller_wrote_is_escaped(admin: User, sign_in: SignIn) -> None:
     client = sign_in(admin)
     Client().post("/account/login/", {"login": "<img src=x>@example.com", "password": "<b>"})

@@ -1556,11 +1556,12 @@ class Traffic:
         api: str | Omitted = OMITTED,
         application: str | Omitted = OMITTED,
         source: str | Omitted = OMITTED,
+        request: str | Omitted = OMITTED,
         node: str | Omitted = OMITTED,
         cursor: str | Omitted = OMITTED,
         limit: int | Omitted = OMITTED,
     ) -> models.Exceptions:
-        """Calls that were refused or failed, newest first.
+        """Calls that were refused or failed, newest first. `request` is the id that a caller was told.
 
         Raises:
             ClientError: Nothing came of it.
@@ -1575,6 +1576,7 @@ class Traffic:
                 "api": api,
                 "application": application,
                 "source": source,
+                "request": request,
                 "node": node,
                 "cursor": cursor,
                 "limit": limit,
@@ -1589,6 +1591,7 @@ class Traffic:
         api: str | Omitted = OMITTED,
         application: str | Omitted = OMITTED,
         source: str | Omitted = OMITTED,
+        request: str | Omitted = OMITTED,
         node: str | Omitted = OMITTED,
         limit: int | Omitted = OMITTED,
     ) -> Iterator[models.ExceptionOut]:
@@ -1605,6 +1608,7 @@ class Traffic:
                 api=api,
                 application=application,
                 source=source,
+                request=request,
                 node=node,
                 limit=limit,
                 cursor=cursor,

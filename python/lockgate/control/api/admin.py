@@ -219,14 +219,21 @@ def call_exceptions(  # noqa: PLR0917 - each is a parameter of the address
     api: str = "",
     application: str = "",
     source: str = "",
+    request_id: Annotated[str, Query(alias="request")] = "",
     node: str = "",
     cursor: str = "",
     limit: Limit = 100,
 ) -> dict[str, Any]:
-    """Calls that were refused or failed, newest first."""
+    """Calls that were refused or failed, newest first. `request` is the id that a caller was told."""
     index.index_new()
     wanted = exceptions.Wanted(
-        alert=alert, code=code, api=api, application=application, source=source, node=node
+        alert=alert,
+        code=code,
+        api=api,
+        application=application,
+        source=source,
+        request=request_id,
+        node=node,
     )
     before = exceptions.read_cursor(cursor) if cursor else None
     found, following = exceptions.page(wanted, before, limit, tail.exceptions())

@@ -124,6 +124,7 @@ class ExceptionFilter(Form):
     api = forms.CharField(label="API", required=False, max_length=128)
     application = forms.CharField(label="Application", required=False, max_length=128)
     source = forms.CharField(label="Source", required=False, max_length=45)
+    request = forms.CharField(label="Request", required=False, max_length=64)
     node = forms.CharField(label="Node", required=False, max_length=64)
 
     def shown(self, *, with_nodes: bool) -> list[forms.BoundField]:

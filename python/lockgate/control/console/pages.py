@@ -77,6 +77,7 @@ def exceptions(request: HttpRequest) -> HttpResponse:
         "more": more,
         "chosen": reason(wanted.code) if wanted.code else None,
         "is_filtered": is_filtered,
+        "asked_request": wanted.request,
         "records": index.folder() is not None,
     }
     return render(request, "console/exceptions.html", context)

@@ -92,6 +92,7 @@ class CallException(models.Model):
 
         indexes: ClassVar = [
             models.Index(fields=["-at", "-request"], name="exception_at"),
+            models.Index(fields=["request"], name="exception_request"),
             *(
                 models.Index(fields=[name, "-at", "-request"], name=f"exception_{name}")
                 for name in ("alert", "code", "application", "source", "node")

@@ -1,4 +1,4 @@
-"""The audit log tells of a revision once, also when a canary takes turns with what was served before."""
+"""Which revisions callers met lately, so that each is told once; and exceptions by the ids of their calls."""
 
 from __future__ import annotations
 
@@ -19,10 +19,13 @@ def forwards(apps: Apps, _editor: BaseDatabaseSchemaEditor) -> None:
 
 
 class Migration(migrations.Migration):
-    """A column more."""
+    """A column and an index more."""
 
     dependencies: ClassVar = [("events", "0004_rules")]
     operations: ClassVar = [
         migrations.AddField(model_name="progress", name="met", field=models.JSONField(default=dict)),
         migrations.RunPython(forwards, migrations.RunPython.noop),
+        migrations.AddIndex(
+            model_name="callexception", index=models.Index(fields=["request"], name="exception_request")
+        ),
     ]
