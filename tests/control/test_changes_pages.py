@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from control.changing import proven
+from control.changing import BOB, proven, write
 from lockgate import documents
+from lockgate.control.changes import gate
 from lockgate.control.changes.models import Proposal
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import pytest
-    from control.people import SignIn
+    from control.people import NewUser, SignIn
     from lockgate.control.accounts.models import User
     from lockgate.models import Check
 
@@ -56,3 +57,34 @@ def test_a_page_of_a_change_reads_each_of_its_documents_once(
         read.clear()
         assert client.get(path).status_code == 200
         assert len(read) == 2
+
+
+def test_a_form_that_did_nothing_comes_back_as_it_was_filled_in(
+    served: Path,  # noqa: ARG001
+    new_user: NewUser,
+    sign_in: SignIn,
+) -> None:
+    write()
+    client = sign_in(new_user("platform_admin", "root@example.com"))
+    page = client.post("/changes/tighten/break-glass/", {"glass-reason": ""}).content.decode()
+    assert '<details class="danger" open>' in page
+    reason = "the key leaked on Friday"
+    page = client.post("/changes/tighten/break-glass/", {"glass-reason": reason}).content.decode()
+    assert f'value="{reason}"' in page
+    assert '<p class="note error" role="status">' in page
+
+
+def test_a_time_that_is_none_is_told_beside_its_field(
+    served: Path,  # noqa: ARG001
+    new_user: NewUser,
+    sign_in: SignIn,
+) -> None:
+    proven()
+    gate.approve(BOB, "tighten")
+    client = sign_in(new_user("platform_admin", "root@example.com"))
+    page = client.post("/changes/tighten/begin/", {"at": "tomorrow"}).content.decode()
+    assert "Write a day and a time, such as 2026-11-27 08:00." in page
+    assert 'value="tomorrow"' in page
+    page = client.post("/changes/tighten/begin/", {"at": "2020-01-01 08:00"}).content.decode()
+    assert "that time is over" in page
+    assert 'value="2020-01-01 08:00"' in page

@@ -276,6 +276,46 @@ def test_an_exception_is_found_by_the_id_that_its_caller_was_told(
     assert [one["request"] for one in answer["exceptions"]] == [ids[1]]
 
 
+@pytest.mark.parametrize(
+    ("path", "page"),
+    [
+        ("/changes/tighten/approve/", "/changes/tighten/"),
+        ("/portal/applications/shop/credentials/1/revoke/", "/portal/applications/shop/"),
+        ("/nodes/revisions/1/again/", "/nodes/"),
+        ("/deliveries/", "/"),
+    ],
+)
+def test_whoever_opens_the_address_of_a_form_is_led_to_its_page(
+    path: str, page: str, admin: User, sign_in: SignIn
+) -> None:
+    client = sign_in(admin)
+    answer = client.get(path, headers={"Accept": "text/html,*/*"})
+    assert (answer.status_code, answer.headers["Location"]) == (302, page)
+    assert "Nothing was done: what you sent is gone" in shown(client, "/account/factors/")
+    # Programs are told, and so is who sends what no page takes.
+    assert client.get(path).status_code == 405
+    assert client.put(path, headers={"Accept": "text/html"}).status_code == 405
+
+
+def test_a_form_that_is_sent_after_the_session_ended_leads_back_to_its_page(
+    admin: User, sign_in: SignIn
+) -> None:
+    there = Client().post("/tokens/1/revoke/").headers["Location"]
+    assert there == "/account/login/?next=/tokens/1/revoke/"
+    answer = sign_in(admin).get("/tokens/1/revoke/", headers={"Accept": "text/html"}, follow=True)
+    assert answer.redirect_chain == [("/tokens/", 302)]
+    assert "Send the form of this page again" in answer.content.decode()
+
+
+def test_a_name_that_is_none_is_told_without_words_of_programmers(admin: User, sign_in: SignIn) -> None:
+    client = sign_in(admin)
+    for path in ("/changes/", "/tokens/", "/feeds/"):
+        page = client.post(path, {"name": "no name", "account": "no name"}).content.decode()
+        assert "Write letters, digits, hyphens and underscores alone" in page
+        assert "slug" not in page
+        assert 'value="no name"' in page
+
+
 def test_what_a_caller_wrote_is_escaped(admin: User, sign_in: SignIn) -> None:
     client = sign_in(admin)
     Client().post("/account/login/", {"login": "<img src=x>@example.com", "password": "<b>"})

@@ -65,6 +65,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "lockgate.control.accounts.second_factor.SecondFactorMiddleware",
+    "lockgate.control.console.forms_only.FormsOnlyMiddleware",
 ]
 ROOT_URLCONF = "lockgate.control.urls"
 TEMPLATES = [

@@ -63,6 +63,17 @@ def changes(request: HttpRequest) -> HttpResponse:
 @permitted("changes:read")
 def change(request: HttpRequest, name: str) -> HttpResponse:
     """A change: what it does, what its evidence says, what it lacks, and who did what with it."""
+    return _whole(request, name)
+
+
+def _whole(request: HttpRequest, name: str, **given: object) -> HttpResponse:
+    """The page of a change.
+
+    Args:
+        request: The request.
+        name: The change.
+        given: Forms that were sent and did nothing, as they were filled in.
+    """
     draft = _found(name)
     by = actor_of(request)
     context = _shown(draft) | {
@@ -74,7 +85,7 @@ def change(request: HttpRequest, name: str) -> HttpResponse:
         "break_glass": forms.Reason(prefix="glass"),
         "withdraw": forms.Why(prefix="withdraw"),
     }
-    return render(request, "changes/change.html", context)
+    return render(request, "changes/change.html", context | given)
 
 
 @permitted("changes:read")
@@ -273,7 +284,9 @@ def cancel(request: HttpRequest, name: str) -> HttpResponse:
 def approve(request: HttpRequest, name: str) -> HttpResponse:
     """Approve a change as another person than its authors."""
     why = request.POST.get("why", "")
-    return _act(request, name, lambda: gate.approve(actor_of(request), name, why=why), "You approved it.")
+    if _done(request, lambda: gate.approve(actor_of(request), name, why=why), "You approved it."):
+        return redirect("change", name)
+    return _whole(request, name, approve=forms.Why(request.POST))
 
 
 @require_POST
@@ -282,13 +295,13 @@ def begin(request: HttpRequest, name: str) -> HttpResponse:
     """Begin the rollout, or say when."""
     form = forms.Begin(request.POST)
     by = actor_of(request)
-    if not form.is_valid():
-        messages.error(request, "Write a day and a time, or nothing.")
-    elif at := form.cleaned_data["at"]:
-        return _act(request, name, lambda: scheduled.schedule(by, name, at), "It is scheduled.")
-    elif _done(request, lambda: gate.begin(by, name)):
-        return redirect("rollout")
-    return redirect("change", name)
+    if form.is_valid():
+        if at := form.cleaned_data["at"]:
+            if _done(request, lambda: scheduled.schedule(by, name, at), "It is scheduled."):
+                return redirect("change", name)
+        elif _done(request, lambda: gate.begin(by, name)):
+            return redirect("rollout")
+    return _whole(request, name, begin=form)
 
 
 @require_POST
@@ -306,7 +319,7 @@ def break_glass(request: HttpRequest, name: str) -> HttpResponse:
     reason = request.POST.get("glass-reason", "")
     if _done(request, lambda: gate.begin(actor_of(request), name, break_glass=reason)):
         return redirect("rollout")
-    return redirect("change", name)
+    return _whole(request, name, break_glass=forms.Reason(request.POST, prefix="glass"))
 
 
 @require_POST
@@ -322,7 +335,9 @@ def rebase(request: HttpRequest, name: str) -> HttpResponse:
 def withdraw(request: HttpRequest, name: str) -> HttpResponse:
     """Give the change up."""
     why = request.POST.get("withdraw-why", "")
-    return _act(request, name, lambda: drafts.withdraw(actor_of(request), name, why=why), "It is withdrawn.")
+    if _done(request, lambda: drafts.withdraw(actor_of(request), name, why=why), "It is withdrawn."):
+        return redirect("change", name)
+    return _whole(request, name, withdraw=forms.Why(request.POST, prefix="withdraw"))
 
 
 @dataclass(frozen=True)

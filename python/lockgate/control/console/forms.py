@@ -10,6 +10,7 @@ from lockgate.control.accounts.roles import PERMISSIONS, ROLES, permissions_of
 from lockgate.control.accounts.tokens import MOST_DAYS
 from lockgate.control.events.alerts import ALERTS
 
+SLUG_ERRORS = {"invalid": "Write letters, digits, hyphens and underscores alone, without spaces."}
 _NEW_PASSWORD = forms.PasswordInput(attrs={"autocomplete": "new-password"})
 
 
@@ -93,7 +94,10 @@ class IssueToken(Form):
     """A token to issue."""
 
     account = forms.SlugField(
-        label="Service account", max_length=64, help_text="A name such as siem; it is made when it is new."
+        label="Service account",
+        max_length=64,
+        help_text="A name such as siem; it is made when it is new.",
+        error_messages=SLUG_ERRORS,
     )
     purpose = forms.CharField(label="What for", max_length=200, required=False)
     scopes = forms.MultipleChoiceField(label="Scopes")

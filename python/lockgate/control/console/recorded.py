@@ -9,6 +9,7 @@ from django.db.models import Count, Max, Min, Q, Sum
 from django.utils import timezone
 
 from lockgate.control import node
+from lockgate.control.analytics import tail
 from lockgate.control.events import index
 from lockgate.control.events.completeness import gaps
 from lockgate.control.events.models import Segment
@@ -62,7 +63,7 @@ def missing() -> list[dict[str, str]]:
     """What is not known of the last days, and why."""
     index.index_new()
     span = last(f"last_{DAYS}_days", timezone.now())
-    return gaps(span, index.open_segments(), 0, node.stats())[:MOST_GAPS]
+    return gaps(span, tail.seen(), 0, node.stats())[:MOST_GAPS]
 
 
 def _recorded(one: Recording, row: dict[str, Any]) -> Recorded:
