@@ -29,7 +29,7 @@ def test_what_was_proven_stays_on_the_page_of_a_change_that_rolls_out_and_is_liv
         assert "Whom it meets, by its replay" in page
         assert '<a href="/changes/tighten/evidence/replay/">replay</a>' in page
         assert "<button>Gather evidence" not in page
-    assert "What a step looked at is another now" not in page
+        assert "What a step looked at is another now" not in page
     for sealed in (served.parent / "recordings").glob("events-*"):
         sealed.unlink()
     page = client.get("/changes/tighten/").content.decode()

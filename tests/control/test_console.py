@@ -96,7 +96,7 @@ def test_the_policy_of_pages_has_no_exception() -> None:
 def test_files_of_pages_come_from_here_and_may_be_kept(admin: User, sign_in: SignIn) -> None:
     page = shown(sign_in(admin), "/")
     files = set(re.findall(r'(?:src|href)="(/static/[^"]+)"', page))
-    assert len(files) == 4
+    assert len(files) == 5
     for path in files:
         answer = Client().get(path)
         assert (answer.status_code, "public" in answer.headers["Cache-Control"]) == (200, True)
