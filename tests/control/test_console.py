@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -446,6 +447,26 @@ def test_the_audit_page_verifies_and_leads_on(
     assert shown(client, "/audit/?before=2").count("<tr>") == 2
     assert shown(client, "/audit/?before=junk").count("<tr>") == 4
     assert Entry.objects.count() == 4
+
+
+def test_the_audit_page_is_narrowed_to_what_was_changed_and_to_days(admin: User, sign_in: SignIn) -> None:
+    with transaction.atomic():
+        record(Actor("ada@example.com", ""), "change.approve", "change tighten", after="one")
+        record(Actor("ada@example.com", ""), "change.approve", "change other", after="two")
+    client = sign_in(admin)
+    page = shown(client, "/audit/?about=change+tighten")
+    assert page.count("<tr>") == 2
+    assert ">one</ins>" in page
+    today = datetime.now(UTC).date()
+    day = timedelta(days=1)
+    assert shown(client, f"/audit/?since={today}&until={today + day}").count("<tr>") == 4
+    assert "No entry fits" in shown(client, f"/audit/?until={today - day}")
+    assert "No entry fits" in shown(client, f"/audit/?since={today + 2 * day}")
+    assert "Enter a valid date" in shown(client, "/audit/?since=yesterday")
+    assert shown(client, f"/audit/?until={date.max}").count("<tr>") == 4
+    found = client.get(f"/api/v1/audit?about=other&since={today - day}").json()
+    assert [one["object"] for one in found["entries"]] == ["change other"]
+    assert client.get("/api/v1/audit?until=tomorrow").status_code == 422
 
 
 def test_backticks_become_code_and_everything_is_escaped() -> None:

@@ -6,7 +6,7 @@ Written by `make client` from the OpenAPI document; changes are made there.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -592,10 +592,16 @@ class Audit:
         *,
         action: str | Omitted = OMITTED,
         who: str | Omitted = OMITTED,
+        about: str | Omitted = OMITTED,
+        since: date | Omitted | None = OMITTED,
+        until: date | Omitted | None = OMITTED,
         before: int | Omitted | None = OMITTED,
         limit: int | Omitted = OMITTED,
     ) -> models.Entries:
         """Entries of the audit log, newest first. `action` may be how actions begin: `account.`.
+
+        `about` is a part of what something was done to, such as `change tighten`; `since` and `until` are days,
+        both included.
 
         Raises:
             ClientError: Nothing came of it.
@@ -604,11 +610,26 @@ class Audit:
             models.Entries,
             "GET",
             "/api/v1/audit",
-            query={"action": action, "who": who, "before": before, "limit": limit},
+            query={
+                "action": action,
+                "who": who,
+                "about": about,
+                "since": since,
+                "until": until,
+                "before": before,
+                "limit": limit,
+            },
         )
 
     def iter_audit_entries(
-        self, *, action: str | Omitted = OMITTED, who: str | Omitted = OMITTED, limit: int | Omitted = OMITTED
+        self,
+        *,
+        action: str | Omitted = OMITTED,
+        who: str | Omitted = OMITTED,
+        about: str | Omitted = OMITTED,
+        since: date | Omitted | None = OMITTED,
+        until: date | Omitted | None = OMITTED,
+        limit: int | Omitted = OMITTED,
     ) -> Iterator[models.EntryOut]:
         """Every one of `audit_entries`, a page at a time.
 
@@ -617,7 +638,9 @@ class Audit:
         """
         before: int | Omitted | None = OMITTED
         while True:
-            page = self.audit_entries(action=action, who=who, limit=limit, before=before)
+            page = self.audit_entries(
+                action=action, who=who, about=about, since=since, until=until, limit=limit, before=before
+            )
             yield from page.entries
             if page.next is None:
                 return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date  # noqa: TC003 - ninja reads it
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -176,15 +177,24 @@ def revoke_token(request: HttpRequest, token_id: int, body: forms.Why) -> Access
 
 
 @api.get("/audit", response=forms.Entries, auth=needs("audit:read"), tags=["audit"])
-def audit_entries(
+def audit_entries(  # noqa: PLR0917 - each is a parameter of the address
     request: HttpRequest,  # noqa: ARG001
     action: str = "",
     who: str = "",
+    about: str = "",
+    since: date | None = None,
+    until: date | None = None,
     before: int | None = None,
     limit: Limit = 100,
 ) -> dict[str, Any]:
-    """Entries of the audit log, newest first. `action` may be how actions begin: `account.`."""
-    found = audit.page(action=action, who=who, before=before, most=limit)
+    """Entries of the audit log, newest first. `action` may be how actions begin: `account.`.
+
+    `about` is a part of what something was done to, such as `change tighten`; `since` and `until` are days,
+    both included.
+    """
+    found = audit.page(
+        action=action, who=who, about=about, since=since, until=until, before=before, most=limit
+    )
     return {"entries": found.rows, "next": found.next}
 
 

@@ -11,6 +11,7 @@ from lockgate.control.accounts.tokens import MOST_DAYS
 from lockgate.control.events.alerts import ALERTS
 
 SLUG_ERRORS = {"invalid": "Write letters, digits, hyphens and underscores alone, without spaces."}
+_DAY = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
 _NEW_PASSWORD = forms.PasswordInput(attrs={"autocomplete": "new-password"})
 
 
@@ -143,3 +144,6 @@ class AuditFilter(Form):
         label="Action", required=False, max_length=64, help_text="Or how actions begin, such as account."
     )
     who = forms.CharField(label="Who", required=False, max_length=254)
+    about = forms.CharField(label="To what", required=False, max_length=512)
+    since = forms.DateField(label="From", required=False, widget=_DAY)
+    until = forms.DateField(label="To", required=False, widget=_DAY)

@@ -109,11 +109,12 @@ def audit_log(request: HttpRequest) -> HttpResponse:
     given = form.cleaned_data if form.is_valid() else {}
     before = request.GET.get("before", "")
     number = int(before) if before.isascii() and before.isdecimal() and len(before) < 16 else None
-    page = audit.page(action=given.get("action", ""), who=given.get("who", ""), before=number, most=PAGE)
     filters = {name: value for name, value in given.items() if value}
+    page = audit.page(**filters, before=number, most=PAGE)
     context = {
         "form": form,
         "rows": page.rows,
+        "is_filtered": bool(filters) or number is not None,
         "more": urlencode({**filters, "before": page.next}) if page.next else "",
         "verified": audit.verify() if "verify" in request.GET else None,
     }
