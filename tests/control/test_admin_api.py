@@ -241,6 +241,19 @@ def test_the_node_may_be_down(new_token: NewToken) -> None:
     assert call("GET", f"{BASE}/revisions", token).status_code == 200
 
 
+def test_settings_and_recordings_are_asked_for(new_token: NewToken, traffic: Traffic) -> None:
+    traffic()
+    token = new_token("settings:read", "traffic:read")
+    groups = told(call("GET", f"{BASE}/settings", token))
+    assert {"what": "Listens on", "value": "127.0.0.1:9900", "changed_by": "`--bind`"} in groups[0][
+        "settings"
+    ]
+    said = told(call("GET", f"{BASE}/recordings", token))
+    (one,) = said["recordings"]
+    assert (one["node"], one["calls"], one["files"], one["damaged"]) == ("first", 6, 1, 0)
+    assert said["missing"]
+
+
 def test_the_openapi_document_names_every_route_and_both_credentials(new_token: NewToken) -> None:
     said = told(call("GET", f"{BASE}/openapi.json", new_token("audit:read")))
     named = {(method.upper(), path) for path, item in said["paths"].items() for method in item}

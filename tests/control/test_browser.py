@@ -33,6 +33,11 @@ PAGES = [
     "/exceptions/",
     "/analytics/models/",
     "/analytics/nodes/",
+    "/apis/",
+    "/apis/orders/v1/",
+    "/policies/",
+    "/recordings/",
+    "/settings/",
     "/audit/?verify=1",
     "/users/",
     "/users/2/",
@@ -122,6 +127,37 @@ def test_the_overview_follows_what_happens_by_itself(console: Console) -> None:
     console.page.wait_for_function(
         "wanted => Number(document.querySelector('.cards dd').textContent) === wanted", arg=before + 3
     )
+
+
+def test_a_table_is_sorted_by_the_heading_that_is_pressed_by_mouse_and_keyboard(console: Console) -> None:
+    console.open("/policies/")
+    names, heading = console.page.locator("tbody td:first-child"), console.page.locator("th").nth(0)
+    first = names.all_inner_texts()
+    assert len(first) > 1
+    heading.get_by_role("button", name="Policy").click()
+    assert heading.get_attribute("aria-sort") == "ascending"
+    assert names.all_inner_texts() == sorted(first, key=str.lower)
+    console.page.keyboard.press("Enter")
+    assert heading.get_attribute("aria-sort") == "descending"
+    assert names.all_inner_texts() == sorted(first, key=str.lower, reverse=True)
+    assert_accessible(console.page)
+
+
+def test_numbers_are_sorted_by_what_they_count(console: Console) -> None:
+    console.open("/policies/")
+    console.page.evaluate(
+        """() => {
+            const body = document.querySelector('tbody');
+            body.append(...[...body.rows].map((row) => row.cloneNode(true)));
+            body.querySelectorAll('td.number').forEach((cell, place) => {
+                cell.textContent = ['1,200', '9', 'none', '75.5 %'][place % 4];
+            });
+        }"""
+    )
+    heading = console.page.get_by_role("columnheader", name="Routes")
+    heading.get_by_role("button").click()
+    found = console.page.locator("tbody td.number").all_inner_texts()
+    assert found == ["9", "75.5 %", "1,200", "none"]
 
 
 def test_a_page_can_be_used_without_a_mouse(console: Console) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from lockgate.changes.approval import Approval, ApprovalStatus, NotApprovedError
 from lockgate.changes.change import FILE, Change, ChangeFile, schema
 from lockgate.changes.evidence import Evidence, StepStatus
-from lockgate.changes.gate import ChangeStatus, approve, run, status
+from lockgate.changes.gate import ChangeStatus, approve, looked_at, run, status
 from lockgate.changes.git import GitError
 from lockgate.changes.owners import ApiApproval, read_owners
 from lockgate.changes.rollout import Began, GateError, begin, note_end
@@ -35,6 +35,7 @@ __all__ = [
     "StepStatus",
     "approve",
     "begin",
+    "looked_at",
     "new",
     "note_end",
     "read_owners",

@@ -106,8 +106,23 @@ def status(
     Raises:
         GitError: A revision cannot be read.
     """
+    return looked_at(change, approvers=approvers, owners=owners, wrote=wrote)[0]
+
+
+def looked_at(
+    change: Change,
+    *,
+    approvers: str | Path | None = None,
+    owners: Mapping[str, Sequence[str]] | None = None,
+    wrote: Sequence[str] = (),
+) -> tuple[ChangeStatus, dict[str, Model]]:
+    """The same with the reports that are of the change as it is now, by step. Documents are read once.
+
+    Raises:
+        GitError: A revision cannot be read.
+    """
     with pair(change) as documents:
-        return status_of(change, documents, approvers, owners, wrote)
+        return _judged(change, documents, approvers, owners, wrote)
 
 
 def status_of(
@@ -117,7 +132,17 @@ def status_of(
     owners: Mapping[str, Sequence[str]] | None = None,
     wrote: Sequence[str] = (),
 ) -> ChangeStatus:
-    """The same, of documents that are on the disk."""
+    """The status, of documents that are on the disk."""
+    return _judged(change, documents, approvers, owners, wrote)[0]
+
+
+def _judged(
+    change: Change,
+    documents: Pair,
+    approvers: str | Path | None,
+    owners: Mapping[str, Sequence[str]] | None,
+    wrote: Sequence[str],
+) -> tuple[ChangeStatus, dict[str, Model]]:
     assessed = [assess(change, step, documents) for step in STEPS]
     steps = [step for step, _ in assessed]
     hashes: dict[str, str] = {step.step: step.sha256 for step in steps if step.holds and step.sha256}
@@ -131,7 +156,7 @@ def status_of(
     )
     replayed = next((report for _, report in assessed if isinstance(report, Replay)), None)
     effects = touched(documents, differences, replayed) if owners else {}
-    return ChangeStatus(
+    now = ChangeStatus(
         name=change.name,
         base=documents.base_id,
         candidate=documents.candidate_id,
@@ -142,6 +167,7 @@ def status_of(
         differences=differences,
         expect=change.file.rollout.expect or (shown(replayed) if replayed else Expectation()),
     )
+    return now, {step.step: report for step, report in assessed if report is not None}
 
 
 def answerable(differences: Iterable[Difference]) -> list[str]:

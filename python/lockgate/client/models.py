@@ -283,6 +283,14 @@ class Decision(Told):
     answer: str = ""
 
 
+class DeclaredOut(Told):
+    """A policy, and for how much it holds."""
+
+    policy: PolicyOut
+    routes: int
+    versions: list[VersionName]
+
+
 class Deliveries(Told):
     """A page of deliveries, newest first; `next` asks for the page after it."""
 
@@ -437,6 +445,13 @@ class FetchOut(Told):
     removed: list[str]
 
 
+class FieldOut(Told):
+    """A header field."""
+
+    name: str
+    value: str
+
+
 class GatherIn(Told):
     """What to gather."""
 
@@ -583,6 +598,19 @@ class NodeOut(Told):
     recorded: RecordedOut | None
 
 
+class NodeRecording(Told):
+    """The recording of a node."""
+
+    node: str
+    calls: int
+    since: datetime | None
+    until: datetime | None
+    segments: int
+    damaged: int
+    files: int
+    megabytes: float
+
+
 class NodeToken(Told):
     """The token, which is shown now and never again, and when it expires."""
 
@@ -675,6 +703,18 @@ class PlanWithPolicies(Told):
     missing: list[str]
 
 
+class PolicyOut(Told):
+    """A policy as it is declared."""
+
+    id: str
+    kind: str
+    mode: str
+    percent: float
+    declared_for: str
+    settings: dict[str, Any]
+    purpose: PurposeOut
+
+
 class PostOut(Told):
     """A text of a thread."""
 
@@ -712,6 +752,14 @@ class PublicationOut(Told):
     took: int
 
 
+class PurposeOut(Told):
+    """What a policy is for."""
+
+    why: str | None = None
+    owner: str | None = None
+    measure: str | None = None
+
+
 class QueryOut(Told):
     """A named query."""
 
@@ -734,6 +782,13 @@ class RecordedOut(Told):
     failed: int
     last: datetime | None
     behind: str
+
+
+class RecordingsOut(Told):
+    """What was recorded, and what is missing of the last seven days."""
+
+    recordings: list[NodeRecording]
+    missing: list[dict[str, str]]
 
 
 class RefusedOut(Told):
@@ -776,6 +831,17 @@ class Rotation(Told):
     days: int = 180
 
 
+class RouteOut(Told):
+    """A route with the policies that hold for it, in their order; those that are off come last."""
+
+    id: str
+    methods: list[str]
+    path: str
+    fields: list[FieldOut]
+    upstreams: list[str]
+    policies: list[PolicyOut]
+
+
 class RuleIn(Told):
     """What shall hold for a rule. One without a threshold has no window either."""
 
@@ -803,6 +869,21 @@ class Secret(Told):
     """The new secret. The one before signs as well for 24 hours."""
 
     secret: str
+
+
+class SettingOut(Told):
+    """A setting, as a sentence says it."""
+
+    what: str
+    value: str
+    changed_by: str
+
+
+class SettingsOut(Told):
+    """The settings of one matter."""
+
+    title: str
+    settings: list[SettingOut]
 
 
 class StatusOut(Told):
@@ -835,6 +916,14 @@ class SubscriptionRequest(Told):
 
     plan: str
     reason: str = ""
+
+
+class TargetOut(Told):
+    """A member of an upstream."""
+
+    address: str
+    is_healthy: bool
+    in_flight: int
 
 
 class TeamInvitation(Told):
@@ -917,6 +1006,15 @@ class TokenRequest(Told):
     days: int = 90
 
 
+class UpstreamOut(Told):
+    """An upstream as the first node sees it."""
+
+    name: str
+    targets: list[TargetOut]
+    is_open: bool
+    versions: list[str]
+
+
 class UserChange(Told):
     """What to change; what is left out stays."""
 
@@ -943,6 +1041,13 @@ class Verified(Told):
     entries: int
     last: str | None
     fault: str | None
+
+
+class VersionName(Told):
+    """Which version of which API."""
+
+    api: str
+    version: str
 
 
 class VersionOut(Told):

@@ -6,7 +6,7 @@ Written by `make client` from the OpenAPI document; changes are made there.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -592,10 +592,16 @@ class Audit:
         *,
         action: str | Omitted = OMITTED,
         who: str | Omitted = OMITTED,
+        about: str | Omitted = OMITTED,
+        since: date | Omitted | None = OMITTED,
+        until: date | Omitted | None = OMITTED,
         before: int | Omitted | None = OMITTED,
         limit: int | Omitted = OMITTED,
     ) -> models.Entries:
         """Entries of the audit log, newest first. `action` may be how actions begin: `account.`.
+
+        `about` is a part of what something was done to, such as `change tighten`; `since` and `until` are days,
+        both included.
 
         Raises:
             ClientError: Nothing came of it.
@@ -604,11 +610,26 @@ class Audit:
             models.Entries,
             "GET",
             "/api/v1/audit",
-            query={"action": action, "who": who, "before": before, "limit": limit},
+            query={
+                "action": action,
+                "who": who,
+                "about": about,
+                "since": since,
+                "until": until,
+                "before": before,
+                "limit": limit,
+            },
         )
 
     def iter_audit_entries(
-        self, *, action: str | Omitted = OMITTED, who: str | Omitted = OMITTED, limit: int | Omitted = OMITTED
+        self,
+        *,
+        action: str | Omitted = OMITTED,
+        who: str | Omitted = OMITTED,
+        about: str | Omitted = OMITTED,
+        since: date | Omitted | None = OMITTED,
+        until: date | Omitted | None = OMITTED,
+        limit: int | Omitted = OMITTED,
     ) -> Iterator[models.EntryOut]:
         """Every one of `audit_entries`, a page at a time.
 
@@ -617,7 +638,9 @@ class Audit:
         """
         before: int | Omitted | None = OMITTED
         while True:
-            page = self.audit_entries(action=action, who=who, limit=limit, before=before)
+            page = self.audit_entries(
+                action=action, who=who, about=about, since=since, until=until, limit=limit, before=before
+            )
             yield from page.entries
             if page.next is None:
                 return
@@ -1137,6 +1160,29 @@ class Feeds:
         )
 
 
+class Installation:
+    """What is about installation."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def settings(self) -> list[models.SettingsOut]:
+        """How the control plane was started, without its secrets.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(list[models.SettingsOut], "GET", "/api/v1/settings")
+
+    def recordings(self) -> models.RecordingsOut:
+        """What nodes recorded, and what is missing of it.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(models.RecordingsOut, "GET", "/api/v1/recordings")
+
+
 class Nodes:
     """What is about nodes."""
 
@@ -1449,6 +1495,41 @@ class Portal:
         )
 
 
+class Routes:
+    """What is about routes."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def routes(self, api: str, version: str) -> list[models.RouteOut]:
+        """The routes of a version of an API as they are served, each with its effective policies.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(
+            list[models.RouteOut],
+            "GET",
+            f"/api/v1/apis/{quote(str(api), safe='')}/{quote(str(version), safe='')}/routes",
+        )
+
+    def policies(self) -> list[models.DeclaredOut]:
+        """Every policy that is served, once, with what it is for and for how much it holds.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(list[models.DeclaredOut], "GET", "/api/v1/policies")
+
+    def upstreams(self) -> list[models.UpstreamOut]:
+        """The services behind APIs; empty while the node does not answer.
+
+        Raises:
+            ClientError: Nothing came of it.
+        """
+        return self._transport.ask(list[models.UpstreamOut], "GET", "/api/v1/upstreams")
+
+
 class Tokens:
     """What is about tokens."""
 
@@ -1511,11 +1592,12 @@ class Traffic:
         api: str | Omitted = OMITTED,
         application: str | Omitted = OMITTED,
         source: str | Omitted = OMITTED,
+        request: str | Omitted = OMITTED,
         node: str | Omitted = OMITTED,
         cursor: str | Omitted = OMITTED,
         limit: int | Omitted = OMITTED,
     ) -> models.Exceptions:
-        """Calls that were refused or failed, newest first.
+        """Calls that were refused or failed, newest first. `request` is the id that a caller was told.
 
         Raises:
             ClientError: Nothing came of it.
@@ -1530,6 +1612,7 @@ class Traffic:
                 "api": api,
                 "application": application,
                 "source": source,
+                "request": request,
                 "node": node,
                 "cursor": cursor,
                 "limit": limit,
@@ -1544,6 +1627,7 @@ class Traffic:
         api: str | Omitted = OMITTED,
         application: str | Omitted = OMITTED,
         source: str | Omitted = OMITTED,
+        request: str | Omitted = OMITTED,
         node: str | Omitted = OMITTED,
         limit: int | Omitted = OMITTED,
     ) -> Iterator[models.ExceptionOut]:
@@ -1560,6 +1644,7 @@ class Traffic:
                 api=api,
                 application=application,
                 source=source,
+                request=request,
                 node=node,
                 limit=limit,
                 cursor=cursor,
@@ -1606,9 +1691,11 @@ class Operations:
         self.changes = Changes(transport)
         self.channels = Channels(transport)
         self.feeds = Feeds(transport)
+        self.installation = Installation(transport)
         self.nodes = Nodes(transport)
         self.owners = Owners(transport)
         self.plans = Plans(transport)
         self.portal = Portal(transport)
+        self.routes = Routes(transport)
         self.tokens = Tokens(transport)
         self.traffic = Traffic(transport)

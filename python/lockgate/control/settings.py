@@ -37,6 +37,7 @@ INSTALLED_APPS = [
     "lockgate.control.nodes",
     "lockgate.control.access",
     "lockgate.control.owners",
+    "lockgate.control.routes",
     "lockgate.control.notify",
     "lockgate.control.console",
     "lockgate.control.portal",
@@ -64,6 +65,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "lockgate.control.accounts.second_factor.SecondFactorMiddleware",
+    "lockgate.control.console.forms_only.FormsOnlyMiddleware",
 ]
 ROOT_URLCONF = "lockgate.control.urls"
 TEMPLATES = [

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from lockgate.control.access import delivery
-from lockgate.control.access.models import Application, Credential, Directory, Subscription
+from lockgate.control.access.models import Application, Credential, Directory, Subscription, Team
 
 if TYPE_CHECKING:
     from control.access.site import Node
@@ -58,6 +58,16 @@ def test_pages_without_anything_say_where_to_begin(dora: Client, olaf: Client) -
     page = shown(dora, "/portal/applications/web-shop/")
     assert "has no key yet" in page
     assert "There is no plan to subscribe to yet" in page
+
+
+def test_a_team_that_cannot_be_made_comes_back_with_what_was_written(dora: Client) -> None:
+    send(dora, "/portal/teams/", name="web")
+    for name, why in (("No Name", "cannot be the name of a team"), ("web", "web"), ("", "required")):
+        page = send(dora, "/portal/teams/", name=name, title="Everybody of the shop")
+        assert why in page
+        assert 'value="Everybody of the shop"' in page
+        assert "<details open><summary>Make another team" in page
+    assert Team.objects.count() == 1
 
 
 def test_a_key_is_shown_once(dora: Client, shop: Application) -> None:

@@ -271,3 +271,13 @@ def test_the_api_lists_previews_blocks_and_frees(public: str, new_token: NewToke
     assert (status, refused["detail"]) == (422, "the threshold is 0; write 1 to 100000")  # type: ignore[index]
     assert ask("POST", f"/alerts/{found.pk}/resolve", {"why": "over"})[1]["status"] == "resolved"  # type: ignore[index]
     assert ask("GET", "/alerts")[1] == {"alerts": [], "next": None}
+
+
+def test_what_is_neither_application_nor_address_is_told_how_both_are_written(
+    public: str,  # noqa: ARG001
+    by: Actor,
+) -> None:
+    with pytest.raises(
+        AlertError, match=r"no application `192\.0\.2`; .*; an address is written as 192\.0\.2\.7"
+    ):
+        actions.block(by, "192.0.2", seconds=60, why="a burst")

@@ -104,9 +104,56 @@ def test_counts_of_segments_are_added_to_each_other(recordings: Path) -> None:
     assert CallException.objects.count() == 5
 
 
-def test_revisions_that_take_turns_are_told_once_each_and_the_last_one_stays(recordings: Path) -> None:
-    turns = [event(AT + number, revision=OTHER if number % 2 else REVISION) for number in range(101)]
+def told() -> list[str | None]:
+    """The revisions of which the audit log tells, in their order."""
+    return list(
+        Entry.objects.filter(action="revision.served").order_by("seq").values_list("after", flat=True)
+    )
+
+
+def test_revisions_that_take_turns_are_told_once_each_however_many_segments_they_do(recordings: Path) -> None:
+    for number in range(4):
+        turns = [
+            event(AT + number * 10_000_000 + call, revision=OTHER if call % 2 else REVISION)
+            for call in range(21)
+        ]
+        segment(recordings, turns, number=number + 1)
+        index.index_new()
+    assert told() == [REVISION, OTHER]
+
+
+def test_a_revision_that_nobody_meets_any_more_is_told_to_have_given_way(recordings: Path) -> None:
+    turns = [event(AT + call, revision=OTHER if call % 2 else REVISION) for call in range(21)]
     segment(recordings, turns)
     index.index_new()
-    told = Entry.objects.filter(action="revision.served").order_by("seq")
-    assert [one.after for one in told] == [REVISION, OTHER, REVISION]
+    for number, minutes in enumerate((5, 11, 12), start=2):
+        segment(recordings, [event(AT + minutes * 60_000_000)], number=number)
+        index.index_new()
+    assert told() == [REVISION, OTHER, REVISION]
+    last = Entry.objects.filter(action="revision.served").order_by("seq").last()
+    assert last is not None
+    assert last.before == OTHER
+    assert (last.why or "").startswith(f"no call has met revision {OTHER[:12]} since ")
+
+
+def test_a_revision_that_comes_back_after_it_was_gone_is_told_again(recordings: Path) -> None:
+    for number, (minutes, revision) in enumerate(((0, REVISION), (1, OTHER), (20, OTHER), (21, REVISION))):
+        segment(recordings, [event(AT + minutes * 60_000_000, revision=revision)], number=number + 1)
+        index.index_new()
+    assert told() == [REVISION, OTHER, REVISION]
+
+
+def test_calls_that_a_policy_answers_are_no_exceptions(recordings: Path) -> None:
+    answered = {"decision": "respond", "tries": 0}
+    segment(
+        recordings,
+        [
+            event(AT, **answered, code="redirect.moved", status=308),
+            event(AT + 1, **answered, code="cors.preflight", status=204),
+            refused(AT + 2),
+        ],
+    )
+    assert [one.code for one in index.open_segments().exceptions] == ["api_key.missing"]
+    index.index_new()
+    assert [one.code for one in CallException.objects.all()] == ["api_key.missing"]
+    assert dict(Count.objects.values_list("code", "count")) == {"": 2, "api_key.missing": 1}

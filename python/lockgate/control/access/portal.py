@@ -37,10 +37,8 @@ if TYPE_CHECKING:
 def my_applications(request: HttpRequest) -> HttpResponse:
     """The applications of one's teams, and making another one."""
     by = actor_of(request)
-    mine = teams_of(by)
-    posted = request.POST if request.method == "POST" else None
-    form = forms.NewApplication(mine, *([posted] if posted else []))
-    if posted is not None and form.is_valid():
+    form = forms.NewApplication(teams_of(by), *([request.POST] if request.method == "POST" else []))
+    if request.method == "POST" and form.is_valid():
         try:
             made = applications.create(by, **form.cleaned_data)
         except AccountError as error:
@@ -48,11 +46,17 @@ def my_applications(request: HttpRequest) -> HttpResponse:
         else:
             messages.success(request, f"{made.title} is there. Subscribe to a plan, and make a key.")
             return redirect("my_application", made.name)
+    return _mine(request, by, form, forms.NewTeam())
+
+
+def _mine(
+    request: HttpRequest, by: Actor, form: forms.NewApplication, team_form: forms.NewTeam
+) -> HttpResponse:
     context = {
-        "teams": mine,
+        "teams": teams_of(by),
         "applications": applications_of(by),
         "form": form,
-        "team_form": forms.NewTeam(),
+        "team_form": team_form,
         "may_own": OWN in by.permissions,
     }
     return render(request, "access/my_applications.html", context)
@@ -62,15 +66,15 @@ def my_applications(request: HttpRequest) -> HttpResponse:
 def make_team(request: HttpRequest) -> HttpResponse:
     """Make a team."""
     by, form = actor_of(request), forms.NewTeam(request.POST)
-    try:
-        if form.is_valid():
+    if form.is_valid():
+        try:
             made = teams.create(by, **form.cleaned_data)
-            messages.success(request, f"The team {made.title} is there, and you own it.")
+        except AccountError as error:
+            form.add_error("name", str(error))
         else:
-            messages.error(request, "A team needs a name, such as checkout.")
-    except AccountError as error:
-        messages.error(request, str(error))
-    return redirect("my_applications")
+            messages.success(request, f"The team {made.title} is there, and you own it.")
+            return redirect("my_applications")
+    return _mine(request, by, forms.NewApplication(teams_of(by)), form)
 
 
 @sensitive_post_parameters()

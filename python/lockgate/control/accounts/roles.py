@@ -160,6 +160,13 @@ PERMISSIONS: Final = (
     _permission(
         "nodes:write", "enrol and remove nodes, and publish again what was stopped", "platform_admin"
     ),
+    _permission(
+        "settings:read",
+        "see how the control plane was started, without its secrets",
+        "platform_admin",
+        "security_engineer",
+        "auditor",
+    ),
     _permission("users:read", "see accounts and their roles", "platform_admin", "auditor"),
     _permission("users:write", "invite, change and deactivate accounts", "platform_admin"),
     _permission("tokens:read", "see service accounts and their tokens", "platform_admin", "auditor"),

@@ -79,7 +79,11 @@ def block(
     try:
         done = _node().block(target.name, seconds, why, who=by.who, per_minute=per_minute)
     except StateError as error:
-        raise AlertError(str(error)) from error
+        message = str(error)
+        if message.startswith("there is no application"):
+            # Whoever meant an address is not told so by the directory, which knows applications alone.
+            message += "; an address is written as 192.0.2.7, a network as 192.0.2.0/24"
+        raise AlertError(message) from error
     slowed = f"{per_minute} calls a minute" if per_minute else "refused"
     after = f"{slowed} for {lasting(seconds)}, until {done.until_text}"
     # The node has it already: what keeps others safe does not wait for a database.

@@ -80,4 +80,4 @@ class RuleForm(Form):
     is_on = forms.BooleanField(label="On", required=False)
     threshold = forms.IntegerField(label="Threshold", min_value=1, required=False)
     window_seconds = forms.IntegerField(label="Window in seconds", min_value=10, required=False)
-    quiet_seconds = forms.IntegerField(label="Quiet after seconds", min_value=60)
+    quiet_seconds = forms.IntegerField(label="Resolves after seconds", min_value=60)

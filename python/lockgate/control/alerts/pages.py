@@ -178,8 +178,9 @@ def rules(request: HttpRequest) -> HttpResponse:
 def _change(request: HttpRequest, found: Alert) -> str:
     """Begin a change that answers an alert for good; gives its name."""
     by = actor_of(request)
-    if "changes:write" not in by.permissions:
-        raise PermissionDenied
+    needed = "changes:write"
+    if needed not in by.permissions:
+        raise PermissionDenied(needed)
     return open_change(by, found)
 
 

@@ -77,6 +77,9 @@ def _texts() -> str:
     parts = []
     for name, most in _TEXTS.items():
         kept = f"left(replace(coalesce({name}, ''), chr(0), ''), {most})"
+        if name == "code":
+            # A redirect, or the answer to a preflight, says which policy gave it; nobody was refused.
+            kept = f"CASE WHEN decision = 'respond' THEN '' ELSE {kept} END"
         parts.append(f"{kept} AS {_NAMES.get(name, name)}")
     return ", ".join(parts)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date  # noqa: TC003 - ninja reads it
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,10 +26,12 @@ from lockgate.control.api import (
     channels,
     feeds,
     forms,
+    installation,
     nodes,
     owners,
     portal,
     rollouts,
+    routes,
 )
 from lockgate.control.api.credentials import ForgedError, NotPermittedError, caller, needs
 from lockgate.control.audit import checkpoints
@@ -61,8 +64,10 @@ api.add_router("", rollouts.router)
 api.add_router("", channels.router)
 api.add_router("", feeds.router)
 api.add_router("", owners.router)
+api.add_router("", routes.router)
 api.add_router("", portal.router)
 api.add_router("", nodes.router)
+api.add_router("", installation.router)
 api.add_router("", applications.router)
 api.add_router("/analytics", analytics.router)
 
@@ -173,15 +178,24 @@ def revoke_token(request: HttpRequest, token_id: int, body: forms.Why) -> Access
 
 
 @api.get("/audit", response=forms.Entries, auth=needs("audit:read"), tags=["audit"])
-def audit_entries(
+def audit_entries(  # noqa: PLR0917 - each is a parameter of the address
     request: HttpRequest,  # noqa: ARG001
     action: str = "",
     who: str = "",
+    about: str = "",
+    since: date | None = None,
+    until: date | None = None,
     before: int | None = None,
     limit: Limit = 100,
 ) -> dict[str, Any]:
-    """Entries of the audit log, newest first. `action` may be how actions begin: `account.`."""
-    found = audit.page(action=action, who=who, before=before, most=limit)
+    """Entries of the audit log, newest first. `action` may be how actions begin: `account.`.
+
+    `about` is a part of what something was done to, such as `change tighten`; `since` and `until` are days,
+    both included.
+    """
+    found = audit.page(
+        action=action, who=who, about=about, since=since, until=until, before=before, most=limit
+    )
     return {"entries": found.rows, "next": found.next}
 
 
@@ -216,14 +230,21 @@ def call_exceptions(  # noqa: PLR0917 - each is a parameter of the address
     api: str = "",
     application: str = "",
     source: str = "",
+    request_id: Annotated[str, Query(alias="request")] = "",
     node: str = "",
     cursor: str = "",
     limit: Limit = 100,
 ) -> dict[str, Any]:
-    """Calls that were refused or failed, newest first."""
+    """Calls that were refused or failed, newest first. `request` is the id that a caller was told."""
     index.index_new()
     wanted = exceptions.Wanted(
-        alert=alert, code=code, api=api, application=application, source=source, node=node
+        alert=alert,
+        code=code,
+        api=api,
+        application=application,
+        source=source,
+        request=request_id,
+        node=node,
     )
     before = read_cursor(cursor) if cursor else None
     found, following = exceptions.page(wanted, before, limit, tail.exceptions())

@@ -270,8 +270,8 @@ def _caller(request: HttpRequest) -> Actor:
 
 
 def _told(draft: Draft) -> dict[str, Any]:
-    now = gate.status(draft)
-    found = evidence.report_of(draft, "replay")
+    now, reports = gate.looked_at(draft)
+    found = reports.get("replay")
     return {
         "change": draft.proposal,
         "file": draft.change.file.model_dump(mode="json"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from django.db import connection, transaction
@@ -158,12 +158,24 @@ class Page:
     next: int | None
 
 
-def page(*, action: str = "", who: str = "", before: int | None = None, most: int = 100) -> Page:
+def page(
+    *,
+    action: str = "",
+    who: str = "",
+    about: str = "",
+    since: date | None = None,
+    until: date | None = None,
+    before: int | None = None,
+    most: int = 100,
+) -> Page:
     """A page of entries, newest first.
 
     Args:
         action: How their actions begin.
         who: Who acted.
+        about: A part of what they were done to.
+        since: Only entries of this day and later, in UTC.
+        until: Only entries of this day and earlier.
         before: Only entries before this number.
         most: How many.
     """
@@ -172,6 +184,13 @@ def page(*, action: str = "", who: str = "", before: int | None = None, most: in
         found = found.filter(action__startswith=action)
     if who:
         found = found.filter(who=who)
+    if about:
+        found = found.filter(object__contains=about)
+    # Times are texts that sort as they follow each other.
+    if since is not None:
+        found = found.filter(at__gte=since.isoformat())
+    if until is not None and until < date.max:
+        found = found.filter(at__lt=(until + timedelta(days=1)).isoformat())
     if before is not None:
         found = found.filter(seq__lt=before)
     rows = list(found[: most + 1])

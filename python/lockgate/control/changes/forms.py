@@ -8,7 +8,7 @@ from django import forms
 
 from lockgate.changes.change import Rollout
 from lockgate.control.changes.fields import kind_choices
-from lockgate.control.console.forms import Form
+from lockgate.control.console.forms import SLUG_ERRORS, Form
 from lockgate.rollout import Allowance, Expectation, RolloutPlan
 
 if TYPE_CHECKING:
@@ -22,7 +22,12 @@ _SORTS = ("newly_refused", "newly_allowed", "other")
 class NewChange(Form):
     """A change to begin."""
 
-    name = forms.SlugField(label="Name", max_length=64, help_text="Small letters, such as tighten-orders.")
+    name = forms.SlugField(
+        label="Name",
+        max_length=64,
+        help_text="Small letters, such as tighten-orders.",
+        error_messages=SLUG_ERRORS,
+    )
     purpose = forms.CharField(
         label="Why",
         max_length=2_000,
@@ -80,6 +85,7 @@ class Begin(Form):
         required=False,
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
         help_text="At once when it is empty.",
+        error_messages={"invalid": "Write a day and a time, such as 2026-11-27 08:00."},
     )
 
 

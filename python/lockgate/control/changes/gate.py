@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from lockgate.changes import ChangeStatus
     from lockgate.control.accounts.models import User
     from lockgate.control.changes.drafts import Draft
+    from lockgate.models import Model
 
 BEGIN_SECONDS = 60.0
 """A candidate is compiled and tried before its rollout begins."""
@@ -37,8 +38,17 @@ def status(draft: Draft) -> ChangeStatus:
     Raises:
         ChangeError: A file of it cannot be read.
     """
+    return looked_at(draft)[0]
+
+
+def looked_at(draft: Draft) -> tuple[ChangeStatus, dict[str, Model]]:
+    """The same with the reports that are of the change as it is now, by step.
+
+    Raises:
+        ChangeError: A file of it cannot be read.
+    """
     try:
-        return changes.status(draft.change, owners=owners_for(draft), wrote=draft.proposal.editors)
+        return changes.looked_at(draft.change, owners=owners_for(draft), wrote=draft.proposal.editors)
     except (_engine.ProblemsError, ValueError, OSError) as error:
         message = f"the change cannot be judged: {error}"
         raise ChangeError(message) from error

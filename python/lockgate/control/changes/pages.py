@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
 from django.http import Http404
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
     from django.http import HttpRequest, HttpResponse
 
-    from lockgate.changes import ChangeStatus
-    from lockgate.changes.steps import Name
     from lockgate.control.changes.drafts import Draft
     from lockgate.control.nodes.shown import Elsewhere
     from lockgate.models import Problem
@@ -68,6 +66,17 @@ def changes(request: HttpRequest) -> HttpResponse:
 @permitted("changes:read")
 def change(request: HttpRequest, name: str) -> HttpResponse:
     """A change: what it does, what its evidence says, what it lacks, and who did what with it."""
+    return _whole(request, name)
+
+
+def _whole(request: HttpRequest, name: str, **given: object) -> HttpResponse:
+    """The page of a change.
+
+    Args:
+        request: The request.
+        name: The change.
+        given: Forms that were sent and did nothing, as they were filled in.
+    """
     draft = _found(name)
     by = actor_of(request)
     context = _shown(draft) | {
@@ -79,7 +88,7 @@ def change(request: HttpRequest, name: str) -> HttpResponse:
         "break_glass": forms.Reason(prefix="glass"),
         "withdraw": forms.Why(prefix="withdraw"),
     }
-    return render(request, "changes/change.html", context)
+    return render(request, "changes/change.html", context | given)
 
 
 @permitted("changes:read")
@@ -238,8 +247,13 @@ def step(request: HttpRequest, name: str, step: str) -> HttpResponse:
     draft = _found(name)
     if step not in TITLES:
         raise Http404
-    report = evidence.report_of(draft, cast("Name", step))
-    now = next(one for one in gate.status(draft).steps if one.step == step)
+    try:
+        status, reports = gate.looked_at(draft)
+    except ChangeError as error:
+        messages.error(request, str(error))
+        return redirect("change", name)
+    report = reports.get(step)
+    now = next(one for one in status.steps if one.step == step)
     context: dict[str, Any] = {"draft": draft, "step": now, "title": TITLES[step], "report": report}
     if isinstance(report, Replay):
         # The page escapes all that was recorded, as its own file does.
@@ -273,7 +287,9 @@ def cancel(request: HttpRequest, name: str) -> HttpResponse:
 def approve(request: HttpRequest, name: str) -> HttpResponse:
     """Approve a change as another person than its authors."""
     why = request.POST.get("why", "")
-    return _act(request, name, lambda: gate.approve(actor_of(request), name, why=why), "You approved it.")
+    if _done(request, lambda: gate.approve(actor_of(request), name, why=why), "You approved it."):
+        return redirect("change", name)
+    return _whole(request, name, approve=forms.Why(request.POST))
 
 
 @require_POST
@@ -282,13 +298,13 @@ def begin(request: HttpRequest, name: str) -> HttpResponse:
     """Begin the rollout, or say when."""
     form = forms.Begin(request.POST)
     by = actor_of(request)
-    if not form.is_valid():
-        messages.error(request, "Write a day and a time, or nothing.")
-    elif at := form.cleaned_data["at"]:
-        return _act(request, name, lambda: scheduled.schedule(by, name, at), "It is scheduled.")
-    elif _done(request, lambda: gate.begin(by, name)):
-        return redirect("rollout")
-    return redirect("change", name)
+    if form.is_valid():
+        if at := form.cleaned_data["at"]:
+            if _done(request, lambda: scheduled.schedule(by, name, at), "It is scheduled."):
+                return redirect("change", name)
+        elif _done(request, lambda: gate.begin(by, name)):
+            return redirect("rollout")
+    return _whole(request, name, begin=form)
 
 
 @require_POST
@@ -306,7 +322,7 @@ def break_glass(request: HttpRequest, name: str) -> HttpResponse:
     reason = request.POST.get("glass-reason", "")
     if _done(request, lambda: gate.begin(actor_of(request), name, break_glass=reason)):
         return redirect("rollout")
-    return redirect("change", name)
+    return _whole(request, name, break_glass=forms.Reason(request.POST, prefix="glass"))
 
 
 @require_POST
@@ -322,7 +338,9 @@ def rebase(request: HttpRequest, name: str) -> HttpResponse:
 def withdraw(request: HttpRequest, name: str) -> HttpResponse:
     """Give the change up."""
     why = request.POST.get("withdraw-why", "")
-    return _act(request, name, lambda: drafts.withdraw(actor_of(request), name, why=why), "It is withdrawn.")
+    if _done(request, lambda: drafts.withdraw(actor_of(request), name, why=why), "It is withdrawn."):
+        return redirect("change", name)
+    return _whole(request, name, withdraw=forms.Why(request.POST, prefix="withdraw"))
 
 
 @dataclass(frozen=True)
@@ -336,17 +354,20 @@ class Line:
 def _shown(draft: Draft) -> dict[str, Any]:
     """What the page of a change shows of its directory."""
     try:
-        now: ChangeStatus | None = gate.status(draft)
+        now, reports = gate.looked_at(draft)
     except ChangeError as error:
         return {"draft": draft, "refused": str(error)}
-    report = _replay(draft) if now else None
+    report = reports.get("replay")
+    is_open = draft.proposal.is_open
     return {
         "draft": draft,
         "now": now,
-        "steps": [{"now": one, "title": TITLES[one.step]} for one in now.steps] if now else [],
-        "routes": routes(now.differences) if now else [],
-        "expected": in_words(now.expect) if now else "",
-        "impact": Impact(report) if report else None,
+        # What was never gathered is missing only as long as it can be.
+        "steps": [{"now": one, "title": TITLES[one.step]} for one in now.steps if is_open or one.at],
+        "is_partly_gone": not is_open and any(one.condition == "stale" for one in now.steps),
+        "routes": routes(now.differences),
+        "expected": in_words(now.expect),
+        "impact": Impact(report) if isinstance(report, Replay) else None,
         "lines": _compared(draft),
         "has_others": Node.objects.filter(removed_at=None, is_first=False).exists(),
         "elsewhere": _elsewhere(draft),

@@ -17,11 +17,14 @@ _GROUPS: Final = (
             ("exceptions", "Exceptions", "exceptions:read"),
             ("analytics", "Analytics", "traffic:read"),
             ("alerts", "Alerts", "alerts:read"),
+            ("recordings", "Recordings", "traffic:read"),
         ),
     ),
     (
         "Change",
         (
+            ("served_apis", "APIs", "changes:read"),
+            ("policies", "Policies", "changes:read"),
             ("changes", "Changes", "changes:read"),
             ("rollout", "Rollout", "traffic:read"),
             ("revisions", "Revisions", "traffic:read"),
@@ -46,6 +49,7 @@ _GROUPS: Final = (
             ("channels", "Channels", "channels:read"),
             ("users", "Users", "users:read"),
             ("tokens", "Tokens", "tokens:read"),
+            ("settings", "Settings", "settings:read"),
         ),
     ),
 )

@@ -10,6 +10,8 @@ from lockgate.control.accounts.roles import PERMISSIONS, ROLES, permissions_of
 from lockgate.control.accounts.tokens import MOST_DAYS
 from lockgate.control.events.alerts import ALERTS
 
+SLUG_ERRORS = {"invalid": "Write letters, digits, hyphens and underscores alone, without spaces."}
+_DAY = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
 _NEW_PASSWORD = forms.PasswordInput(attrs={"autocomplete": "new-password"})
 
 
@@ -93,7 +95,10 @@ class IssueToken(Form):
     """A token to issue."""
 
     account = forms.SlugField(
-        label="Service account", max_length=64, help_text="A name such as siem; it is made when it is new."
+        label="Service account",
+        max_length=64,
+        help_text="A name such as siem; it is made when it is new.",
+        error_messages=SLUG_ERRORS,
     )
     purpose = forms.CharField(label="What for", max_length=200, required=False)
     scopes = forms.MultipleChoiceField(label="Scopes")
@@ -124,6 +129,7 @@ class ExceptionFilter(Form):
     api = forms.CharField(label="API", required=False, max_length=128)
     application = forms.CharField(label="Application", required=False, max_length=128)
     source = forms.CharField(label="Source", required=False, max_length=45)
+    request = forms.CharField(label="Request", required=False, max_length=64)
     node = forms.CharField(label="Node", required=False, max_length=64)
 
     def shown(self, *, with_nodes: bool) -> list[forms.BoundField]:
@@ -138,3 +144,6 @@ class AuditFilter(Form):
         label="Action", required=False, max_length=64, help_text="Or how actions begin, such as account."
     )
     who = forms.CharField(label="Who", required=False, max_length=254)
+    about = forms.CharField(label="To what", required=False, max_length=512)
+    since = forms.DateField(label="From", required=False, widget=_DAY)
+    until = forms.DateField(label="To", required=False, widget=_DAY)

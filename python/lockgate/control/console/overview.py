@@ -10,6 +10,8 @@ from django.utils import timezone
 from lockgate.control import node
 from lockgate.control.alerts.listing import open_alerts
 from lockgate.control.analytics.drawn import traffic
+from lockgate.control.audit.models import Entry
+from lockgate.control.changes import rollouts
 from lockgate.control.console.reasons import Reason, reason
 from lockgate.control.events import index
 from lockgate.control.events.lateness import in_words, worth_saying
@@ -20,10 +22,25 @@ from lockgate.state import Generations
 
 if TYPE_CHECKING:
     from lockgate.control.analytics.charts import Chart
+    from lockgate.rollout import RolloutStatus
     from lockgate.running import Running
     from lockgate.state import Kept
 
 _HOUR: Final = 3_600
+_MOST_CHANGES: Final = 6
+_MOST_REASONS: Final = 8
+_CHANGES: Final = {
+    "revision.served": "callers met another revision",
+    "revision.rolled_back": "went back to an older revision",
+    "change.rollout.begun": "a rollout began",
+    "change.rollout.ended": "a rollout ended",
+    "change.break_glass": "the glass was broken",
+    "rollout.promote": "a rollout was promoted",
+    "rollout.pause": "a rollout was paused",
+    "rollout.resume": "a rollout went on",
+    "rollout.abort": "a rollout was ended",
+}
+"""What changes what callers meet, in words."""
 
 
 @dataclass(frozen=True)
@@ -37,17 +54,45 @@ class Refusals:
 
 
 @dataclass(frozen=True)
+class Changed:
+    """Something that changed what callers meet."""
+
+    entry: Entry
+
+    @property
+    def at(self) -> str:
+        """When, in UTC."""
+        return f"{self.entry.at[:10]} {self.entry.at[11:19]}"
+
+    @property
+    def what(self) -> str:
+        """What happened, in words."""
+        return _CHANGES[self.entry.action]
+
+    @property
+    def change(self) -> str:
+        """The name of the change; empty when it was none."""
+        return self.entry.object.removeprefix("change ") if self.entry.object.startswith("change ") else ""
+
+
+@dataclass(frozen=True)
 class Overview:
     """Everything of the page."""
 
     node: Running | None
     stats: dict[str, Any] | None
     refusals: list[Refusals]
+    """The most frequent reasons."""
+    more_reasons: int
+    """How many there are besides."""
     refused: int
     refused_share: float
     services: list[dict[str, Any]]
-    rollout: dict[str, Any] | None
+    rollout: RolloutStatus | None
+    """The one that runs; nothing when none does."""
     generations: list[Kept]
+    changed: list[Changed]
+    """What changed last, the newest first."""
     hour: Chart
     records: bool
     alerts: int
@@ -68,18 +113,29 @@ def overview() -> Overview:
     return Overview(
         node=node.running(),
         stats=stats,
-        refusals=[Refusals(reason(code), count, _share(count, requests)) for code, count in ranked],
+        refusals=[
+            Refusals(reason(code), count, _share(count, requests)) for code, count in ranked[:_MOST_REASONS]
+        ],
+        more_reasons=max(0, len(ranked) - _MOST_REASONS),
         refused=refused,
         refused_share=_share(refused, requests),
         services=[_service(name, one) for name, one in (stats or {}).get("upstreams", {}).items()],
-        rollout=node.rollout(),
+        rollout=_rollout(),
         generations=Generations.model_validate(kept).kept if kept else [],
+        changed=[
+            Changed(one) for one in Entry.objects.filter(action__in=_CHANGES).order_by("-seq")[:_MOST_CHANGES]
+        ],
         hour=_last_hour(),
         records=index.folder() is not None,
         alerts=open_alerts(),
         behind=in_words(worth_saying()),
         others=Node.objects.filter(is_first=False, removed_at=None).count(),
     )
+
+
+def _rollout() -> RolloutStatus | None:
+    now = rollouts.current()
+    return now if now is not None and now.running else None
 
 
 def _service(name: str, said: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from django.shortcuts import redirect, render
 from lockgate.control.accounts.people import actor_of
 from lockgate.control.analytics import tail
 from lockgate.control.audit import services as audit
-from lockgate.control.console import forms
+from lockgate.control.console import forms, recorded
+from lockgate.control.console.installation import READ, installation
 from lockgate.control.console.overview import overview as look
 from lockgate.control.console.permitted import permitted
 from lockgate.control.console.reasons import reason
@@ -74,9 +75,29 @@ def exceptions(request: HttpRequest) -> HttpResponse:
         "more": more,
         "chosen": reason(wanted.code) if wanted.code else None,
         "is_filtered": is_filtered,
+        "asked_request": wanted.request,
         "records": index.folder() is not None,
     }
     return render(request, "console/exceptions.html", context)
+
+
+@permitted("traffic:read")
+def recordings(request: HttpRequest) -> HttpResponse:
+    """What nodes recorded, and what is missing of it."""
+    context = {
+        "records": index.folder() is not None,
+        "gaps": recorded.missing(),
+        "rows": recorded.by_node(),
+        "days": recorded.DAYS,
+        "days_kept": index.RETENTION_DAYS,
+    }
+    return render(request, "console/recordings.html", context)
+
+
+@permitted(READ)
+def settings(request: HttpRequest) -> HttpResponse:
+    """How this control plane is set up."""
+    return render(request, "console/settings.html", {"groups": installation()})
 
 
 @permitted("audit:read")
@@ -86,11 +107,12 @@ def audit_log(request: HttpRequest) -> HttpResponse:
     given = form.cleaned_data if form.is_valid() else {}
     before = request.GET.get("before", "")
     number = int(before) if before.isascii() and before.isdecimal() and len(before) < 16 else None
-    page = audit.page(action=given.get("action", ""), who=given.get("who", ""), before=number, most=PAGE)
     filters = {name: value for name, value in given.items() if value}
+    page = audit.page(**filters, before=number, most=PAGE)
     context = {
         "form": form,
         "rows": page.rows,
+        "is_filtered": bool(filters) or number is not None,
         "more": urlencode({**filters, "before": page.next}) if page.next else "",
         "verified": audit.verify() if "verify" in request.GET else None,
     }

@@ -26,6 +26,8 @@ class Wanted:
     api: str = ""
     application: str = ""
     source: str = ""
+    request: str = ""
+    """The id that the caller was told."""
     node: str = ""
     """What people call it."""
 

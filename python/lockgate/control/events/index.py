@@ -33,6 +33,8 @@ COUNT_DAYS: Final = 8
 """How long counts are in the database, for what looks at the last week; Parquet has those of months."""
 MOST_OPEN_EVENTS: Final = 200_000
 """How many events of the segment that is being written are looked at."""
+TURNS_SECONDS: Final = 600
+"""How long a revision may be met by nobody while others are: a canary of a few callers takes turns so."""
 _BATCH: Final = 500
 
 Key = tuple[int, str, str, str]
@@ -68,7 +70,8 @@ class Rolled:
             self.first_at = at
         self.events += 1
         self.first_at, self.last_at = min(self.first_at, at), max(self.last_at, at)
-        code = _short(event.get("code"), 64)
+        # A redirect, or the answer to a preflight, says which policy gave it; nobody was refused.
+        code = "" if event.get("decision") == "respond" else _short(event.get("code"), 64)
         api, application = _short(event.get("api"), 128), _short(event.get("application"), 128)
         second = at // 1_000_000
         self.counts[(second - second % BUCKET_SECONDS, api, application, code)] += 1
@@ -96,6 +99,16 @@ class Rolled:
                     node=self.node,
                 )
             )
+
+
+@dataclass
+class Met:
+    """Which revisions callers of a node met lately."""
+
+    told: str
+    """The one that the audit log told of last."""
+    until: dict[str, int]
+    """Until when each was met, in microseconds."""
 
 
 def folder() -> Path | None:
@@ -239,10 +252,14 @@ def _index(segment: SegmentName) -> None:
         _add(rolled.counts)
         CallException.objects.bulk_create(rolled.exceptions, batch_size=_BATCH)
         if segment.node == FIRST:
-            progress.revision = _note_revisions("node", "gateway", progress.revision, rolled)
+            met = Met(progress.revision, progress.met)
+            _note_revisions("node", "gateway", met, rolled, TURNS_SECONDS)
+            progress.revision, progress.met = met.told, met.until
         elif after is None:
             about = f"node {segment.node}"
-            _note_revisions(about, about, before.revision if before else "", rolled)
+            met = Met(before.revision, {before.revision: before.last_at}) if before else Met("", {})
+            # Canaries are on the first node; others serve one revision at a time.
+            _note_revisions(about, about, met, rolled, 0)
         _prune(progress)
         progress.save()
 
@@ -273,25 +290,36 @@ def _oldest_count() -> int:
     return int(timezone.now().timestamp()) - COUNT_DAYS * 86_400
 
 
-def _note_revisions(who: str, about: str, last: str, rolled: Rolled) -> str:
-    """A revision that callers meet is a change of policy, whoever made it. Gives the last of them."""
-    for at, revision in _served(rolled.revisions):
-        if revision and revision != last:
-            why = f"first seen at {_time(at)} in the recording"
-            record(Actor(who, ""), "revision.served", about, before=last or None, after=revision, why=why)
-            last = revision
-    return last
+def _note_revisions(who: str, about: str, met: Met, rolled: Rolled, turns: int) -> None:
+    """A revision that callers meet is a change of policy, whoever made it: each is told once.
 
+    Args:
+        who: The node.
+        about: What it is called as an object.
+        met: What callers met before; it is brought up to what they met now.
+        rolled: What they met now.
+        turns: For how many seconds a revision may be met by nobody before it counts as gone.
+    """
 
-def _served(changes: list[tuple[int, str]]) -> list[tuple[int, str]]:
-    """Each revision once, and the one that was served in the end: a canary takes turns with the other."""
-    first: dict[str, int] = {}
-    for at, revision in changes:
-        first.setdefault(revision, at)
-    found = [(at, revision) for revision, at in first.items()]
-    if found and found[-1][1] != changes[-1][1]:
-        found.append(changes[-1])
-    return found
+    def tell(revision: str, why: str) -> None:
+        before = met.told or None
+        record(Actor(who, ""), "revision.served", about, before=before, after=revision, why=why)
+        met.told = revision
+
+    ends = [*(at for at, _ in rolled.revisions[1:]), rolled.last_at]
+    # A segment of which nothing can be read has no revision.
+    for (at, revision), end in zip(rolled.revisions, ends, strict=False):
+        if not revision:
+            continue
+        if revision not in met.until:
+            tell(revision, f"first seen at {_time(at)} in the recording")
+        met.until[revision] = end
+    lately = rolled.last_at - turns * 1_000_000
+    if rolled.revisions and met.until.get(met.told, lately) < lately:
+        gone = met.until[met.told]
+        tell(rolled.revisions[-1][1], f"no call has met revision {met.told[:12]} since {_time(gone)}")
+    for revision in [one for one, end in met.until.items() if end < lately]:
+        del met.until[revision]
 
 
 def _prune(progress: Progress) -> None:

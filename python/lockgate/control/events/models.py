@@ -92,6 +92,7 @@ class CallException(models.Model):
 
         indexes: ClassVar = [
             models.Index(fields=["-at", "-request"], name="exception_at"),
+            models.Index(fields=["request"], name="exception_request"),
             *(
                 models.Index(fields=[name, "-at", "-request"], name=f"exception_{name}")
                 for name in ("alert", "code", "application", "source", "node")
@@ -106,7 +107,9 @@ class Progress(models.Model):
     """One row, which whoever reads segments locks; with what was last seen."""
 
     revision = models.CharField(max_length=64)
-    """What the first node served last."""
+    """What the audit log told of last as served by the first node."""
+    met = models.JSONField(default=dict)
+    """Until when each revision was met by callers of the first node lately, in microseconds."""
     pruned_before = models.BigIntegerField()
     """Exceptions before this time, in microseconds, are not kept any more."""
 

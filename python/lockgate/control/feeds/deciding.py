@@ -91,10 +91,10 @@ def why_a_person(feed: Feed, draft: Draft) -> str | None:
     others = [one for one in draft.proposal.editors if one not in {feed.who, feed.set_by}]
     if others:
         return f"{others[0]} wrote in it, so that it is not what the feed says any more"
-    now = gate.status(draft)
+    now, reports = gate.looked_at(draft)
     if not now.proven:
         return next(lack for lack in now.lacks if not lack.startswith("approval:"))
-    report = evidence.report_of(draft, "replay")
+    report = reports.get("replay")
     judged = report.totals.judged if isinstance(report, Replay) else 0
     if judged < feed.at_least:
         return (

@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 
-from lockgate.control.console.forms import Form
+from lockgate.control.console.forms import SLUG_ERRORS, Form
 from lockgate.control.feeds.models import Feed
 from lockgate.control.feeds.services import FEWEST_MINUTES, MOST_MINUTES, MOST_REFUSED
 
@@ -58,7 +58,12 @@ class Change(Settings):
 class New(Settings):
     """A feed to set up."""
 
-    name = forms.SlugField(label="Name", max_length=40, help_text="As its manifests say it, such as threats.")
+    name = forms.SlugField(
+        label="Name",
+        max_length=40,
+        help_text="As its manifests say it, such as threats.",
+        error_messages=SLUG_ERRORS,
+    )
     kind = forms.ChoiceField(label="What it carries", choices=Feed.Kind.choices)
     public_key = forms.CharField(
         label="Its public key",

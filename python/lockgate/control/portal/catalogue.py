@@ -7,7 +7,7 @@ the last one, so that the catalogue is there while the node or its document is n
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -33,6 +33,8 @@ class Policy:
     """As they are declared."""
     origin: str = ""
     """Where it is declared, such as `api orders`."""
+    purpose: Json = field(default_factory=dict, compare=False)
+    """Why it is there, who answers for it and how one sees that it works; for those who run the gateway."""
 
     @property
     def is_enforced(self) -> bool:
@@ -54,6 +56,8 @@ class Route:
     policies: tuple[Policy, ...]
     upstreams: tuple[str, ...]
     """What answers, which callers are never told."""
+    off: tuple[Policy, ...] = field(default=(), compare=False)
+    """Policies that are switched off, which is nothing to callers."""
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
@@ -248,6 +252,7 @@ class Catalogue:
 def content(outline: Json, guides: dict[str, list[Json]]) -> Json:
     """The content out of a document's outline, and the guides of each API."""
     described = {(api, version): said for api, version, said in outline["descriptions"]}
+    switched_off = _switched_off(outline["document"])
     found: Json = {}
     for name, api in (outline["document"].get("apis") or {}).items():
         versions = {}
@@ -258,7 +263,7 @@ def content(outline: Json, guides: dict[str, list[Json]]) -> Json:
                 "hosts": api.get("hosts") or [],
                 "openapi": described.get((name, version)),
                 "models": said.get("models") or [],
-                "routes": [_route_content(one) for one in routes],
+                "routes": [_route_content(one, switched_off) for one in routes],
             }
         found[name] = {
             "title": api.get("title") or name,
@@ -273,26 +278,57 @@ def first_line(text: str) -> str:
     return " ".join(text.strip().partition("\n\n")[0].split())[:300]
 
 
-def _route_content(route: Json) -> Json:
-    policies = [
-        {
-            "id": one["id"],
-            "kind": one["kind"],
-            "mode": one["mode"],
-            "share": one["share"],
-            "origin": one["origin"],
-            "settings": {
-                name: value
-                for name, value in one["declared"].items()
-                # What it is for, and whom it is for, is the owner's.
-                if name not in {"id", "kind", "mode", "percent", "purpose"}
-            },
-        }
-        for one in route["policies"]
-        if one["mode"] != "off"
-    ]
+def _route_content(route: Json, switched_off: dict[str, list[Json]]) -> Json:
+    version = f"{route['api']}/{route['version']}"
+    origins = ("gateway", f"api {route['api']}", f"version {version}", f"route {version} {route['id']}")
     taken = {name: route[name] for name in ("id", "path", "methods", "upstreams")}
-    return {**taken, "fields": route["headers"], "policies": policies}
+    return {
+        **taken,
+        "fields": route["headers"],
+        "policies": [_policy_content(one) for one in route["policies"]],
+        "off": [one for origin in origins for one in switched_off.get(origin, ())],
+    }
+
+
+def _switched_off(document: Json) -> dict[str, list[Json]]:
+    """Policies that are off, by where they are declared: no route of an outline has them."""
+    declared: dict[str, list[Json]] = {"gateway": document.get("policies") or []}
+    for name, api in (document.get("apis") or {}).items():
+        declared[f"api {name}"] = api.get("policies") or []
+        for version, said in api["versions"].items():
+            declared[f"version {name}/{version}"] = said.get("policies") or []
+            for route in said.get("routes") or []:
+                declared[f"route {name}/{version} {_route_id(route)}"] = route.get("policies") or []
+    return {
+        origin: [
+            _policy_content({**one, "mode": "off", "share": 10_000, "origin": origin, "declared": one})
+            for one in policies
+            if one.get("mode") == "off"
+        ]
+        for origin, policies in declared.items()
+    }
+
+
+def _route_id(route: Json) -> str:
+    """The id of a route, as an outline gives one to those that have none."""
+    match = route.get("match") or {}
+    fields = [f"{name}={value}" for name, value in (match.get("headers") or {}).items()]
+    said = [",".join(match.get("methods") or []), match.get("path", ""), *fields]
+    return str(route.get("id") or " ".join(filter(None, said)))
+
+
+def _policy_content(policy: Json) -> Json:
+    declared = policy["declared"]
+    return {
+        **{name: policy[name] for name in ("id", "kind", "mode", "share", "origin")},
+        # What it is for is the owner's, and shown to nobody else.
+        "purpose": declared.get("purpose") or {},
+        "settings": {
+            name: value
+            for name, value in declared.items()
+            if name not in {"id", "kind", "mode", "percent", "purpose"}
+        },
+    }
 
 
 def _api(name: str, said: Json) -> Api:
@@ -321,6 +357,8 @@ def _route(said: Json) -> Route:
         fields=tuple((name, value) for name, value in said["fields"]),
         policies=tuple(Policy(**one) for one in said["policies"]),
         upstreams=tuple(said["upstreams"]),
+        # What an older Lockgate kept does not say it.
+        off=tuple(Policy(**one) for one in said.get("off", ())),
     )
 
 

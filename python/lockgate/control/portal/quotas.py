@@ -30,6 +30,11 @@ class Quota:
         """How many calls are left."""
         return max(0, self.limit - self.used)
 
+    @property
+    def share(self) -> float:
+        """What share of it is used: 1 when all is."""
+        return min(1.0, self.used / self.limit) if self.limit else 1.0
+
 
 def quotas(application: str, catalogue: Catalogue, now: datetime) -> list[Quota]:
     """The quotas that hold for an application: those of its plans, and those of the APIs that it calls."""
