@@ -102,7 +102,10 @@ def test_a_refusal_at_the_second_node_is_in_the_console_the_portal_the_alerts_an
         text = until("127.0.0.1", "/alerts/", browser)
         assert "Unauthorized access attempt" in text
 
-        said = audited(control, token)
+        # The two nodes push on their own.
+        said = patience.until(
+            lambda: audited(control, token), lambda one: one["totals"]["traffic"] == 29, seconds=SECONDS
+        )
         assert said["totals"] == {"security_violations": 26, "traffic": 29}
         assert {found["node"] for found in said["exceptions"]} == {"paris-2"}
         # The page of nodes says how much each was called for, and leads to it.
