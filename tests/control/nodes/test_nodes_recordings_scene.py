@@ -107,17 +107,17 @@ def test_a_refusal_at_the_second_node_is_in_the_console_the_portal_the_alerts_an
         said = audited(control, token)
         assert said["totals"] == {"security_violations": 26, "traffic": 29}
         assert {found["node"] for found in said["exceptions"]} == {"paris-2"}
+        # What each has not pushed is nothing now, and so there is no gap of theirs.
+        recorded = "SELECT recorded FROM nodes_node WHERE is_first = 0 ORDER BY name"
+        nothing = {"since": None, "segments": 0, "every_seconds": 1.0, "lost": 0, "problem": ""}
+        control.until(recorded, lambda rows: [json.loads(str(one)) for (one,) in rows] == [nothing] * 2)
+        assert "paris" not in str(audited(control, token)["completeness"])
         # The page of nodes says how much each was called for, and leads to it.
         text = until("/analytics/nodes/?node=paris-2", "/nodes/", browser)
         assert "28" in text
         text = browser.get("/analytics/nodes/?node=paris-2").text
         assert "paris-2" in text
         assert "paris-1" not in text
-        # What each has not pushed is nothing now, and so there is no gap of theirs.
-        recorded = "SELECT recorded FROM nodes_node WHERE is_first = 0 ORDER BY name"
-        nothing = {"since": None, "segments": 0, "every_seconds": 1.0, "lost": 0, "problem": ""}
-        control.until(recorded, lambda rows: [json.loads(str(one)) for (one,) in rows] == [nothing] * 2)
-        assert "paris" not in str(audited(control, token)["completeness"])
         # Marks of credentials have a key of each node's own, which comes with them.
         pushed = control.state / "recordings" / "paris-2" / "redaction.key"
         assert pushed.read_bytes() == (two.state / "recordings" / "redaction.key").read_bytes()
