@@ -388,6 +388,8 @@ def test_what_comes_within_seconds_is_said_to_programs_and_not_on_pages(state: P
         Node.objects.create(name=name, seen_at=now, recorded=recorded, key_id=name)
     assert [(one.node, one.is_late) for one in behind(now)] == [("paris-1", False), ("paris-2", False)]
     assert [one.node for one in worth_saying(now)] == ["paris-2"]
+    told = [str(gaps(span(), Rolled(), 0, None, is_for_people=is_page)) for is_page in (False, True)]
+    assert [("paris-1" in one, "paris-2" in one) for one in told] == [(True, True), (False, True)]
     # Whoever is gone is named from its first second on.
     Node.objects.filter(name="paris-1").update(seen_at=now - timedelta(seconds=600))
     assert [one.node for one in worth_saying(now)] == ["paris-1", "paris-2"]

@@ -76,6 +76,14 @@ def audited(control: Controlling, token: str) -> dict[str, Any]:
     return found
 
 
+def counted(control: Controlling, token: str, *, violations: int, traffic: int) -> dict[str, Any]:
+    """The same, once the calls at all nodes are here: those of each come when its own are pushed."""
+    wanted = {"security_violations": violations, "traffic": traffic}
+    return patience.until(
+        lambda: audited(control, token), lambda said: said["totals"] == wanted, seconds=SECONDS
+    )
+
+
 def test_a_refusal_at_the_second_node_is_in_the_console_the_portal_the_alerts_and_the_audit_api(
     gate: Path, tmp_path: Path
 ) -> None:
@@ -102,23 +110,19 @@ def test_a_refusal_at_the_second_node_is_in_the_console_the_portal_the_alerts_an
         text = until("127.0.0.1", "/alerts/", browser)
         assert "Unauthorized access attempt" in text
 
-        # The two nodes push on their own.
-        said = patience.until(
-            lambda: audited(control, token), lambda one: one["totals"]["traffic"] == 29, seconds=SECONDS
-        )
-        assert said["totals"] == {"security_violations": 26, "traffic": 29}
+        said = counted(control, token, violations=26, traffic=29)
         assert {found["node"] for found in said["exceptions"]} == {"paris-2"}
+        # What each has not pushed is nothing now, and so there is no gap of theirs.
+        recorded = "SELECT recorded FROM nodes_node WHERE is_first = 0 ORDER BY name"
+        nothing = {"since": None, "segments": 0, "every_seconds": 1.0, "lost": 0, "problem": ""}
+        control.until(recorded, lambda rows: [json.loads(str(one)) for (one,) in rows] == [nothing] * 2)
+        assert "paris" not in str(audited(control, token)["completeness"])
         # The page of nodes says how much each was called for, and leads to it.
         text = until("/analytics/nodes/?node=paris-2", "/nodes/", browser)
         assert "28" in text
         text = browser.get("/analytics/nodes/?node=paris-2").text
         assert "paris-2" in text
         assert "paris-1" not in text
-        # What each has not pushed is nothing now, and so there is no gap of theirs.
-        recorded = "SELECT recorded FROM nodes_node WHERE is_first = 0 ORDER BY name"
-        nothing = {"since": None, "segments": 0, "every_seconds": 1.0, "lost": 0, "problem": ""}
-        control.until(recorded, lambda rows: [json.loads(str(one)) for (one,) in rows] == [nothing] * 2)
-        assert "paris" not in str(audited(control, token)["completeness"])
         # Marks of credentials have a key of each node's own, which comes with them.
         pushed = control.state / "recordings" / "paris-2" / "redaction.key"
         assert pushed.read_bytes() == (two.state / "recordings" / "redaction.key").read_bytes()
@@ -178,8 +182,7 @@ def test_calls_in_a_segment_that_a_node_still_writes_are_seen_within_seconds_and
             assert (part.name, part.read_bytes()) == (own.name, own.read_bytes()[: part.stat().st_size])
             assert client.get(f"{two.url}/orders/78", headers=KEY).status_code == 429
             until("/orders/78", "/exceptions/?node=paris-2&code=rate_limit.exceeded", browser)
-            said = audited(control, token)
-            assert said["totals"] == {"security_violations": 2, "traffic": 5}
+            counted(control, token, violations=2, traffic=5)
             # Its last seconds are no reason to say on a page that something is missing.
             assert "Not here yet" not in browser.get("/exceptions/").text
 
@@ -203,4 +206,4 @@ def test_calls_in_a_segment_that_a_node_still_writes_are_seen_within_seconds_and
             patience.until(lambda: list(kept.glob("*.zst")), seconds=SECONDS)
             assert [path.name for path in kept.glob("events-*")] == [own.name.removesuffix(".part")]
             until("/orders/78", "/exceptions/?node=paris-2&code=rate_limit.exceeded", browser)
-            assert audited(control, token)["totals"] == {"security_violations": 2, "traffic": 5}
+            counted(control, token, violations=2, traffic=5)

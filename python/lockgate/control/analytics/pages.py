@@ -145,7 +145,7 @@ def _context(
             for table in found.tables
             if table.takes(asked)
         ],
-        "gaps": gaps(span, tail.seen(), waiting().count(), node.stats())[:MOST_GAPS],
+        "gaps": gaps(span, tail.seen(), waiting().count(), node.stats(), is_for_people=True)[:MOST_GAPS],
         "records": index.folder() is not None,
         "from": moment(span.start),
         "to": moment(span.end),

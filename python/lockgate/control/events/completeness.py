@@ -6,17 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 from lockgate.control.analytics.models import Taken
 from lockgate.control.events.index import RETENTION_DAYS, folder
-from lockgate.control.events.lateness import behind, lost
+from lockgate.control.events.lateness import behind, lost, worth_saying
 from lockgate.control.events.models import Progress, Segment
 from lockgate.control.events.times import text_of
 
 if TYPE_CHECKING:
     from lockgate.control.events.index import Rolled
+    from lockgate.control.events.lateness import Behind
     from lockgate.control.events.times import Span
 
 
 def gaps(
-    span: Span, open_segments: Rolled, waiting: int, stats: dict[str, Any] | None
+    span: Span,
+    open_segments: Rolled,
+    waiting: int,
+    stats: dict[str, Any] | None,
+    *,
+    is_for_people: bool = False,
 ) -> list[dict[str, str]]:
     """The gaps of a span, oldest first, each with its reason.
 
@@ -25,6 +31,7 @@ def gaps(
         open_segments: What is still being written.
         waiting: How many sealed segments were not read yet.
         stats: What the node says of itself; nothing when it does not answer.
+        is_for_people: Leave out what comes within seconds.
     """
     start, end = span.micros
     if folder() is None:
@@ -39,7 +46,7 @@ def gaps(
         found.append(_gap(max(start, open_segments.last_at), end, why))
     found += _not_taken(start, end)
     found += _of_node(start, end, stats)
-    found += _of_others(start, end)
+    found += _of_others(start, end, worth_saying(since=start) if is_for_people else behind(since=start))
     return found
 
 
@@ -87,11 +94,11 @@ def _of_node(start: int, end: int, stats: dict[str, Any] | None) -> list[dict[st
     return found
 
 
-def _of_others(start: int, end: int) -> list[dict[str, str]]:
+def _of_others(start: int, end: int, those: list[Behind]) -> list[dict[str, str]]:
     """What other nodes have recorded and is not here, as far as it is of this time, and what they lost."""
     found = [
         _gap(max(start, one.since), min(end, one.until or end), one.why)
-        for one in behind(since=start)
+        for one in those
         if one.since < end and (one.until is None or one.until > start)
     ]
     return found + [_gap(start, end, why) for why in lost()]

@@ -72,10 +72,10 @@ def lost() -> list[str]:
     return found
 
 
-def worth_saying(now: datetime | None = None) -> list[Behind]:
-    """The nodes of which more than the last seconds is missing."""
+def worth_saying(now: datetime | None = None, since: int = 0) -> list[Behind]:
+    """The nodes of which more than the last seconds is missing, as `behind` has them."""
     now = now or timezone.now()
-    return [one for one in behind(now) if one.is_late or one.since < _micros(now - SOON)]
+    return [one for one in behind(now, since) if one.is_late or one.since < _micros(now - SOON)]
 
 
 def in_words(those: Iterable[Behind]) -> str:
