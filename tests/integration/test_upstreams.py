@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 import time
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -81,6 +83,34 @@ def test_a_connection_that_its_service_closed_while_idle_costs_nothing(serve: Se
         gateway = serve(service.url)
         with httpx.Client(base_url=gateway.urls["public"]) as client:
             assert {client.post("/", content=b"x").status_code for _ in range(20)} == {200}
+
+
+def test_a_connection_that_its_service_closed_without_a_word_costs_a_post_nothing(serve: Serve) -> None:
+    closed = threading.Semaphore(0)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(20)
+
+        def answer_once(connection: socket.socket) -> None:
+            received = b""
+            while not received.endswith(b"\r\n\r\nx"):
+                received += connection.recv(4096)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\ny")
+
+        def run() -> None:
+            for _ in range(5):
+                connection, _ = server.accept()
+                with connection:
+                    answer_once(connection)
+                closed.release()
+
+        service = threading.Thread(target=run)
+        service.start()
+        gateway = serve(f"http://127.0.0.1:{server.getsockname()[1]}")
+        with httpx.Client(base_url=gateway.urls["public"]) as client:
+            for _ in range(5):
+                assert client.post("/", content=b"x").content == b"y"
+                assert closed.acquire(timeout=10)
+        service.join()
 
 
 def test_connections_to_services_are_kept(serve: Serve) -> None:

@@ -25,7 +25,7 @@
 //! | callers, authors | variables of published prompts, their texts | `llm/src/template/template_fuzz.rs` |
 //! | callers | prompts that are guarded | `llm/src/guard/guard_fuzz.rs` |
 //! | providers | answers, errors, streams | `llm/src/answer_fuzz.rs`, `llm/src/stream_fuzz.rs` |
-//! | services | what may be kept | `proxy/src/cache_fuzz.rs` |
+//! | services | what may be kept | `proxy/src/cache/fuzz.rs` |
 //! | issuers | key sets, answers about tokens | `policy/src/keys_fuzz.rs`, `proxy/src/facts_fuzz.rs` |
 //! | disks | segments of recordings | `recording/src/read_fuzz.rs` |
 //! | disks | certificates and keys | `proxy/src/tls_fuzz.rs`, `policy/src/signature_key_fuzz.rs` |

@@ -1,23 +1,23 @@
 //! Looks at the bytes of a text in blocks.
 
-/// Bytes that are looked at together; the compiler makes a few instructions of it.
-const BLOCK: usize = 16;
-
-/// Whether a text holds a byte that is `wanted`. Without an early end within a block: that is what lets the compiler look at all of
-/// its bytes at once.
+/// Whether a text holds a byte that is `wanted`.
 pub(crate) fn holds(text: &[u8], wanted: impl Fn(u8) -> bool) -> bool {
+    // The compiler looks at a block of either size with a few instructions.
+    in_blocks::<16>(text, &wanted)
+        .or_else(|| in_blocks::<4>(text, &wanted))
+        .unwrap_or_else(|| text.iter().any(|byte| wanted(*byte)))
+}
+
+/// The same, unless the text is shorter than a block.
+#[inline]
+fn in_blocks<const BLOCK: usize>(text: &[u8], wanted: impl Fn(u8) -> bool) -> Option<bool> {
+    let last = text.last_chunk::<BLOCK>()?;
+    // Without an early end: that is what lets the compiler look at all bytes of a block at once.
     let within = |block: &[u8; BLOCK]| {
         let found = |found, byte: &u8| found | wanted(*byte);
         block.iter().fold(false, found)
     };
-    let (blocks, rest) = text.as_chunks();
-    if blocks.iter().any(within) {
-        return true;
-    }
-    match text.last_chunk() {
-        _ if rest.is_empty() => false,
-        // Some bytes are looked at twice, which costs less than looking at the rest one by one.
-        Some(last) => within(last),
-        None => rest.iter().any(|byte| wanted(*byte)),
-    }
+    let (blocks, rest) = text.as_chunks::<BLOCK>();
+    // Some bytes are looked at twice, which costs less than looking at the rest one by one.
+    Some(blocks.iter().any(within) || (!rest.is_empty() && within(last)))
 }

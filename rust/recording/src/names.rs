@@ -85,10 +85,9 @@ fn plain(name: &str) -> String {
 fn contains_part(plain: &[u8]) -> bool {
     plain.iter().enumerate().any(|(at, first)| {
         matches!(first, b't' | b's' | b'p' | b'a' | b'c')
-            && plain.get(at..).is_some_and(|rest| {
-                let mut parts = PARTS.iter().map(|part| part.as_bytes());
-                parts.any(|part| part.first() == Some(first) && rest.starts_with(part))
-            })
+            && plain
+                .get(at..)
+                .is_some_and(|rest| PARTS.iter().any(|part| rest.starts_with(part.as_bytes())))
     })
 }
 

@@ -298,8 +298,8 @@ impl Pools {
             })
     }
 
-    /// A connection that was not used for too long no more. One that the target has closed since gives the request back whole: it
-    /// is driven, and finds that out, before it takes anything.
+    /// The connection that was used last, unless that is too long ago. One that the target has closed since gives a request back
+    /// whole: it is driven, and finds that out, before it takes anything.
     fn take_idle(&self, target: u64) -> Option<Box<Http1>> {
         let now = Instant::now();
         let mut all = self.0.lock();
