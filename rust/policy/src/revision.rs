@@ -2,6 +2,7 @@
 
 mod models;
 mod prompts;
+mod reach;
 mod route;
 mod scopes;
 mod targets;
@@ -82,6 +83,7 @@ impl Revision {
             unrouted,
             ..
         } = build;
+        reach::check(&loaded.document, &loaded.base, &mut problems);
         problems.dedup();
         if problems.iter().any(Problem::is_error) {
             return Err(problems);

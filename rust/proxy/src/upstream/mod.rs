@@ -381,7 +381,9 @@ fn read_url(url: &str) -> Option<(Authority, String, bool)> {
         _ => return None,
     };
     let authority = uri.authority()?.clone();
-    if uri.query().is_some() || authority.as_str().contains('@') {
+    let has_port = authority.as_str().len() > authority.host().len();
+    let is_port = authority.port_u16().is_some_and(|port| port != 0);
+    if uri.query().is_some() || authority.as_str().contains('@') || (has_port && !is_port) {
         return None;
     }
     Some((authority, uri.path().trim_end_matches('/').to_owned(), tls))
