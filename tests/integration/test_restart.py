@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import time
@@ -105,3 +106,31 @@ def test_what_is_written_in_a_folder_that_is_left_out_is_no_change(tmp_path: Pat
     assert not watch.changed()
     (tmp_path / "more.yaml").write_text("policies: []\n")
     assert watch.changed()
+
+
+def test_an_access_log_that_was_moved_away_is_begun_anew_by_a_reload(serve: Serve, tmp_path: Path) -> None:
+    log, kept = tmp_path / "access.log", tmp_path / "access.log.1"
+    with Service() as service:
+        gateway = serve(service.url, more="access_log: { to: access.log }\n")
+        url = gateway.urls["public"]
+
+        def lines(path: Path, expected: int) -> list[str]:
+            end = time.monotonic() + 30
+            while len(text := path.read_text().splitlines()) < expected and time.monotonic() < end:
+                time.sleep(0.02)
+            return [json.loads(line)["path"] for line in text]
+
+        httpx.get(f"{url}/one")
+        assert lines(log, 1) == ["/one"]
+        assert gateway.reload().applied
+        httpx.get(f"{url}/two")
+        assert lines(log, 2) == ["/one", "/two"]
+        log.rename(kept)
+        # Until the reload, the file is written that it was.
+        httpx.get(f"{url}/three")
+        assert lines(kept, 3) == ["/one", "/two", "/three"]
+        assert gateway.reload().applied
+        httpx.get(f"{url}/four")
+        assert lines(log, 1) == ["/four"]
+        assert log.stat().st_mode & 0o777 == 0o600
+        assert lines(kept, 3) == ["/one", "/two", "/three"]
