@@ -5,15 +5,16 @@
 //! is fetched, and an answer with `Set-Cookie` is never kept.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::Authority;
-use http::{Method, Request, Response, StatusCode, response};
+use http::{Request, Response, StatusCode, response};
 use http_body_util::BodyExt as _;
-use http_cache_semantics::{AfterResponse, BeforeRequest, CacheOptions, CachePolicy};
+use http_cache_semantics::{BeforeRequest, CacheOptions, CachePolicy};
 use lockgate_policy::{CacheRule, Refusal};
 use moka::future::Cache as Store;
 use parking_lot::Mutex;
@@ -22,6 +23,9 @@ use crate::body::{Prefixed, ReadStart, full, read_start};
 use crate::clock::Clock;
 use crate::core::Core;
 use crate::forward::{Answer, Prepared, RequestBody, Tried, send};
+use crate::freshness::{
+    Known, Stale, asks_for_whole, directives, freshened, is_failure, read_directives,
+};
 use crate::upstream::Service;
 
 /// All that is kept, in bytes.
@@ -35,7 +39,7 @@ const PASS_FOR: Duration = Duration::from_secs(30);
 
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
-/// What an answer is kept under: service, host, path and query.
+/// What an answer is kept under: service, scheme, host, path and query.
 type Key = Arc<str>;
 
 /// An answer that is kept.
@@ -48,6 +52,7 @@ struct Kept {
     headers: HeaderMap,
     body: Bytes,
     rule: Arc<CacheRule>,
+    stale: Stale,
 }
 
 type Variants = Arc<Vec<Arc<Kept>>>;
@@ -59,6 +64,8 @@ type Flights = HashMap<(Key, Option<Arc<str>>), Weak<tokio::sync::Mutex<()>>>;
 #[derive(Debug)]
 pub struct Cache {
     kept: Store<Key, Variants>,
+    /// Whether anything was ever kept: where nothing is, nothing is to be forgotten.
+    holds: AtomicBool,
     /// URLs whose answers could not be kept: requests for them do not wait for one another.
     passes: Store<Key, ()>,
     flights: Mutex<Flights>,
@@ -100,6 +107,7 @@ impl Cache {
                 .weigher(weigh)
                 .support_invalidation_closures()
                 .build(),
+            holds: AtomicBool::new(false),
             passes: Store::builder()
                 .max_capacity(10_000)
                 .time_to_live(PASS_FOR)
@@ -126,19 +134,14 @@ impl Cache {
             caller,
             service,
         } = asked;
-        let key: Key = {
-            let authority = prepared.authority.as_ref().map_or("", Authority::as_str);
-            format!("{} {authority} {}", service.name, prepared.path).into()
-        };
-        if prepared.method != Method::GET || prepared.headers.contains_key(header::RANGE) {
-            let unsafe_method = !prepared.method.is_safe();
-            let answer = send(core, prepared, body, service, seen).await?;
-            // RFC 9111 §4.4.
-            if unsafe_method && answer.head.status.as_u16() < 400 {
-                self.kept.invalidate(&key).await;
-            }
-            return Ok(answer);
+        if !asks_for_whole(
+            &prepared.method,
+            &prepared.headers,
+            !matches!(body, RequestBody::Absent),
+        ) {
+            return self.pass(core, prepared, body, service, seen).await;
         }
+        let key = key(service, scheme(&prepared), &prepared);
         // Held until the caller is answered, and not by a refresh that outlives it.
         let mut prepared = prepared;
         let _held = std::mem::take(&mut prepared.permits);
@@ -155,7 +158,7 @@ impl Cache {
                     ));
                 }
                 Found::Usable(kept) => {
-                    self.refresh(core, &asked, service);
+                    self.refresh(core, &asked, service, &kept);
                     return Ok(asked.hit(&kept, "hit; detail=stale", self.clock.system_time()));
                 }
                 Found::Stale(..) | Found::Nothing if waited => break None,
@@ -178,6 +181,30 @@ impl Cache {
         };
         self.fetch(core, &asked, service, kept, validators, seen)
             .await
+    }
+
+    /// Sends a request that the cache does not answer. One that may have changed something makes it forget what it kept under the same
+    /// URL, whoever it was kept for and whatever route it came by (RFC 9111 §4.4).
+    ///
+    /// # Errors
+    /// The refusal that stands in for the answer.
+    pub async fn pass(
+        &self,
+        core: &Arc<Core>,
+        prepared: Prepared,
+        body: RequestBody,
+        service: &Arc<Service>,
+        seen: &mut Tried,
+    ) -> Result<Answer, Box<Refusal>> {
+        let changes = !prepared.method.is_safe() && self.holds.load(Ordering::Relaxed);
+        let keys = changes.then(|| ["http", "https"].map(|scheme| key(service, scheme, &prepared)));
+        let answer = send(core, prepared, body, service, seen).await?;
+        if answer.head.status.as_u16() < 400 {
+            for key in keys.iter().flatten() {
+                self.kept.invalidate(key).await;
+            }
+        }
+        Ok(answer)
     }
 
     /// Forgets the answers that `tag` names, or that were kept for this path (with its query); all when neither is given.
@@ -227,9 +254,9 @@ impl Cache {
                     request,
                     matches: true,
                 } => {
-                    let over = kept.policy.age(now).saturating_sub(kept.lifetime(now));
                     let wants_new = asked.view.headers().contains_key(header::CACHE_CONTROL);
-                    found = if over < kept.rule.stale && kept.policy.is_stale(now) && !wants_new {
+                    found = if kept.is_past_by_less_than(kept.stale.while_asking, now) && !wants_new
+                    {
                         Found::Usable(kept.clone())
                     } else {
                         Found::Stale(kept.clone(), validators(&request.headers))
@@ -242,25 +269,23 @@ impl Cache {
     }
 
     /// Fetches a new answer beside the request, unless somebody does.
-    fn refresh(self: &Arc<Self>, core: &Arc<Core>, asked: &Arc<Fetch>, service: &Arc<Service>) {
+    fn refresh(
+        self: &Arc<Self>,
+        core: &Arc<Core>,
+        asked: &Arc<Fetch>,
+        service: &Arc<Service>,
+        kept: &Arc<Kept>,
+    ) {
         let Ok(turn) = self.flight(asked).try_lock_owned() else {
             return;
         };
         let (cache, core) = (self.clone(), core.clone());
-        let (asked, service) = (asked.clone(), service.clone());
+        let (asked, service, kept) = (asked.clone(), service.clone(), kept.clone());
         tokio::spawn(async move {
-            let variants = cache.kept.get(&asked.key).await.unwrap_or_default();
-            let kept = variants
-                .iter()
-                .find(|kept| kept.caller == asked.caller)
-                .cloned();
-            let fields = kept
-                .as_ref()
-                .map(|kept| kept.validators())
-                .unwrap_or_default();
+            let fields = kept.validators();
             let mut seen = Tried::default();
             let fetched = cache
-                .fetch(&core, &asked, &service, kept, fields, &mut seen)
+                .fetch(&core, &asked, &service, Some(kept), fields, &mut seen)
                 .await;
             if let Ok(answer) = fetched {
                 // What is too large to keep is read to its end by nobody.
@@ -281,27 +306,20 @@ impl Cache {
     ) -> Result<Answer, Box<Refusal>> {
         let validates = kept.is_some();
         let request = asked.request(validators);
-        let answer = send(core, request, RequestBody::Absent, service, seen).await?;
+        let sent = send(core, request, RequestBody::Absent, service, seen).await;
         let now = self.clock.system_time();
-        if let (Some(kept), StatusCode::NOT_MODIFIED) = (&kept, answer.head.status) {
-            let mut response = Response::from_parts(answer.head, ());
-            read_directives(response.headers_mut());
-            if let AfterResponse::NotModified(policy, parts) =
-                kept.policy.after_response(&asked.view, &response, now)
-                && policy.is_storable()
-            {
-                let renewed = Arc::new(Kept {
-                    caller: asked.caller.clone(),
-                    policy,
-                    status: kept.status,
-                    headers: parts.headers,
-                    body: kept.body.clone(),
-                    rule: asked.rule.clone(),
-                });
-                self.keep(asked, renewed.clone()).await;
-                return Ok(asked.hit(&renewed, "hit; detail=validated", now));
+        if let Some(kept) = &kept {
+            let failed = match &sent {
+                Ok(answer) => is_failure(answer.head.status),
+                Err(refusal) => refusal.reason.status >= 500,
+            };
+            if failed && kept.is_past_by_less_than(kept.stale.on_error, now) {
+                return Ok(asked.hit(kept, "fwd=stale; detail=stale-if-error", now));
             }
-            return Ok(asked.hit(kept, "hit; detail=validated", now));
+        }
+        let answer = sent?;
+        if let (Some(kept), StatusCode::NOT_MODIFIED) = (&kept, answer.head.status) {
+            return Ok(self.renew(asked, kept, &answer.head.headers, now).await);
         }
         let forward = if validates {
             "fwd=stale"
@@ -316,14 +334,7 @@ impl Cache {
         };
         match read_start(Bytes::new(), body, asked.rule.up_to, Some(KEPT_WITHIN)).await {
             Ok(ReadStart::Whole(bytes)) => {
-                let kept = Arc::new(Kept {
-                    caller: asked.caller.clone(),
-                    policy,
-                    status: head.status,
-                    headers: head.headers,
-                    body: bytes,
-                    rule: asked.rule.clone(),
-                });
+                let kept = asked.kept(policy, head, bytes);
                 self.keep(asked, kept.clone()).await;
                 Ok(asked.hit(&kept, &format!("{forward}; stored"), now))
             }
@@ -340,7 +351,28 @@ impl Cache {
         }
     }
 
+    /// An answer whose service said that it has not changed.
+    async fn renew(
+        &self,
+        asked: &Fetch,
+        kept: &Arc<Kept>,
+        said: &HeaderMap,
+        now: SystemTime,
+    ) -> Answer {
+        let how = "fwd=stale; fwd-status=304; detail=validated";
+        let (mut head, ()) = Response::new(()).into_parts();
+        head.status = kept.status;
+        head.headers = freshened(&kept.headers, said);
+        let Some(policy) = asked.may_keep(&head, now) else {
+            return asked.hit(kept, how, now);
+        };
+        let renewed = asked.kept(policy, head, kept.body.clone());
+        self.keep(asked, renewed.clone()).await;
+        asked.hit(&renewed, how, now)
+    }
+
     async fn keep(&self, asked: &Fetch, kept: Arc<Kept>) {
+        self.holds.store(true, Ordering::Relaxed);
         let replaced = |known: &Arc<Kept>| {
             known.caller == kept.caller
                 && !matches!(
@@ -368,8 +400,10 @@ impl Cache {
 }
 
 impl Kept {
-    fn lifetime(&self, now: SystemTime) -> Duration {
-        self.policy.age(now) + self.policy.time_to_live(now)
+    /// Whether its time is over, yet not for so long.
+    fn is_past_by_less_than(&self, most: Duration, now: SystemTime) -> bool {
+        let lifetime = self.policy.age(now) + self.policy.time_to_live(now);
+        self.policy.is_stale(now) && self.policy.age(now).saturating_sub(lifetime) < most
     }
 
     fn validators(&self) -> HeaderMap {
@@ -386,6 +420,22 @@ impl Kept {
     }
 }
 
+/// Services may answer the same otherwise by another scheme, such as with a redirect to it.
+fn key(service: &Service, scheme: &str, prepared: &Prepared) -> Key {
+    let authority = prepared.authority.as_ref().map_or("", Authority::as_str);
+    format!("{} {scheme} {authority} {}", service.name, prepared.path).into()
+}
+
+/// The scheme that the caller used, as services are told.
+fn scheme(prepared: &Prepared) -> &'static str {
+    let told = prepared.headers.get("x-forwarded-proto");
+    if told.is_some_and(|scheme| scheme == "https") {
+        "https"
+    } else {
+        "http"
+    }
+}
+
 /// A request for an answer that may be kept. It belongs to no caller's connection: it may outlive the request.
 struct Fetch {
     key: Key,
@@ -394,7 +444,7 @@ struct Fetch {
     /// The request as the rules of RFC 9111 see it.
     view: Request<()>,
     /// What the caller already has.
-    known: Option<HeaderValue>,
+    known: Known,
     template: Prepared,
 }
 
@@ -405,14 +455,7 @@ impl Fetch {
         rule: Arc<CacheRule>,
         caller: Option<Arc<str>>,
     ) -> Self {
-        let known = prepared.headers.remove(header::IF_NONE_MATCH);
-        for name in [
-            header::IF_MODIFIED_SINCE,
-            header::IF_MATCH,
-            header::IF_UNMODIFIED_SINCE,
-        ] {
-            prepared.headers.remove(name);
-        }
+        let known = Known::take(&mut prepared.headers);
         let mut view = Request::new(());
         *view.uri_mut() = prepared.path.clone();
         view.headers_mut().clone_from(&prepared.headers);
@@ -460,7 +503,7 @@ impl Fetch {
         // Said in words (RFC 9111 §3.5): the library also takes directives that contradict each other for a permission.
         let for_all = ["public", "must-revalidate", "s-maxage"];
         if self.view.headers().contains_key(header::AUTHORIZATION)
-            && !directives(response.headers()).any(|name| for_all.contains(&name))
+            && !directives(response.headers()).any(|(name, _)| for_all.contains(&name))
         {
             return None;
         }
@@ -484,6 +527,21 @@ impl Fetch {
         (policy.is_storable() && lives).then_some(policy)
     }
 
+    /// What is kept of an answer, and how long it may be given past its time.
+    fn kept(&self, policy: CachePolicy, head: response::Parts, body: Bytes) -> Arc<Kept> {
+        let mut said = head.headers.clone();
+        read_directives(&mut said);
+        Arc::new(Kept {
+            caller: self.caller.clone(),
+            policy,
+            status: head.status,
+            headers: head.headers,
+            body,
+            rule: self.rule.clone(),
+            stale: Stale::of(&said, &self.rule),
+        })
+    }
+
     fn hit(&self, kept: &Kept, how: &str, now: SystemTime) -> Answer {
         let (mut head, ()) = Response::new(()).into_parts();
         head.status = kept.status;
@@ -494,13 +552,7 @@ impl Fetch {
         );
         let ttl = kept.policy.time_to_live(now).as_secs_f64().ceil();
         status(&mut head.headers, &format!("{how}; ttl={ttl}"));
-        let tag = head.headers.get(header::ETAG);
-        if self
-            .known
-            .as_ref()
-            .zip(tag)
-            .is_some_and(|(known, tag)| matches_tag(known, tag))
-        {
+        if kept.status == StatusCode::OK && self.known.is(&head.headers) {
             head.status = StatusCode::NOT_MODIFIED;
             head.headers.remove(header::CONTENT_LENGTH);
             return Answer {
@@ -519,41 +571,6 @@ impl Fetch {
 fn is_event_stream(headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
     kind.is_some_and(|kind| kind.to_ascii_lowercase().starts_with(b"text/event-stream"))
-}
-
-/// RFC 9110 §13.1.2, by weak comparison.
-/// Puts `Cache-Control` in the form that the library reads: names are the same in every case (RFC 9111 §5.2), and a line that is no
-/// text may say anything, so it says `no-store`.
-fn read_directives(headers: &mut HeaderMap) {
-    let lower =
-        |line: &HeaderValue| HeaderValue::try_from(line.to_str().ok()?.to_ascii_lowercase()).ok();
-    let lines: Vec<HeaderValue> = headers
-        .get_all(header::CACHE_CONTROL)
-        .iter()
-        .map(|line| lower(line).unwrap_or(HeaderValue::from_static("no-store")))
-        .collect();
-    headers.remove(header::CACHE_CONTROL);
-    for line in lines {
-        headers.append(header::CACHE_CONTROL, line);
-    }
-}
-
-/// The names of the directives, once [`read_directives`] has put them in their form.
-fn directives(headers: &HeaderMap) -> impl Iterator<Item = &str> {
-    headers
-        .get_all(header::CACHE_CONTROL)
-        .iter()
-        .filter_map(|line| line.to_str().ok())
-        .flat_map(|line| line.split(','))
-        .map(|directive| directive.split('=').next().unwrap_or_default().trim())
-}
-
-fn matches_tag(known: &HeaderValue, tag: &HeaderValue) -> bool {
-    let (Ok(known), Ok(tag)) = (known.to_str(), tag.to_str()) else {
-        return false;
-    };
-    let strong = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
-    known.trim() == "*" || known.split(',').any(|one| strong(one) == strong(tag))
 }
 
 fn validators(headers: &HeaderMap) -> HeaderMap {
