@@ -1,6 +1,7 @@
 //! What a node has done, for Prometheus and for people.
 
 mod models;
+mod upstreams;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -239,23 +240,7 @@ pub fn prometheus(shared: &Shared) -> String {
         );
     }
     models::write(&mut out, &tally.models);
-    family(
-        &mut out,
-        "lockgate_upstream_healthy",
-        "gauge",
-        "Whether a target is used.",
-    );
-    for (name, service) in &generation.upstreams {
-        for (target, healthy) in service.health() {
-            let labels = [("upstream", &**name), ("target", target)];
-            sample(
-                &mut out,
-                "lockgate_upstream_healthy",
-                &labels,
-                f64::from(u8::from(healthy)),
-            );
-        }
-    }
+    upstreams::write(&mut out, &generation.upstreams);
     if let Some(recording) = &generation.recording {
         let stats = recording.stats();
         family(
