@@ -1,6 +1,7 @@
 //! `when`: conditions in the Common Expression Language, checked before they run.
 
 mod functions;
+mod reading;
 mod types;
 
 use cel::common::ast::{EntryExpr, Expr, IdedEntryExpr, IdedExpr};
@@ -98,7 +99,7 @@ impl Condition {
                 return Err(Problem::unknown(&text.span, "name", name, ROOTS));
             }
         }
-        let gives = types::of(program.expression(), &text.span)?;
+        let gives = reading::of(program.expression(), &text.span)?;
         let condition = Self {
             program,
             source: text.value.clone(),

@@ -4,7 +4,8 @@ use cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue};
 use cel::{Context, Program};
 use lockgate_config::Problem;
 
-use super::types::{Reading, Type, subject};
+use super::reading::{Reading, subject};
+use super::types::Type;
 
 /// A function in one of its forms.
 struct Function {
@@ -100,12 +101,13 @@ pub(super) fn call<'a>(reading: &mut Reading<'a>, call: &'a CallExpr) -> Result<
     for value in &values {
         found.push(reading.of(value)?);
     }
-    let known = FUNCTIONS.iter().filter(|function| function.name == name);
-    let form = known
-        .clone()
-        .find(|function| function.behind == call.target.is_some());
+    let is_behind = call.target.is_some();
+    let form = FUNCTIONS
+        .iter()
+        .find(|function| function.name == name && function.behind == is_behind);
     let Some(function) = form.filter(|function| function.takes.len() == values.len()) else {
-        return match (known.last(), FORMS.iter().find(|(form, _)| *form == name)) {
+        let known = FUNCTIONS.iter().find(|function| function.name == name);
+        return match (known, FORMS.iter().find(|(form, _)| *form == name)) {
             (Some(function), _) => wrong_form(reading, function),
             (None, Some((_, form))) => reading.problem(
                 format!("`{name}` is not written so"),
