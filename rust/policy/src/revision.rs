@@ -29,6 +29,7 @@ use crate::request::RequestView;
 use crate::router::{Conditions, Found, Router, Template};
 use crate::verdict::{Refusal, ResponseEdit};
 
+pub use reach::is_host;
 use route::wrong_method;
 pub use route::{Part, Route, RouteTarget};
 pub(crate) use scopes::bind;
@@ -71,6 +72,7 @@ impl Revision {
             unrouted: Chain::default(),
             upstreams: names(&loaded.document.upstreams),
             outer_chain: None,
+            lost_callers: false,
             chains: HashMap::new(),
             models: HashMap::new(),
             left_out: Vec::new(),
@@ -214,6 +216,8 @@ struct Build<'a> {
     upstreams: HashMap<&'a str, Arc<str>>,
     /// The chain of the running version's routes without own policies, once it is known to be in order.
     outer_chain: Option<Arc<Chain>>,
+    /// Whether a policy that identifies callers has problems of its own: then it is not said of others that they miss one.
+    lost_callers: bool,
     /// Chains by the addresses of their policies: routes without own policies share one.
     chains: HashMap<Vec<*const BoundPolicy>, Arc<Chain>>,
     /// The policies of models that are served.

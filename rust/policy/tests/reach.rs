@@ -131,3 +131,20 @@ fn an_aggregation_says_nothing_that_it_does_not_do() {
     );
     assert_eq!(routes(&sound), "");
 }
+
+#[test]
+fn who_calls_is_not_said_to_be_unknown_where_the_policy_that_finds_out_is_wrong() {
+    let may = "{ id: may, kind: require, scopes: [a] }";
+    for identifies in [
+        "{ id: key, kind: api_kay }",
+        "{ id: key, kind: api_key, when: '1 + 1' }",
+        "{ id: key, kind: any_of, of: [{ id: token, kind: jwt }] }",
+    ] {
+        let said = messages(&with(&[identifies, may]));
+        assert!(
+            !said.is_empty() && !said.contains("needs to know who calls"),
+            "{said}"
+        );
+    }
+    assert!(messages(&with(&[may])).contains("the policy `may` needs to know who calls"));
+}

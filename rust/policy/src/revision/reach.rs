@@ -220,7 +220,7 @@ fn form(base: &str, path: &str) -> String {
 }
 
 /// Whether a request can have this host: a name or an address without a port; `*.` stands for one label before a name.
-fn is_host(text: &str) -> bool {
+pub fn is_host(text: &str) -> bool {
     if let Some(inner) = text
         .strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'))

@@ -1,10 +1,10 @@
 //! TLS of listeners: certificates by name, read again with each new generation.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use lockgate_config::{Base, Entry, Listener, Problem};
-use lockgate_policy::{ClientCertificate, authority_of};
+use lockgate_policy::{ClientCertificate, authority_of, is_host};
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
@@ -72,6 +72,7 @@ pub fn listener_tls(
     let Some(tls) = &listener.value.tls else {
         return Ok(None);
     };
+    check_names(listener)?;
     let wrong = |message: String| wrong(listener, &message);
     let key_of = |file: &str, key| certified(file, key, base).map_err(wrong);
     let mut names = ByName {
@@ -129,6 +130,7 @@ pub fn check_certificates(listener: &Entry<Listener>, base: &Base) -> Result<(),
     let Some(tls) = &listener.value.tls else {
         return Ok(());
     };
+    check_names(listener)?;
     let named = tls.names.iter().map(|named| &named.certificate);
     [&tls.certificate]
         .into_iter()
@@ -136,6 +138,25 @@ pub fn check_certificates(listener: &Entry<Listener>, base: &Base) -> Result<(),
         .chain(&tls.client_authorities)
         .try_for_each(|file| certificates(base, file).map(drop))
         .map_err(|message| wrong(listener, &message))
+}
+
+/// Names that no caller asks for, and those with two certificates, of which one would never be shown.
+fn check_names(listener: &Entry<Listener>) -> Result<(), Problem> {
+    let named = listener.value.tls.iter().flat_map(|tls| tls.names.iter());
+    let mut known = HashSet::new();
+    for host in named.flat_map(|named| named.hosts.iter()) {
+        if !is_host(host) {
+            let message = format!("`{host}` is not a host name");
+            return Err(wrong(listener, &message).help(
+                "write it without scheme and port, such as `api.example.com` or `*.example.com`",
+            ));
+        }
+        if !known.insert(host.to_ascii_lowercase()) {
+            let message = format!("`{host}` has two certificates");
+            return Err(wrong(listener, &message).help("write each host once"));
+        }
+    }
+    Ok(())
 }
 
 fn wrong(listener: &Entry<Listener>, message: &str) -> Problem {
