@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import os
 import stat
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import httpx
 import lockgate
+import pytest
 from lockgate.watch import Watch
-from services import Service
+from services import Request, Service, answer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -134,3 +137,33 @@ def test_an_access_log_that_was_moved_away_is_begun_anew_by_a_reload(serve: Serv
         assert lines(log, 1) == ["/four"]
         assert log.stat().st_mode & 0o777 == 0o600
         assert lines(kept, 3) == ["/one", "/two", "/three"]
+
+
+def test_a_node_that_drains_says_so_takes_nobody_else_and_ends_what_it_began(serve: Serve) -> None:
+    goes_on = threading.Event()
+
+    def slow(_: Request) -> bytes:
+        goes_on.wait(30)
+        return answer("late")
+
+    with Service(reply=slow) as service, ThreadPoolExecutor(2) as pool:
+        gateway = serve(service.url)
+        url, admin = gateway.urls["public"], f"http://{gateway.admin}"
+        ready = f"{admin}/ready"
+        assert httpx.get(ready).status_code == 200
+        began = pool.submit(httpx.get, url, timeout=60)
+        end = time.monotonic() + 30
+        while not service.requests and time.monotonic() < end:
+            time.sleep(0.02)
+        stopped = pool.submit(gateway.stop, 30)
+        while (told := httpx.get(ready)).status_code == 200 and time.monotonic() < end:
+            time.sleep(0.02)
+        assert (told.status_code, told.text) == (503, "draining\n")
+        assert httpx.get(f"{admin}/healthz").status_code == 200
+        with pytest.raises(httpx.TransportError):
+            httpx.get(url)
+        goes_on.set()
+        assert began.result(60).text == "late"
+        assert stopped.result(60)
+        with pytest.raises(httpx.TransportError):
+            httpx.get(ready)
