@@ -125,7 +125,7 @@ def _kinds(text: str) -> list[dict[str, Any]]:
 
 
 def files(folder: Path) -> None:
-    """Put what documents refer to into a folder: certificates, keys, an OpenAPI document, a folder of guides."""
+    """Put what documents refer to into a folder: certificates, keys, OpenAPI, guides."""
     tls = folder / "tls"
     tls.mkdir()
     Authority(tls).issue("cert", "localhost")
