@@ -284,6 +284,15 @@ def test_an_answer_that_must_be_validated_is_not_given_stale(serve: Serve) -> No
             assert httpx.get(url).text == second, said
 
 
+def test_an_answer_is_given_stale_for_as_long_as_was_granted_and_no_longer(serve: Serve) -> None:
+    with Service(reply=numbered(Cache_Control="max-age=1")) as service:
+        policy = "{ id: fresh, kind: cache, stale_while_revalidate: 1s }"
+        url = serve(service.url, policies=policy).urls["public"]
+        assert httpx.get(url).text == "1"
+        time.sleep(3.1)
+        assert httpx.get(url).text == "2"
+
+
 def test_what_is_fetched_beside_a_stale_answer_is_of_the_same_variant(serve: Serve) -> None:
     changed = "Sun, 06 Nov 1994 08:49:37 GMT"
 

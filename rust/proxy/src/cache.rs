@@ -24,7 +24,8 @@ use crate::clock::Clock;
 use crate::core::Core;
 use crate::forward::{Answer, Prepared, RequestBody, Tried, send};
 use crate::freshness::{
-    Known, Stale, asks_for_whole, directives, freshened, is_failure, read_directives,
+    Known, Stale, asks_for_whole, directives, freshened, is_event_stream, is_failure,
+    read_directives,
 };
 use crate::upstream::Service;
 
@@ -52,6 +53,8 @@ struct Kept {
     headers: HeaderMap,
     body: Bytes,
     rule: Arc<CacheRule>,
+    /// The age at which its time is over.
+    lifetime: Duration,
     stale: Stale,
 }
 
@@ -334,7 +337,7 @@ impl Cache {
         };
         match read_start(Bytes::new(), body, asked.rule.up_to, Some(KEPT_WITHIN)).await {
             Ok(ReadStart::Whole(bytes)) => {
-                let kept = asked.kept(policy, head, bytes);
+                let kept = asked.kept(policy, head, bytes, now);
                 self.keep(asked, kept.clone()).await;
                 Ok(asked.hit(&kept, &format!("{forward}; stored"), now))
             }
@@ -366,7 +369,7 @@ impl Cache {
         let Some(policy) = asked.may_keep(&head, now) else {
             return asked.hit(kept, how, now);
         };
-        let renewed = asked.kept(policy, head, kept.body.clone());
+        let renewed = asked.kept(policy, head, kept.body.clone(), now);
         self.keep(asked, renewed.clone()).await;
         asked.hit(&renewed, how, now)
     }
@@ -402,8 +405,8 @@ impl Cache {
 impl Kept {
     /// Whether its time is over, yet not for so long.
     fn is_past_by_less_than(&self, most: Duration, now: SystemTime) -> bool {
-        let lifetime = self.policy.age(now) + self.policy.time_to_live(now);
-        self.policy.is_stale(now) && self.policy.age(now).saturating_sub(lifetime) < most
+        let age = self.policy.age(now);
+        age >= self.lifetime && age - self.lifetime < most
     }
 
     fn validators(&self) -> HeaderMap {
@@ -528,11 +531,18 @@ impl Fetch {
     }
 
     /// What is kept of an answer, and how long it may be given past its time.
-    fn kept(&self, policy: CachePolicy, head: response::Parts, body: Bytes) -> Arc<Kept> {
+    fn kept(
+        &self,
+        policy: CachePolicy,
+        head: response::Parts,
+        body: Bytes,
+        now: SystemTime,
+    ) -> Arc<Kept> {
         let mut said = head.headers.clone();
         read_directives(&mut said);
         Arc::new(Kept {
             caller: self.caller.clone(),
+            lifetime: policy.age(now) + policy.time_to_live(now),
             policy,
             status: head.status,
             headers: head.headers,
@@ -567,12 +577,6 @@ impl Fetch {
     }
 }
 
-/// Events are for whoever listens now; waiting for their end would keep them from everyone.
-fn is_event_stream(headers: &HeaderMap) -> bool {
-    let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
-    kind.is_some_and(|kind| kind.to_ascii_lowercase().starts_with(b"text/event-stream"))
-}
-
 fn validators(headers: &HeaderMap) -> HeaderMap {
     let names = [header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE];
     let fields = names.into_iter().filter_map(|name| {
@@ -592,3 +596,6 @@ pub fn status(headers: &mut HeaderMap, text: &str) {
 #[cfg(test)]
 #[path = "cache_fuzz.rs"]
 mod fuzz;
+#[cfg(test)]
+#[path = "cache_tests.rs"]
+mod tests;

@@ -114,6 +114,12 @@ pub fn freshened(known: &HeaderMap, said: &HeaderMap) -> HeaderMap {
     fields
 }
 
+/// Events are for whoever listens now; waiting for their end would keep them from everyone.
+pub fn is_event_stream(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    kind.is_some_and(|kind| kind.to_ascii_lowercase().starts_with(b"text/event-stream"))
+}
+
 /// What a caller says that it already has.
 #[derive(Debug, Default)]
 pub struct Known {
