@@ -27,11 +27,11 @@ class Authority:
         )
         self.path.write_bytes(own.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
 
-    def issue(self, name: str, *hosts: str) -> bytes:
-        """Issue a certificate for host names; gives it in DER."""
+    def issue(self, name: str, *hosts: str, days: int = 1) -> bytes:
+        """Issue a certificate for host names that ends in so many days; gives it in DER."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        builder = self._builder(subject, key.public_key()).add_extension(
+        builder = self._builder(subject, key.public_key(), days).add_extension(
             x509.SubjectAlternativeName([x509.DNSName(host) for host in hosts]), critical=False
         )
         certificate = builder.sign(self._key, hashes.SHA256())
@@ -45,7 +45,9 @@ class Authority:
         )
         return certificate.public_bytes(serialization.Encoding.DER)
 
-    def _builder(self, subject: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+    def _builder(
+        self, subject: x509.Name, key: ec.EllipticCurvePublicKey, days: int = 1
+    ) -> x509.CertificateBuilder:
         now = dt.datetime.now(dt.UTC)
         return (
             x509.CertificateBuilder()
@@ -53,6 +55,6 @@ class Authority:
             .issuer_name(self._name)
             .public_key(key)
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - dt.timedelta(hours=1))
-            .not_valid_after(now + dt.timedelta(days=1))
+            .not_valid_before(now - dt.timedelta(days=30))
+            .not_valid_after(now + dt.timedelta(days=days))
         )

@@ -125,7 +125,7 @@ def _kinds(text: str) -> list[dict[str, Any]]:
 
 
 def files(folder: Path) -> None:
-    """Put what documents refer to into a folder: certificates, keys, an OpenAPI document."""
+    """Put what documents refer to into a folder: certificates, keys, OpenAPI, guides."""
     tls = folder / "tls"
     tls.mkdir()
     Authority(tls).issue("cert", "localhost")
@@ -136,3 +136,4 @@ def files(folder: Path) -> None:
     key = json.loads(ECAlgorithm.to_jwk(ec.generate_private_key(ec.SECP256R1()).public_key()))
     (folder / "jwks.json").write_text(json.dumps({"keys": [key | {"kid": "1", "alg": "ES256"}]}))
     (folder / "orders.json").write_text(json.dumps(OPENAPI))
+    (folder / "docs" / "orders").mkdir(parents=True)

@@ -144,6 +144,7 @@ def cut(path: Path) -> None:
     path.write_text(text[: text.index("applications:") + 40])
 
 
+CERTIFIED = "certificate: gateway.yaml, key: '${file:gateway.yaml}'"
 BAD: dict[str, tuple[Callable[[Path], None], str]] = {
     "an unknown field": (append("listners: {}\n"), r"unknown field `listners`; did you mean `listeners`\?"),
     "an unknown kind": (replace("kind: api_key", "kind: api_kay"), r"unknown policy kind `api_kay`"),
@@ -186,6 +187,19 @@ BAD: dict[str, tuple[Callable[[Path], None], str]] = {
     "a certificate that is none": (
         replace("bind:", "tls: { certificate: gateway.yaml, key: '${file:gateway.yaml}' }, bind:"),
         r"`gateway.yaml` holds no certificate",
+    ),
+    "a certificate for a name that no caller asks for": (
+        replace(
+            "bind:", f"tls: {{ {CERTIFIED}, names: [{{ hosts: ['a.example:443'], {CERTIFIED} }}] }}, bind:"
+        ),
+        r"the TLS of the listener `public`: `a.example:443` is not a host name; write it without scheme",
+    ),
+    "two certificates for one name": (
+        replace(
+            "bind:",
+            f"tls: {{ {CERTIFIED}, names: [{{ hosts: [a.example, A.example], {CERTIFIED} }}] }}, bind:",
+        ),
+        r"`A.example` has two certificates; write each host once",
     ),
     "a file that is included and not there": (
         append("include: [more.yaml]\n"),

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import ssl
 import threading
+import time
 import warnings
 from concurrent import futures
 from typing import TYPE_CHECKING
 
 import grpc
 import httpx
+import lockgate
 import pytest
 import websockets.sync.client
 import websockets.sync.server
@@ -239,3 +242,25 @@ def test_events_arrive_as_they_are_sent(serve: Serve) -> None:
         server.close()
 
     asyncio.run(main())
+
+
+def test_a_certificate_that_has_ended_is_warned_of_and_its_end_is_a_metric(
+    serve: Serve, authority: Authority, tmp_path: Path
+) -> None:
+    tls = listener(authority)
+    authority.issue("b", "*.b.example", days=-2)
+    with Service() as service:
+        gateway = serve(service.url, listener=tls)
+        metrics = httpx.get(f"http://{gateway.admin}/metrics").text
+        ends = dict(
+            re.findall(
+                r'^lockgate_certificate_end_\w+{listener="public",certificate="(\w)\.pem"} (\d+)$',
+                metrics,
+                re.MULTILINE,
+            )
+        )
+        days = {name: round((float(end) - time.time()) / 86_400) for name, end in ends.items()}
+        assert days == {"a": 1, "b": -2}
+        (warning,) = lockgate.check(tmp_path / "gateway.yaml").problems
+        assert warning.severity == "warning"
+        assert "the TLS of the listener `public`: the certificate `b.pem` ended at 20" in warning.message

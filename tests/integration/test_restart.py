@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import httpx
 import lockgate
+import pytest
 from lockgate.watch import Watch
-from services import Service
+from services import Request, Service, answer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -105,3 +109,61 @@ def test_what_is_written_in_a_folder_that_is_left_out_is_no_change(tmp_path: Pat
     assert not watch.changed()
     (tmp_path / "more.yaml").write_text("policies: []\n")
     assert watch.changed()
+
+
+def test_an_access_log_that_was_moved_away_is_begun_anew_by_a_reload(serve: Serve, tmp_path: Path) -> None:
+    log, kept = tmp_path / "access.log", tmp_path / "access.log.1"
+    with Service() as service:
+        gateway = serve(service.url, more="access_log: { to: access.log }\n")
+        url = gateway.urls["public"]
+
+        def lines(path: Path, expected: int) -> list[str]:
+            end = time.monotonic() + 30
+            while len(text := path.read_text().splitlines()) < expected and time.monotonic() < end:
+                time.sleep(0.02)
+            return [json.loads(line)["path"] for line in text]
+
+        httpx.get(f"{url}/one")
+        assert lines(log, 1) == ["/one"]
+        assert gateway.reload().applied
+        httpx.get(f"{url}/two")
+        assert lines(log, 2) == ["/one", "/two"]
+        log.rename(kept)
+        # Until the reload, the file is written that it was.
+        httpx.get(f"{url}/three")
+        assert lines(kept, 3) == ["/one", "/two", "/three"]
+        assert gateway.reload().applied
+        httpx.get(f"{url}/four")
+        assert lines(log, 1) == ["/four"]
+        assert log.stat().st_mode & 0o777 == 0o600
+        assert lines(kept, 3) == ["/one", "/two", "/three"]
+
+
+def test_a_node_that_drains_says_so_takes_nobody_else_and_ends_what_it_began(serve: Serve) -> None:
+    goes_on = threading.Event()
+
+    def slow(_: Request) -> bytes:
+        goes_on.wait(30)
+        return answer("late")
+
+    with Service(reply=slow) as service, ThreadPoolExecutor(2) as pool:
+        gateway = serve(service.url)
+        url, admin = gateway.urls["public"], f"http://{gateway.admin}"
+        ready = f"{admin}/ready"
+        assert httpx.get(ready).status_code == 200
+        began = pool.submit(httpx.get, url, timeout=60)
+        end = time.monotonic() + 30
+        while not service.requests and time.monotonic() < end:
+            time.sleep(0.02)
+        stopped = pool.submit(gateway.stop, 30)
+        while (told := httpx.get(ready)).status_code == 200 and time.monotonic() < end:
+            time.sleep(0.02)
+        assert (told.status_code, told.text) == (503, "draining\n")
+        assert httpx.get(f"{admin}/healthz").status_code == 200
+        with pytest.raises(httpx.TransportError):
+            httpx.get(url)
+        goes_on.set()
+        assert began.result(60).text == "late"
+        assert stopped.result(60)
+        with pytest.raises(httpx.TransportError):
+            httpx.get(ready)

@@ -161,7 +161,8 @@ def _rows(text: str) -> Iterator[tuple[str, list[str]]]:
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: guide.name)
 def test_names_in_tables_exist(guide: Path) -> None:
     schema = json.loads(_engine.document_schema())
-    metrics = (ROOT / "rust/proxy/src/metrics.rs").read_text()
+    files = [ROOT / "rust/proxy/src/metrics.rs", *(ROOT / "rust/proxy/src/metrics").glob("*.rs")]
+    metrics = "".join(file.read_text() for file in files)
     places = ("rust/proxy/src/admin.rs", "rust/proxy/src/rollout/admin.rs")
     admin = "".join((ROOT / place).read_text() for place in places)
     balance = {value["const"] for value in schema["$defs"]["Balance"]["oneOf"]}

@@ -287,7 +287,10 @@ def test_an_address_that_is_taken_is_named(here: Path, run: Run) -> None:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         (here / "taken.yaml").write_text(DOCUMENT.replace("127.0.0.1:0", address, 1))
         result = run("run", "taken.yaml")
-    message = f"error: the listener `public` cannot bind {address}: Address already in use (os error 98)\n"
+    message = (
+        f"error: the listener `public` cannot bind {address}: Address already in use (os error 98); "
+        "stop the program that listens there, or write another address as its `bind`\n"
+    )
     assert (result.returncode, result.stdout, result.stderr) == (2, "", message)
 
 

@@ -70,6 +70,12 @@ impl Base {
         self.folder.join(name)
     }
 
+    /// Whether a file or folder of the document's folder is not there. A bundle carries none but those that it is made from, so
+    /// nothing is missing from it.
+    pub fn lacks(&self, name: &str) -> bool {
+        self.bundle.is_none() && !self.join(name).exists()
+    }
+
     /// Notes a file of which only the name counts, such as one with a secret.
     pub fn note(&self, path: PathBuf) {
         let mut noted = self.noted();

@@ -92,6 +92,15 @@ impl Problem {
         }
     }
 
+    /// Something else than one of these names.
+    pub(crate) fn one_of(span: &Span, message: String, valid: &[&str]) -> Self {
+        let problem = Self::new(span, message);
+        if valid.is_empty() {
+            return problem;
+        }
+        problem.help(format!("write one of {}", quoted(valid)))
+    }
+
     /// Whether the document is refused because of it.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error

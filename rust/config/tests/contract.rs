@@ -160,3 +160,40 @@ fn the_order_of_names_does_not_change_the_revision_id() {
     let two = load_document(&Source::text("b", "purposes: optional\nlockgate: 1\n")).unwrap();
     assert_eq!(one.id, two.id);
 }
+
+#[test]
+fn a_number_that_is_too_large_says_how_large_it_may_be() {
+    let upstream = |rest: &str| {
+        first_problem(&format!(
+            "lockgate: 1\nupstreams: {{ a: {{ targets: ['http://127.0.0.1:1'], {rest} }} }}\n"
+        ))
+    };
+    for (text, told) in [
+        (
+            "retries: { attempts: 5000000000 }",
+            "expected a whole number above zero, at most 4294967295, found `5000000000`",
+        ),
+        (
+            "circuit: { max_requests: 99999999999999999999999 }",
+            "expected a whole number above zero, at most 18446744073709551615, found",
+        ),
+        (
+            "retries: { attempts: -1 }",
+            "expected a whole number above zero, found `-1`",
+        ),
+    ] {
+        assert!(upstream(text).contains(told), "{}", upstream(text));
+    }
+}
+
+#[test]
+fn a_number_in_the_place_of_a_name_says_which_names_there_are() {
+    let problem = first_problem(
+        "lockgate: 1\nupstreams: { a: { targets: ['http://127.0.0.1:1'], retries: { attempts: 1, on: [503] } } }\n",
+    );
+    assert!(
+        problem.contains("expected a name, found a whole number; write one of `connect_failure`")
+            && problem.contains("`status_503`"),
+        "{problem}"
+    );
+}

@@ -7,6 +7,8 @@ pub struct CacheRule {
     pub fresh: std::time::Duration,
     /// How long an answer may still be given while a new one is fetched.
     pub stale: std::time::Duration,
+    /// How long an answer may still be given when its service fails.
+    pub stale_on_error: std::time::Duration,
     /// The largest answer that is kept, in bytes.
     pub up_to: usize,
     /// Names by which answers can be purged together.

@@ -57,7 +57,7 @@ impl By {
                         span: text.span.clone(),
                         value: expression.trim().to_owned(),
                     };
-                    Condition::compile(&expression)
+                    Condition::compile_key(&expression)
                         .map(|condition| Self::Expression(Box::new(condition)))
                 }
                 _ => {

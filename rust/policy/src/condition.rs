@@ -1,6 +1,8 @@
 //! `when`: conditions in the Common Expression Language, checked before they run.
 
-mod members;
+mod functions;
+mod reading;
+mod types;
 
 use cel::common::ast::{EntryExpr, Expr, IdedEntryExpr, IdedExpr};
 use cel::{Context, Program};
@@ -10,35 +12,10 @@ use lockgate_config::{Problem, Spanned};
 
 use crate::request::RequestView;
 
+use types::Type;
+
 /// The names an expression may start from.
 pub const ROOTS: &[&str] = &["request", "route", "application", "claims", "client"];
-/// The functions an expression may call.
-const FUNCTIONS: &[&str] = &[
-    "contains",
-    "startsWith",
-    "endsWith",
-    "matches",
-    "size",
-    "has",
-    "in",
-    "int",
-    "double",
-    "string",
-    "bool",
-    "max",
-    "min",
-    "exists",
-    "all",
-    "exists_one",
-    "filter",
-    "map",
-    "timestamp",
-    "duration",
-    "lowerAscii",
-    "upperAscii",
-    "toLowerAscii",
-    "toUpperAscii",
-];
 
 /// The longest expression, in bytes. Reading and evaluating one recurses with its parts: so bounded, no expression comes near the
 /// end of a thread's stack.
@@ -64,24 +41,50 @@ struct RequestFields<'a> {
 }
 
 impl Condition {
-    /// Reads and checks an expression: its syntax, the names it starts from and their members, the functions it calls.
+    /// Reads and checks an expression that is true or false: its syntax, the names it starts from and their members, the functions
+    /// it calls, and the types of all.
     ///
     /// # Errors
     /// What is wrong, at the expression.
     pub fn compile(text: &Spanned<String>) -> Result<Self, Problem> {
+        let (condition, gives) = Self::read(text)?;
+        if matches!(gives, Type::Bool | Type::Any) {
+            return Ok(condition);
+        }
+        let message = format!(
+            "the condition gives {}, not `true` or `false`",
+            gives.in_words()
+        );
+        Err(Problem::new(&text.span, message)
+            .help("compare it with what it should be, as in `request.method == 'POST'`"))
+    }
+
+    /// Reads and checks an expression whose value is a key.
+    ///
+    /// # Errors
+    /// What is wrong, at the expression.
+    pub fn compile_key(text: &Spanned<String>) -> Result<Self, Problem> {
+        let (condition, gives) = Self::read(text)?;
+        if matches!(
+            gives,
+            Type::Text | Type::Int | Type::Uint | Type::Bool | Type::Any
+        ) {
+            return Ok(condition);
+        }
+        let message = format!("the expression gives {}, which is no key", gives.in_words());
+        Err(Problem::new(&text.span, message)
+            .help("write one that gives a text, as in `request.headers['x-tenant']`"))
+    }
+
+    fn read(text: &Spanned<String>) -> Result<(Self, Type), Problem> {
         if text.len() > MAX_BYTES {
             let message = format!("the expression has more than {MAX_BYTES} bytes");
             return Err(Problem::new(&text.span, message)
                 .help("write several policies, each with a shorter expression"));
         }
         let program = Program::compile(text).map_err(|error| {
-            let first = error
-                .to_string()
-                .lines()
-                .next()
-                .unwrap_or_default()
-                .to_owned();
-            Problem::new(&text.span, format!("this is not a CEL expression: {first}"))
+            let (message, help) = syntax(&error.to_string());
+            Problem::new(&text.span, message).help(help)
         })?;
         if loops(program.expression()) > MAX_LOOPS {
             let message = format!("loops stand more than {MAX_LOOPS} deep within one another");
@@ -96,17 +99,12 @@ impl Condition {
                 return Err(Problem::unknown(&text.span, "name", name, ROOTS));
             }
         }
-        members::check(program.expression(), &own, &text.span)?;
-        for name in references.functions() {
-            let operator = !name.starts_with(|c: char| c.is_ascii_alphabetic());
-            if !operator && !FUNCTIONS.contains(&name) {
-                return Err(Problem::unknown(&text.span, "function", name, FUNCTIONS));
-            }
-        }
-        Ok(Self {
+        let gives = reading::of(program.expression(), &text.span)?;
+        let condition = Self {
             program,
             source: text.value.clone(),
-        })
+        };
+        Ok((condition, gives))
     }
 
     /// Whether it asks who calls.
@@ -167,6 +165,47 @@ impl Condition {
             .execute(&context)
             .map_err(|error| format!("`{}`: {error}", self.source))
     }
+}
+
+/// What is wrong with the syntax, and what to write: the parser says it with the tokens of its grammar.
+fn syntax(error: &str) -> (String, &'static str) {
+    if error.contains("Recursion limit") {
+        let help = "write several policies, each with a shorter expression";
+        return ("the expression is nested too deep".to_owned(), help);
+    }
+    let first = error.lines().next().unwrap_or_default();
+    let first = first.strip_prefix("ERROR: <input>:").unwrap_or(first);
+    let mut parts = first.splitn(3, ':');
+    let place = match (parts.next(), parts.next()) {
+        (Some(line), Some(column)) if line.parse::<u32>().is_ok() => {
+            column.parse::<u32>().ok().map(|column| (line, column))
+        }
+        _ => None,
+    };
+    let (what, at) = match place {
+        Some((line, column)) => {
+            let what = parts.next().unwrap_or_default().trim();
+            let line = (line != "1").then(|| format!("line {line}, "));
+            (
+                what,
+                format!(" at {}character {column}", line.unwrap_or_default()),
+            )
+        }
+        None => (first, String::new()),
+    };
+    let what = what.strip_prefix("Syntax error: ").unwrap_or(what);
+    let what = what.split(" expecting ").next().unwrap_or(what);
+    let what = what
+        .replace("mismatched input '<EOF>'", "its end comes too early")
+        .replace("mismatched input", "unexpected")
+        .replace("token recognition error at:", "unexpected");
+    let words = ["'and'", "'or'", "'not'", "'= '", "'='"];
+    let help = if words.iter().any(|word| what.contains(word)) {
+        "write `&&` for and, `||` for or, `!` for not, `==` for equal"
+    } else {
+        "write one such as `request.method == 'POST' && request.path.startsWith('/orders')`"
+    };
+    (format!("this is not a CEL expression: {what}{at}"), help)
 }
 
 /// How deep loops stand within one another. Recurses as deep as the expression, which is bounded by its length.

@@ -56,4 +56,20 @@ impl Identity {
         let subject = self.subject.as_deref()?;
         Some(format!("{}|{subject}", self.issuer.as_deref().unwrap_or_default()).into())
     }
+
+    /// The name under which answers are kept for this caller alone: the application together with the user in whose name it calls. Two
+    /// users of one application must not get one another's answers.
+    pub fn answers_key(&self) -> Option<String> {
+        let application = self
+            .application
+            .as_ref()
+            .map(|application| &*application.id);
+        let subject = self.subject.as_deref();
+        if application.is_none() && subject.is_none() {
+            return None;
+        }
+        // As JSON, so that no two callers make one text.
+        let parts = serde_json::json!([application, self.issuer.as_deref(), subject]);
+        Some(parts.to_string())
+    }
 }

@@ -103,7 +103,7 @@ pub use prompt::{Asked, AskedFor, Prompt, Recalled, Rewritten};
 pub use reason::{GATEWAY_REASONS, Reason};
 pub use recorded_prompt::{RecordedPrompt, RecordedText, RecordedTexts, TakenOut};
 pub use request::{Body, ClientCertificate, RequestView, ResponseView};
-pub use revision::{Part, Revision, Route, RouteTarget};
+pub use revision::{Part, Revision, Route, RouteTarget, is_host};
 pub use router::{Conditions, Found, Router, Template};
 pub use time::Timestamp;
 pub use verdict::{Effect, Effects, Refusal, Reply, ResponseEdit, ResponseVerdict, Verdict};

@@ -3,6 +3,7 @@
 mod build;
 mod models;
 mod prompts;
+mod reach;
 mod route;
 mod scopes;
 mod targets;
@@ -27,6 +28,7 @@ use crate::router::{Found, Router};
 use crate::verdict::{Refusal, ResponseEdit};
 
 use build::{Build, Built};
+pub use reach::is_host;
 use route::wrong_method;
 pub use route::{Part, Route, RouteTarget};
 pub(crate) use version::route_id;
@@ -64,6 +66,7 @@ impl Revision {
             router,
             unrouted,
         } = Build::of(&loaded, secrets, &directory, problems);
+        reach::check(&loaded.document, &loaded.base, &mut problems);
         problems.dedup();
         if problems.iter().any(Problem::is_error) {
             return Err(problems);

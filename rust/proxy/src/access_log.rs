@@ -1,7 +1,7 @@
 //! One line of JSON for each request, written by a thread of its own.
 
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -20,6 +20,8 @@ pub struct AccessLog {
     lines: SyncSender<Line>,
     dropped: AtomicU64,
     made_from: String,
+    /// The file, by device and number; none of standard output.
+    file: Option<(u64, u64)>,
 }
 
 /// What a line holds. The query is left out: it may hold credentials.
@@ -59,7 +61,8 @@ struct Line {
 }
 
 impl AccessLog {
-    /// The access log that a document asks for; `previous` goes on when nothing about it has changed.
+    /// The access log that a document asks for; `previous` goes on when nothing about it has changed. A file that was moved away, as
+    /// those that keep old logs do, is begun anew.
     ///
     /// # Errors
     /// The file cannot be opened, or the thread cannot be started.
@@ -72,7 +75,13 @@ impl AccessLog {
             return Ok(None);
         };
         let made_from = String::from(settings.to.clone());
-        if let Some(previous) = previous.filter(|previous| previous.made_from == made_from) {
+        let standing = match &settings.to {
+            AccessLogTarget::Stdout => None,
+            AccessLogTarget::File(name) => std::fs::metadata(base.join(name)).ok().map(number),
+        };
+        let goes_on =
+            |previous: &&Arc<Self>| previous.made_from == made_from && previous.file == standing;
+        if let Some(previous) = previous.filter(goes_on) {
             return Ok(Some(previous.clone()));
         }
         let problem = |error: std::io::Error| {
@@ -82,16 +91,18 @@ impl AccessLog {
             )
             .help("name a file in a folder that this user can write, or `stdout`")
         };
-        let out: Box<dyn Write + Send> = match &settings.to {
-            AccessLogTarget::Stdout => Box::new(std::io::stdout()),
-            AccessLogTarget::File(name) => Box::new(
-                std::fs::OpenOptions::new()
+        let (out, file): (Box<dyn Write + Send>, _) = match &settings.to {
+            AccessLogTarget::Stdout => (Box::new(std::io::stdout()), None),
+            AccessLogTarget::File(name) => {
+                let file = std::fs::OpenOptions::new()
                     .create(true)
                     .append(true)
                     .mode(0o600)
                     .open(base.join(name))
-                    .map_err(problem)?,
-            ),
+                    .map_err(problem)?;
+                let opened = file.metadata().map(number).map_err(problem)?;
+                (Box::new(file), Some(opened))
+            }
         };
         let (lines, waiting) = sync_channel(WAITING);
         std::thread::Builder::new()
@@ -102,6 +113,7 @@ impl AccessLog {
             lines,
             dropped: AtomicU64::new(0),
             made_from,
+            file,
         })))
     }
 
@@ -143,6 +155,10 @@ impl AccessLog {
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
+}
+
+fn number(file: std::fs::Metadata) -> (u64, u64) {
+    (file.dev(), file.ino())
 }
 
 /// Writes until the log is dropped. A disk that takes nothing costs lines, never requests.

@@ -60,7 +60,10 @@ fn check_all(source: &Source) -> Result<(Revision, Vec<Problem>, String), Vec<Pr
     });
     warnings.extend(plan.and_then(|plan| plan.warning));
     for listener in &revision.document.listeners {
-        problems.extend(check_certificates(listener, &revision.base).err());
+        match check_certificates(listener, &revision.base) {
+            Ok(ends) => warnings.extend(ends.iter().filter_map(|end| end.warning(listener))),
+            Err(problem) => problems.push(problem),
+        }
     }
     if problems.is_empty() {
         Ok((revision, warnings, canonical))
@@ -140,7 +143,10 @@ pub fn parts(
     for entry in &document.listeners {
         match listener_tls(entry, &revision.base) {
             Ok(None) => {}
-            Ok(Some(found)) => drop(tls.insert(Arc::from(entry.id.as_str()), found)),
+            Ok(Some(found)) => {
+                warnings.extend(found.ends.iter().filter_map(|end| end.warning(entry)));
+                tls.insert(Arc::from(entry.id.as_str()), found);
+            }
             Err(problem) => problems.push(problem),
         }
     }

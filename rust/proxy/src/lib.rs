@@ -20,6 +20,7 @@ mod facts;
 mod faults;
 mod finish;
 mod forward;
+mod freshness;
 mod history;
 mod hygiene;
 mod key_sets;

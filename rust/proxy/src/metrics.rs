@@ -1,15 +1,18 @@
 //! What a node has done, for Prometheus and for people.
 
 mod models;
+mod upstreams;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use lockgate_recording::LATENCY_BUCKETS_US;
 use serde_json::{Value, json};
 
 use crate::core::Shared;
+use crate::listen::tls::ListenerTls;
 
 const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
 
@@ -239,23 +242,8 @@ pub fn prometheus(shared: &Shared) -> String {
         );
     }
     models::write(&mut out, &tally.models);
-    family(
-        &mut out,
-        "lockgate_upstream_healthy",
-        "gauge",
-        "Whether a target is used.",
-    );
-    for (name, service) in &generation.upstreams {
-        for (target, healthy) in service.health() {
-            let labels = [("upstream", &**name), ("target", target)];
-            sample(
-                &mut out,
-                "lockgate_upstream_healthy",
-                &labels,
-                f64::from(u8::from(healthy)),
-            );
-        }
-    }
+    upstreams::write(&mut out, &generation.upstreams);
+    certificates(&mut out, &generation.tls);
     if let Some(recording) = &generation.recording {
         let stats = recording.stats();
         family(
@@ -304,6 +292,21 @@ pub fn prometheus(shared: &Shared) -> String {
         }
     }
     out
+}
+
+/// When the certificates of listeners end; nothing where none speaks TLS.
+fn certificates(out: &mut String, tls: &HashMap<Arc<str>, ListenerTls>) {
+    if tls.is_empty() {
+        return;
+    }
+    let name = "lockgate_certificate_end_timestamp_seconds";
+    family(out, name, "gauge", "When a certificate of a listener ends.");
+    for (listener, tls) in tls {
+        for end in &tls.ends {
+            let labels = [("listener", &**listener), ("certificate", &*end.file)];
+            sample(out, name, &labels, end.at as f64);
+        }
+    }
 }
 
 fn family(out: &mut String, name: &str, kind: &str, about: &str) {

@@ -111,15 +111,47 @@ impl Trace {
         str::from_utf8(digits).unwrap_or_default()
     }
 
-    /// Writes the trace into the fields of a forwarded request. The state of a trace that does not go on is dropped (§3.3).
+    /// Writes the trace into the fields of a forwarded request. The state of a trace that does not go on is dropped, and so is one that
+    /// cannot be read (§3.3).
     pub fn write(&self, headers: &mut HeaderMap) {
-        if !self.continues {
+        if !self.continues || !is_state(headers) {
             headers.remove(TRACESTATE);
         }
         if let Ok(value) = HeaderValue::from_bytes(&self.parent) {
             headers.insert(TRACEPARENT, value);
         }
     }
+}
+
+/// The most members of a state, over all its lines (§3.3.1.1).
+const MOST_MEMBERS: usize = 32;
+/// The most characters of a key, and of a value (§3.3.1.3).
+const MOST_CHARACTERS: usize = 256;
+
+/// Whether the state of a trace can be read: keys with values, of which one may be empty between two commas.
+fn is_state(headers: &HeaderMap) -> bool {
+    let is_key =
+        |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'*' | b'/' | b'@');
+    let is_value = |byte: u8| matches!(byte, b' '..=b'~') && byte != b',' && byte != b'=';
+    let fits = |text: &[u8]| (1..=MOST_CHARACTERS).contains(&text.len());
+    let mut members = 0;
+    headers
+        .get_all(TRACESTATE)
+        .iter()
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
+        .map(<[u8]>::trim_ascii)
+        .filter(|member| !member.is_empty())
+        .all(|member| {
+            members += 1;
+            let at = member.iter().position(|byte| *byte == b'=').unwrap_or(0);
+            let (key, value) = member.split_at(at);
+            let value = value.get(1..).unwrap_or_default();
+            members <= MOST_MEMBERS
+                && fits(key)
+                && fits(value)
+                && key.iter().all(|byte| is_key(*byte))
+                && value.iter().all(|byte| is_value(*byte))
+        })
 }
 
 /// What a caller's `traceparent` says.
@@ -243,6 +275,41 @@ mod tests {
             Some("00-4bf92f3577b34da6a3ce929d0e0e4736-8899aabbccddeeff-01")
         );
         assert!(headers.contains_key(TRACESTATE));
+    }
+
+    #[test]
+    fn a_state_goes_on_as_it_is_or_not_at_all() {
+        let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let many = |members: usize| {
+            let all: Vec<String> = (0..members).map(|member| format!("k{member}=v")).collect();
+            all.join(",")
+        };
+        let long = |letters: usize| format!("a={}", "v".repeat(letters));
+        let (most, more, longest, longer) = (many(32), many(33), long(256), long(257));
+        for (lines, goes_on) in [
+            (vec!["rojo=00f067aa0ba902b7,congo=t61rcWkgMzE"], true),
+            (vec!["a=1", "fw529a3039@dt=FfFf; x:y"], true),
+            (vec!["a=1,, b=2 ,"], true),
+            (vec![""], true),
+            (vec![most.as_str()], true),
+            (vec![longest.as_str()], true),
+            (vec![more.as_str()], false),
+            (vec![most.as_str(), "a=1"], false),
+            (vec![longer.as_str()], false),
+            (vec!["a"], false),
+            (vec!["=1"], false),
+            (vec!["a="], false),
+            (vec!["A=1"], false),
+            (vec!["a=1=2"], false),
+        ] {
+            let mut headers = HeaderMap::new();
+            for line in &lines {
+                let line = HeaderValue::from_str(line).unwrap();
+                headers.append(TRACESTATE, line);
+            }
+            trace(&[parent]).write(&mut headers);
+            assert_eq!(headers.contains_key(TRACESTATE), goes_on, "{lines:?}");
+        }
     }
 
     #[test]

@@ -86,7 +86,7 @@ impl<'de> Deserializer<'de> for Decoder<'_> {
     fn deserialize_enum<V: de::Visitor<'de>>(
         self,
         _: &'static str,
-        _: &'static [&'static str],
+        names: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
         let result = match &self.node.value {
@@ -97,9 +97,10 @@ impl<'de> Deserializer<'de> for Decoder<'_> {
                     value: None,
                 }))
             }
-            _ => Err(DecodeError::loose(Problem::new(
+            _ => Err(DecodeError::loose(Problem::one_of(
                 &self.node.span,
-                format!("expected one of its names, found {}", self.node.describe()),
+                format!("expected a name, found {}", self.node.describe()),
+                names,
             ))),
         };
         result.map_err(|error| self.at_place(error))

@@ -81,9 +81,12 @@ impl de::Error for DecodeError {
     }
 
     fn invalid_type(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
+        let expected = expected.to_string();
+        let most =
+            most(&expected, &found).map_or_else(String::new, |most| format!(", at most {most}"));
         Self::custom(format_args!(
-            "expected {}, found {}",
-            in_words(&expected.to_string()),
+            "expected {}{most}, found {}",
+            in_words(&expected),
             found_in_words(&found)
         ))
     }
@@ -107,6 +110,26 @@ impl de::Error for DecodeError {
 
     fn missing_field(field: &'static str) -> Self {
         Self::custom(format_args!("the field `{field}` is missing"))
+    }
+}
+
+/// The largest number of the type that is expected, when what was found is a number that is larger.
+fn most(expected: &str, found: &de::Unexpected<'_>) -> Option<u64> {
+    let most = match expected.strip_prefix("a nonzero ").unwrap_or(expected) {
+        "u8" => u8::MAX.into(),
+        "u16" => u16::MAX.into(),
+        "u32" => u32::MAX.into(),
+        "u64" | "usize" => u64::MAX,
+        _ => return None,
+    };
+    match found {
+        de::Unexpected::Unsigned(value) if *value > most => Some(most),
+        de::Unexpected::Signed(value) if u64::try_from(*value).is_ok_and(|value| value > most) => {
+            Some(most)
+        }
+        // A number that no integer holds was read as one with a fraction.
+        de::Unexpected::Float(value) if *value > most as f64 => Some(most),
+        _ => None,
     }
 }
 

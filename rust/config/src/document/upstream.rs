@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::decode::{Each, Spanned};
+use crate::problem::Problem;
 use crate::quantity::{Duration, Percent};
 use crate::secret::Secret;
 
@@ -16,7 +17,8 @@ pub struct Upstream {
     /// How a target is chosen.
     #[serde(default)]
     pub balance: Balance,
-    /// What `consistent_hash` hashes: `application`, `client`, `path`, `header:NAME` or `cookie:NAME`.
+    /// What `consistent_hash` hashes: `application` (the default), `client`, `path`, `header:NAME` or `cookie:NAME`. Who has none is told
+    /// apart by address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hash_by: Option<Spanned<String>>,
     /// The HTTP version spoken to targets; `auto` follows ALPN on TLS and is HTTP/1.1 on plain TCP.
@@ -166,6 +168,7 @@ pub enum HttpVersion {
 #[serde(deny_unknown_fields)]
 pub struct Health {
     /// The path that is asked.
+    #[serde(deserialize_with = "path")]
     pub path: String,
     /// Time between two checks of a target.
     #[serde(default = "every")]
@@ -179,6 +182,16 @@ pub struct Health {
     /// Bad answers in a row that take a target out.
     #[serde(default = "unhealthy_after")]
     pub unhealthy_after: NonZeroU32,
+}
+
+fn path<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let Spanned { span, value } = Spanned::<String>::deserialize(deserializer)?;
+    if value.starts_with('/') && !value.contains([' ', '#']) {
+        return Ok(value);
+    }
+    let message = format!("`{value}` is not a path");
+    let help = "write one such as `/healthz`";
+    Err(crate::decode::hand(Problem::new(&span, message).help(help)))
 }
 
 const fn every() -> Duration {
@@ -233,7 +246,8 @@ impl Default for Timeouts {
 pub struct Retries {
     /// Further tries after the first.
     pub attempts: NonZeroU32,
-    /// What is tried again. Only idempotent requests, and those that were never sent, ever are.
+    /// What is tried again; `connect_failure`, `reset` and `status_503` by default. Only idempotent requests, and those that were never
+    /// sent, ever are.
     #[serde(default)]
     pub on: Each<RetryOn>,
     /// The most retries, as a share of the traffic.

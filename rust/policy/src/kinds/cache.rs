@@ -1,6 +1,7 @@
 //! # What it does
 //! Keeps answers and gives them again, as a shared cache (RFC 9111). Requests for the same answer wait for one call to the
-//! service. Answers to identified callers are kept apart by application.
+//! service. Answers to identified callers are kept apart by application, and by the user in whose name it calls. A request that may
+//! change something (`POST`, `PUT`, `PATCH`, `DELETE`) makes the cache forget what it kept under the same URL, whatever its route.
 //!
 //! # When to use
 //! Answers are read far more often than they change.
@@ -45,8 +46,12 @@ struct Settings {
     /// How long an answer is fresh when the service does not say. What the service says counts first.
     #[serde(rename = "for")]
     fresh: Option<Duration>,
-    /// How long an answer may still be given while a new one is fetched.
+    /// How long an answer may still be given while a new one is fetched. What the service says (RFC 5861) counts first, and an answer
+    /// that says `must-revalidate` is never given past its time.
     stale_while_revalidate: Option<Duration>,
+    /// How long an answer may still be given when the service fails: no connection, no answer in time, or 500, 502, 503 or 504. What the
+    /// service says (RFC 5861) counts first.
+    stale_if_error: Option<Duration>,
     /// The largest answer that is kept.
     #[serde(default = "up_to")]
     up_to: ByteSize,
@@ -67,6 +72,10 @@ fn compile(entry: &PolicyEntry, _: &Compiling<'_>) -> Compiled {
         fresh: settings.fresh.map(Duration::get).unwrap_or_default(),
         stale: settings
             .stale_while_revalidate
+            .map(Duration::get)
+            .unwrap_or_default(),
+        stale_on_error: settings
+            .stale_if_error
             .map(Duration::get)
             .unwrap_or_default(),
         up_to: settings.up_to.as_usize(),

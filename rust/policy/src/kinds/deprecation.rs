@@ -205,8 +205,9 @@ fn successor(
         None => {
             let known = versions.map(|versions| versions.ids()).unwrap_or_default();
             let known: Vec<&str> = known.into_iter().filter(|id| **id != **version).collect();
-            let what = format!("version of `{api}`");
-            Err(Problem::unknown(&name.span, &what, name, &known))
+            let mut problem = Problem::unknown(&name.span, "version", name, &known);
+            problem.message = format!("{} of `{api}`", problem.message);
+            Err(problem)
         }
     }
 }

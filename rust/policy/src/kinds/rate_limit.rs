@@ -2,11 +2,13 @@
 //! Lets each caller send only so many requests in a time, counted over a sliding window.
 //!
 //! # When to use
-//! One caller must not take the service from the others. `burst` bounds what may come within one second.
+//! One caller must not take the service from the others. `burst` bounds what may come within one second, and `also` what may come
+//! within further windows: a request counts in all of them, or in none when one has no room.
 //!
 //! # Example
 //! ```yaml
 //! - { id: fair-use, kind: rate_limit, limit: 300, per: 1m, burst: 50, by: application }
+//! - { id: all-day, kind: rate_limit, limit: 300, per: 1m, also: [{ limit: 5000, per: 1h }, { limit: 20000, per: 1d }] }
 //! ```
 //!
 //! # On failure
@@ -16,11 +18,10 @@
 //! In no span of time as long as `per` are there more requests than `limit`. A request counts for exactly that long while the limit
 //! is at most 64, else for up to a sixty-fourth longer: give a caller who needs 300 a minute 305.
 
-use std::borrow::Cow;
 use std::num::NonZeroU64;
 
 use http::HeaderValue;
-use lockgate_config::{Duration, OnError, PolicyEntry, Problem, Spanned, decode};
+use lockgate_config::{Duration, Each, OnError, PolicyEntry, Problem, Spanned, decode};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -73,6 +74,8 @@ struct Settings {
     per: Spanned<Duration>,
     /// The most requests in any one second.
     burst: Option<Spanned<NonZeroU64>>,
+    /// Further windows: the most requests in each.
+    also: Option<Spanned<Each<Further>>>,
     /// Who is counted: `application` (the default; the address of callers who are not identified), `address`, `route`,
     /// `claim:NAME` or `cel:EXPRESSION`.
     by: Option<Spanned<String>>,
@@ -81,11 +84,25 @@ struct Settings {
     legacy_headers: bool,
 }
 
+/// A further window.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Further {
+    /// The most requests in `per`.
+    limit: NonZeroU64,
+    /// The length of the window, such as `1h`.
+    per: Spanned<Duration>,
+}
+
+/// The most windows besides the first and the burst.
+const MOST_FURTHER: usize = 4;
+
 #[derive(Debug)]
 struct RateLimit {
     uid: u64,
-    name: String,
     windows: Vec<Window>,
+    /// What callers are told that each window is called.
+    names: Vec<String>,
     by: By,
     policy_field: HeaderValue,
     legacy: bool,
@@ -93,58 +110,91 @@ struct RateLimit {
 
 fn compile(entry: &PolicyEntry, compiling: &Compiling<'_>) -> Compiled {
     let settings: Settings = decode(&entry.settings)?;
-    let length = u64::try_from(settings.per.get().as_micros()).unwrap_or(u64::MAX);
+    let length = micros(settings.per.value);
     let limit = settings.limit.value;
     let mut problems = Vec::new();
     let limits = [&settings.limit];
     if let Some(problem) = check_closed(limits, settings.deny_all.as_ref()) {
         problems.push(problem);
     }
-    if length < SECOND {
-        problems.push(
-            Problem::new(&settings.per.span, "the window is shorter than one second")
-                .help("write `per: 1s` or longer"),
-        );
-    }
     let by = By::read(settings.by.as_ref())
         .map_err(|problem| problems.push(problem))
         .ok();
+    let id = entry.id.value.as_str();
     let mut windows = vec![Window { limit, length }];
+    let mut names = vec![id.to_owned()];
+    if length < SECOND {
+        problems.push(too_short(&settings.per));
+    }
     if let Some(burst) = &settings.burst {
-        if limit > 0 && burst.get() > limit {
-            problems.push(
-                Problem::new(
-                    &burst.span,
-                    format!(
-                        "the burst {burst} is larger than the limit {limit}",
-                        burst = burst.value
-                    ),
-                )
-                .help(format!("write at most {limit}, or leave `burst` out")),
-            );
-        }
+        problems.extend(check_burst(burst, limit, length));
         windows.push(Window {
             limit: burst.get(),
             length: SECOND,
         });
+        names.push(format!("{id}-burst"));
     }
-    let name = entry.id.value.clone();
-    let mut field = policy_item(&name, limit, length);
-    if let Some(burst) = &settings.burst {
-        field.push_str(", ");
-        field.push_str(&policy_item(&format!("{name}-burst"), burst.get(), SECOND));
+    let further = settings.also.as_ref();
+    if let Some(also) = further.filter(|also| also.len() > MOST_FURTHER) {
+        let message = format!("more than {MOST_FURTHER} further windows");
+        problems.push(Problem::new(&also.span, message).help("write those that callers meet"));
     }
-    match (by, HeaderValue::from_str(&field)) {
+    for window in further.into_iter().flat_map(|also| also.iter()) {
+        let length = micros(window.per.value);
+        if length < SECOND {
+            problems.push(too_short(&window.per));
+        }
+        if windows.iter().any(|known| known.length == length) {
+            let message = format!("another window is `{}` long as well", window.per.value);
+            let problem = Problem::new(&window.per.span, message);
+            problems.push(problem.help("write each length once; the smaller limit counts"));
+        }
+        windows.push(Window {
+            limit: window.limit.get(),
+            length,
+        });
+        names.push(format!("{id}-{}", window.per.value));
+    }
+    let items: Vec<String> = names
+        .iter()
+        .zip(&windows)
+        .map(|(name, window)| policy_item(name, window.limit, window.length))
+        .collect();
+    match (by, HeaderValue::from_str(&items.join(", "))) {
         (Some(by), Ok(policy_field)) if problems.is_empty() => Ok(Box::new(RateLimit {
             uid: compiling.uid(&entry.id),
-            name,
             windows,
+            names,
             by,
             policy_field,
             legacy: settings.legacy_headers,
         })),
         _ => Err(problems),
     }
+}
+
+fn micros(length: Duration) -> u64 {
+    u64::try_from(length.get().as_micros()).unwrap_or(u64::MAX)
+}
+
+fn too_short(per: &Spanned<Duration>) -> Problem {
+    Problem::new(&per.span, "the window is shorter than one second")
+        .help("write `per: 1s` or longer")
+}
+
+fn check_burst(burst: &Spanned<NonZeroU64>, limit: u64, length: u64) -> Option<Problem> {
+    let number = burst.value;
+    if length == SECOND {
+        let message = "`burst` is for one second, and so is `limit`";
+        let problem = Problem::new(&burst.span, message);
+        return Some(problem.help("leave `burst` out, or write a longer `per`"));
+    }
+    let is_larger = limit > 0 && burst.get() > limit;
+    is_larger.then(|| {
+        let message = format!("the burst {number} is larger than the limit {limit}");
+        let help = format!("write at most {limit}, or leave `burst` out");
+        Problem::new(&burst.span, message).help(help)
+    })
 }
 
 impl RateLimit {
@@ -157,12 +207,8 @@ impl RateLimit {
             .min_by_key(|(_, usage)| (usage.allowed, usage.remaining, u64::MAX - usage.reset_after))
     }
 
-    fn window_name(&self, at: usize) -> Cow<'_, str> {
-        if at == 0 {
-            Cow::Borrowed(&self.name)
-        } else {
-            format!("{}-burst", self.name).into()
-        }
+    fn window_name(&self, at: usize) -> &str {
+        self.names.get(at).map_or("", String::as_str)
     }
 
     fn tell<T>(
@@ -171,7 +217,7 @@ impl RateLimit {
         as_what: impl FnOnce(Option<HeaderValue>, Shown<'_>, bool) -> T,
     ) -> T {
         let shown = Shown {
-            name: &self.window_name(at),
+            name: self.window_name(at),
             limit: self.windows.get(at).map_or(0, |window| window.limit),
             remaining: usage.remaining,
             reset_seconds: usage.reset_after.div_ceil(SECOND),
@@ -209,7 +255,7 @@ impl Policy for RateLimit {
             .unwrap_or(SECOND)
             .div_ceil(SECOND);
         let names: Vec<String> = exhausted()
-            .map(|(at, _)| self.window_name(at).into_owned())
+            .map(|(at, _)| self.window_name(at).to_owned())
             .collect();
         let told = Usage {
             reset_after: wait * SECOND,

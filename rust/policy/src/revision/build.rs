@@ -31,6 +31,8 @@ pub(super) struct Build<'a> {
     pub(super) upstreams: HashMap<&'a str, Arc<str>>,
     /// The chain of the running version's routes without own policies, once it is known to be in order.
     pub(super) outer_chain: Option<Arc<Chain>>,
+    /// Whether a policy that identifies callers has problems of its own: then it is not said of others that they miss one.
+    pub(super) lost_callers: bool,
     /// Chains by the addresses of their policies: routes without own policies share one.
     pub(super) chains: HashMap<Vec<*const BoundPolicy>, Arc<Chain>>,
     /// The policies of models that are served.
@@ -91,6 +93,7 @@ impl<'a> Build<'a> {
             unrouted: Chain::default(),
             upstreams: names(&loaded.document.upstreams),
             outer_chain: None,
+            lost_callers: false,
             chains: HashMap::new(),
             models: HashMap::new(),
             left_out: Vec::new(),

@@ -50,7 +50,11 @@ impl Build<'_> {
             };
             match bind(entry, &compiling) {
                 Ok(bound) => scope.push(Arc::new(bound)),
-                Err(mut found) => self.problems.append(&mut found),
+                Err(mut found) => {
+                    let kind = crate::catalogue::kind(&entry.kind);
+                    self.lost_callers |= kind.is_none_or(|kind| kind.phase == Phase::Identify);
+                    self.problems.append(&mut found);
+                }
             }
             if entry.purpose.is_none() && self.document.purposes != Purposes::Optional {
                 let problem = Problem::new(
@@ -176,6 +180,9 @@ impl Build<'_> {
                 policy.kind.phase == Phase::Identify && (shadow || policy.mode == Mode::Enforce)
             })
         };
+        if self.lost_callers {
+            return;
+        }
         for policy in effective.iter().filter(|policy| policy.kind.needs_identity) {
             if !identifies(policy.mode == Mode::Shadow) {
                 self.problems.push(Problem::new(&policy.span, format!("the policy `{}` needs to know who calls, and nothing before it finds out", policy.id))

@@ -51,6 +51,7 @@ impl Build<'_> {
         let span = &route.matches.span;
         if let Some(parts) = &route.aggregate {
             self.check_rewrites(chain);
+            self.check_asked_by_get(route);
             return RouteTarget::Aggregate(
                 parts
                     .iter()
@@ -87,6 +88,19 @@ impl Build<'_> {
                 }
                 RouteTarget::Nobody
             }
+        }
+    }
+
+    /// Parts are asked by `GET`, whatever the caller does: a route that says otherwise would do nothing of it.
+    fn check_asked_by_get(&mut self, route: &RouteEntry) {
+        let methods = route.matches.methods.iter().flat_map(|all| all.iter());
+        for method in methods.filter(|method| !matches!(method.as_str(), "GET" | "HEAD")) {
+            let message = format!(
+                "an aggregation is asked by `GET`, and not by `{}`",
+                method.value
+            );
+            self.problems
+                .push(Problem::new(&method.span, message).help("write `methods: [GET]`"));
         }
     }
 
@@ -137,6 +151,13 @@ impl Build<'_> {
                 &part.path.span,
                 format!("`{}` does not start with `/`", part.path.value),
             ));
+        }
+        if let Some(default) = part.default.as_ref().filter(|_| !part.optional) {
+            let message = format!("the part `{name}` has a `default` and is not optional");
+            self.problems.push(
+                Problem::new(&default.0.span, message)
+                    .help("write `optional: true` beside it, or take the `default` out"),
+            );
         }
         Some(Part {
             name: Arc::from(name),

@@ -134,7 +134,7 @@ fn bad_settings_say_what_to_write() {
         ),
         (
             "since: 2027-01-01, successor: v3",
-            "unknown version of `orders` `v3`; did you mean `v2`?",
+            "unknown version `v3` of `orders`; did you mean `v2`?",
         ),
         (
             "since: 2027-01-01, successor: v1",

@@ -12,6 +12,7 @@ use lockgate_policy::CacheRule;
 use super::{Kept, Key};
 use crate::body::full;
 use crate::forward::{Answer, Fields, Prepared};
+use crate::freshness::{Known, Stale, directives, is_event_stream, read_directives};
 
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
@@ -23,7 +24,7 @@ pub(super) struct Fetch {
     /// The request as the rules of RFC 9111 see it.
     pub(super) view: Request<()>,
     /// What the caller already has.
-    known: Option<HeaderValue>,
+    known: Known,
     template: Prepared<'static>,
 }
 
@@ -34,14 +35,7 @@ impl Fetch {
         rule: Arc<CacheRule>,
         caller: Option<Arc<str>>,
     ) -> Self {
-        let known = fields.remove(header::IF_NONE_MATCH);
-        for name in [
-            header::IF_MODIFIED_SINCE,
-            header::IF_MATCH,
-            header::IF_UNMODIFIED_SINCE,
-        ] {
-            fields.remove(name);
-        }
+        let known = Known::take(&mut fields);
         let mut view = Request::new(());
         *view.uri_mut() = prepared.path.clone();
         view.headers_mut().clone_from(&fields);
@@ -89,7 +83,7 @@ impl Fetch {
         // Said in words (RFC 9111 §3.5): the library also takes directives that contradict each other for a permission.
         let for_all = ["public", "must-revalidate", "s-maxage"];
         if self.view.headers().contains_key(header::AUTHORIZATION)
-            && !directives(response.headers()).any(|name| for_all.contains(&name))
+            && !directives(response.headers()).any(|(name, _)| for_all.contains(&name))
         {
             return None;
         }
@@ -113,6 +107,28 @@ impl Fetch {
         (policy.is_storable() && lives).then_some(policy)
     }
 
+    /// What is kept of an answer, and how long it may be given past its time.
+    pub(super) fn kept(
+        &self,
+        policy: CachePolicy,
+        head: response::Parts,
+        body: Bytes,
+        now: SystemTime,
+    ) -> Arc<Kept> {
+        let mut said = head.headers.clone();
+        read_directives(&mut said);
+        Arc::new(Kept {
+            caller: self.caller.clone(),
+            lifetime: policy.age(now) + policy.time_to_live(now),
+            policy,
+            status: head.status,
+            headers: head.headers,
+            body,
+            rule: self.rule.clone(),
+            stale: Stale::of(&said, &self.rule),
+        })
+    }
+
     pub(super) fn hit(&self, kept: &Kept, how: &str, now: SystemTime) -> Answer {
         let (mut head, ()) = Response::new(()).into_parts();
         head.status = kept.status;
@@ -123,13 +139,7 @@ impl Fetch {
         );
         let ttl = kept.policy.time_to_live(now).as_secs_f64().ceil();
         status(&mut head.headers, &format!("{how}; ttl={ttl}"));
-        let tag = head.headers.get(header::ETAG);
-        if self
-            .known
-            .as_ref()
-            .zip(tag)
-            .is_some_and(|(known, tag)| matches_tag(known, tag))
-        {
+        if kept.status == StatusCode::OK && self.known.is(&head.headers) {
             head.status = StatusCode::NOT_MODIFIED;
             head.headers.remove(header::CONTENT_LENGTH);
             return Answer {
@@ -142,47 +152,6 @@ impl Fetch {
             body: full(kept.body.clone()),
         }
     }
-}
-
-/// Events are for whoever listens now; waiting for their end would keep them from everyone.
-fn is_event_stream(headers: &HeaderMap) -> bool {
-    let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
-    kind.is_some_and(|kind| kind.to_ascii_lowercase().starts_with(b"text/event-stream"))
-}
-
-/// Puts `Cache-Control` in the form that the library reads: names are the same in every case (RFC 9111 §5.2), and a line that is no
-/// text may say anything, so it says `no-store`.
-pub(super) fn read_directives(headers: &mut HeaderMap) {
-    let lower =
-        |line: &HeaderValue| HeaderValue::try_from(line.to_str().ok()?.to_ascii_lowercase()).ok();
-    let lines: Vec<HeaderValue> = headers
-        .get_all(header::CACHE_CONTROL)
-        .iter()
-        .map(|line| lower(line).unwrap_or(HeaderValue::from_static("no-store")))
-        .collect();
-    headers.remove(header::CACHE_CONTROL);
-    for line in lines {
-        headers.append(header::CACHE_CONTROL, line);
-    }
-}
-
-/// The names of the directives, once [`read_directives`] has put them in their form.
-fn directives(headers: &HeaderMap) -> impl Iterator<Item = &str> {
-    headers
-        .get_all(header::CACHE_CONTROL)
-        .iter()
-        .filter_map(|line| line.to_str().ok())
-        .flat_map(|line| line.split(','))
-        .map(|directive| directive.split('=').next().unwrap_or_default().trim())
-}
-
-/// RFC 9110 §13.1.2, by weak comparison.
-fn matches_tag(known: &HeaderValue, tag: &HeaderValue) -> bool {
-    let (Ok(known), Ok(tag)) = (known.to_str(), tag.to_str()) else {
-        return false;
-    };
-    let strong = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
-    known.trim() == "*" || known.split(',').any(|one| strong(one) == strong(tag))
 }
 
 pub(super) fn validators(headers: &HeaderMap) -> HeaderMap {

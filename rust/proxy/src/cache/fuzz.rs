@@ -1,3 +1,4 @@
+use http::Method;
 use lockgate_fuzzing::near;
 
 use http::{HeaderName, HeaderValue};
@@ -71,6 +72,7 @@ fn an_answer_is_kept_only_when_it_and_the_request_allow_that_for_everyone() {
     let rule = Arc::new(CacheRule {
         fresh: Duration::from_secs(30),
         stale: Duration::ZERO,
+        stale_on_error: Duration::ZERO,
         up_to: 1_000,
         tags: Vec::new(),
     });

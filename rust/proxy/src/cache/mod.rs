@@ -7,6 +7,7 @@
 mod fetch;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 
@@ -15,7 +16,7 @@ use http::header::{self, HeaderMap};
 use http::uri::Authority;
 use http::{Method, Response, StatusCode};
 use http_body_util::BodyExt as _;
-use http_cache_semantics::{AfterResponse, BeforeRequest, CachePolicy};
+use http_cache_semantics::{BeforeRequest, CachePolicy};
 use lockgate_policy::{CacheRule, Refusal};
 use moka::future::Cache as Store;
 use parking_lot::Mutex;
@@ -24,8 +25,9 @@ use crate::body::{Prefixed, ReadStart, read_start};
 use crate::clock::Clock;
 use crate::core::Core;
 use crate::forward::{Answer, Prepared, RequestBody, Tried, send};
+use crate::freshness::{Stale, asks_for_whole, freshened, is_failure};
 use crate::upstream::Service;
-use fetch::{Fetch, read_directives, validators};
+use fetch::{Fetch, validators};
 
 pub use fetch::status;
 
@@ -38,7 +40,7 @@ const KEPT_WITHIN: Duration = Duration::from_secs(30);
 /// How long a URL whose answers cannot be kept is not waited for.
 const PASS_FOR: Duration = Duration::from_secs(30);
 
-/// What an answer is kept under: service, host, path and query.
+/// What an answer is kept under: service, scheme, host, path and query.
 type Key = Arc<str>;
 
 /// An answer that is kept.
@@ -51,6 +53,9 @@ struct Kept {
     headers: HeaderMap,
     body: Bytes,
     rule: Arc<CacheRule>,
+    /// The age at which its time is over.
+    lifetime: Duration,
+    stale: Stale,
 }
 
 type Variants = Arc<Vec<Arc<Kept>>>;
@@ -62,6 +67,8 @@ type Flights = HashMap<(Key, Option<Arc<str>>), Weak<tokio::sync::Mutex<()>>>;
 #[derive(Debug)]
 pub struct Cache {
     kept: Store<Key, Variants>,
+    /// Whether anything was ever kept: where nothing is, nothing is to be forgotten.
+    holds: AtomicBool,
     /// URLs whose answers could not be kept: requests for them do not wait for one another.
     passes: Store<Key, ()>,
     flights: Mutex<Flights>,
@@ -103,6 +110,7 @@ impl Cache {
                 .weigher(weigh)
                 .support_invalidation_closures()
                 .build(),
+            holds: AtomicBool::new(false),
             passes: Store::builder()
                 .max_capacity(10_000)
                 .time_to_live(PASS_FOR)
@@ -129,22 +137,14 @@ impl Cache {
             caller,
             service,
         } = asked;
-        let key: Key = {
-            let authority = prepared.authority.as_ref().map_or("", Authority::as_str);
-            format!("{} {authority} {}", service.name, prepared.path).into()
-        };
+        let has_body = !matches!(body, RequestBody::Absent);
         let fields = (prepared.method == Method::GET)
             .then(|| prepared.fields.make())
-            .filter(|fields| !fields.contains_key(header::RANGE));
+            .filter(|fields| asks_for_whole(&prepared.method, fields, has_body));
         let Some(fields) = fields else {
-            let unsafe_method = !prepared.method.is_safe();
-            let answer = send(core, prepared, body, service, seen).await?;
-            // RFC 9111 §4.4.
-            if unsafe_method && answer.head.status.as_u16() < 400 {
-                self.kept.invalidate(&key).await;
-            }
-            return Ok(answer);
+            return self.pass(core, prepared, body, service, seen).await;
         };
+        let key = key(service, scheme(&fields), &prepared);
         // Held until the caller is answered, and not by a refresh that outlives it.
         let mut prepared = prepared;
         let _held = std::mem::take(&mut prepared.permits);
@@ -161,7 +161,7 @@ impl Cache {
                     ));
                 }
                 Found::Usable(kept) => {
-                    self.refresh(core, &asked, service);
+                    self.refresh(core, &asked, service, &kept);
                     return Ok(asked.hit(&kept, "hit; detail=stale", self.clock.system_time()));
                 }
                 Found::Stale(..) | Found::Nothing if waited => break None,
@@ -184,6 +184,30 @@ impl Cache {
         };
         self.fetch(core, &asked, service, kept, validators, seen)
             .await
+    }
+
+    /// Sends a request that the cache does not answer. One that may have changed something makes it forget what it kept under the same
+    /// URL, whoever it was kept for and whatever route it came by (RFC 9111 §4.4).
+    ///
+    /// # Errors
+    /// The refusal that stands in for the answer.
+    pub async fn pass(
+        &self,
+        core: &Arc<Core>,
+        prepared: Prepared<'_>,
+        body: RequestBody,
+        service: &Arc<Service>,
+        seen: &mut Tried,
+    ) -> Result<Answer, Box<Refusal>> {
+        let changes = !prepared.method.is_safe() && self.holds.load(Ordering::Relaxed);
+        let keys = changes.then(|| ["http", "https"].map(|scheme| key(service, scheme, &prepared)));
+        let answer = send(core, prepared, body, service, seen).await?;
+        if answer.head.status.as_u16() < 400 {
+            for key in keys.iter().flatten() {
+                self.kept.invalidate(key).await;
+            }
+        }
+        Ok(answer)
     }
 
     /// Forgets the answers that `tag` names, or that were kept for this path (with its query); all when neither is given.
@@ -233,9 +257,9 @@ impl Cache {
                     request,
                     matches: true,
                 } => {
-                    let over = kept.policy.age(now).saturating_sub(kept.lifetime(now));
                     let wants_new = asked.view.headers().contains_key(header::CACHE_CONTROL);
-                    found = if over < kept.rule.stale && kept.policy.is_stale(now) && !wants_new {
+                    found = if kept.is_past_by_less_than(kept.stale.while_asking, now) && !wants_new
+                    {
                         Found::Usable(kept.clone())
                     } else {
                         Found::Stale(kept.clone(), validators(&request.headers))
@@ -248,25 +272,23 @@ impl Cache {
     }
 
     /// Fetches a new answer beside the request, unless somebody does.
-    fn refresh(self: &Arc<Self>, core: &Arc<Core>, asked: &Arc<Fetch>, service: &Arc<Service>) {
+    fn refresh(
+        self: &Arc<Self>,
+        core: &Arc<Core>,
+        asked: &Arc<Fetch>,
+        service: &Arc<Service>,
+        kept: &Arc<Kept>,
+    ) {
         let Ok(turn) = self.flight(asked).try_lock_owned() else {
             return;
         };
         let (cache, core) = (self.clone(), core.clone());
-        let (asked, service) = (asked.clone(), service.clone());
+        let (asked, service, kept) = (asked.clone(), service.clone(), kept.clone());
         tokio::spawn(async move {
-            let variants = cache.kept.get(&asked.key).await.unwrap_or_default();
-            let kept = variants
-                .iter()
-                .find(|kept| kept.caller == asked.caller)
-                .cloned();
-            let fields = kept
-                .as_ref()
-                .map(|kept| kept.validators())
-                .unwrap_or_default();
+            let fields = kept.validators();
             let mut seen = Tried::default();
             let fetched = cache
-                .fetch(&core, &asked, &service, kept, fields, &mut seen)
+                .fetch(&core, &asked, &service, Some(kept), fields, &mut seen)
                 .await;
             if let Ok(answer) = fetched {
                 // What is too large to keep is read to its end by nobody.
@@ -287,27 +309,20 @@ impl Cache {
     ) -> Result<Answer, Box<Refusal>> {
         let validates = kept.is_some();
         let request = asked.request(validators);
-        let answer = send(core, request, RequestBody::Absent, service, seen).await?;
+        let sent = send(core, request, RequestBody::Absent, service, seen).await;
         let now = self.clock.system_time();
-        if let (Some(kept), StatusCode::NOT_MODIFIED) = (&kept, answer.head.status) {
-            let mut response = Response::from_parts(answer.head, ());
-            read_directives(response.headers_mut());
-            if let AfterResponse::NotModified(policy, parts) =
-                kept.policy.after_response(&asked.view, &response, now)
-                && policy.is_storable()
-            {
-                let renewed = Arc::new(Kept {
-                    caller: asked.caller.clone(),
-                    policy,
-                    status: kept.status,
-                    headers: parts.headers,
-                    body: kept.body.clone(),
-                    rule: asked.rule.clone(),
-                });
-                self.keep(asked, renewed.clone()).await;
-                return Ok(asked.hit(&renewed, "hit; detail=validated", now));
+        if let Some(kept) = &kept {
+            let failed = match &sent {
+                Ok(answer) => is_failure(answer.head.status),
+                Err(refusal) => refusal.reason.status >= 500,
+            };
+            if failed && kept.is_past_by_less_than(kept.stale.on_error, now) {
+                return Ok(asked.hit(kept, "fwd=stale; detail=stale-if-error", now));
             }
-            return Ok(asked.hit(kept, "hit; detail=validated", now));
+        }
+        let answer = sent?;
+        if let (Some(kept), StatusCode::NOT_MODIFIED) = (&kept, answer.head.status) {
+            return Ok(self.renew(asked, kept, &answer.head.headers, now).await);
         }
         let forward = if validates {
             "fwd=stale"
@@ -322,14 +337,7 @@ impl Cache {
         };
         match read_start(Bytes::new(), body, asked.rule.up_to, Some(KEPT_WITHIN)).await {
             Ok(ReadStart::Whole(bytes)) => {
-                let kept = Arc::new(Kept {
-                    caller: asked.caller.clone(),
-                    policy,
-                    status: head.status,
-                    headers: head.headers,
-                    body: bytes,
-                    rule: asked.rule.clone(),
-                });
+                let kept = asked.kept(policy, head, bytes, now);
                 self.keep(asked, kept.clone()).await;
                 Ok(asked.hit(&kept, &format!("{forward}; stored"), now))
             }
@@ -346,7 +354,28 @@ impl Cache {
         }
     }
 
+    /// An answer whose service said that it has not changed.
+    async fn renew(
+        &self,
+        asked: &Fetch,
+        kept: &Arc<Kept>,
+        said: &HeaderMap,
+        now: SystemTime,
+    ) -> Answer {
+        let how = "fwd=stale; fwd-status=304; detail=validated";
+        let (mut head, ()) = Response::new(()).into_parts();
+        head.status = kept.status;
+        head.headers = freshened(&kept.headers, said);
+        let Some(policy) = asked.may_keep(&head, now) else {
+            return asked.hit(kept, how, now);
+        };
+        let renewed = asked.kept(policy, head, kept.body.clone(), now);
+        self.keep(asked, renewed.clone()).await;
+        asked.hit(&renewed, how, now)
+    }
+
     async fn keep(&self, asked: &Fetch, kept: Arc<Kept>) {
+        self.holds.store(true, Ordering::Relaxed);
         let replaced = |known: &Arc<Kept>| {
             known.caller == kept.caller
                 && !matches!(
@@ -374,8 +403,10 @@ impl Cache {
 }
 
 impl Kept {
-    fn lifetime(&self, now: SystemTime) -> Duration {
-        self.policy.age(now) + self.policy.time_to_live(now)
+    /// Whether its time is over, yet not for so long.
+    fn is_past_by_less_than(&self, most: Duration, now: SystemTime) -> bool {
+        let age = self.policy.age(now);
+        age >= self.lifetime && age - self.lifetime < most
     }
 
     fn validators(&self) -> HeaderMap {
@@ -392,5 +423,23 @@ impl Kept {
     }
 }
 
+/// Services may answer the same otherwise by another scheme, such as with a redirect to it.
+fn key(service: &Service, scheme: &str, prepared: &Prepared<'_>) -> Key {
+    let authority = prepared.authority.as_ref().map_or("", Authority::as_str);
+    format!("{} {scheme} {authority} {}", service.name, prepared.path).into()
+}
+
+/// The scheme that the caller used, as services are told.
+fn scheme(fields: &HeaderMap) -> &'static str {
+    let told = fields.get("x-forwarded-proto");
+    if told.is_some_and(|scheme| scheme == "https") {
+        "https"
+    } else {
+        "http"
+    }
+}
+
 #[cfg(test)]
 mod fuzz;
+#[cfg(test)]
+mod tests;

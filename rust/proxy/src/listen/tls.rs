@@ -1,10 +1,10 @@
 //! TLS of listeners: certificates by name, read again with each new generation.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use lockgate_config::{Base, Entry, Listener, Problem};
-use lockgate_policy::{ClientCertificate, authority_of};
+use lockgate_policy::{ClientCertificate, authority_of, is_host};
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
@@ -50,6 +50,39 @@ pub struct ListenerTls {
     pub config: Arc<ServerConfig>,
     /// Whose client certificates are taken.
     authorities: Arc<RootCertStore>,
+    /// Its certificates by the names of their files, and when each ends.
+    pub ends: Vec<CertificateEnd>,
+}
+
+/// A certificate of a listener, and when it ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateEnd {
+    /// The file, as the document names it.
+    pub file: String,
+    /// In seconds since 1970.
+    pub at: i64,
+}
+
+impl CertificateEnd {
+    /// That of the first of a chain, which callers are shown; nothing when it cannot be read.
+    fn of(file: &str, chain: &[CertificateDer<'_>]) -> Option<Self> {
+        let (_, certificate) = X509Certificate::from_der(chain.first()?).ok()?;
+        Some(Self {
+            file: file.to_owned(),
+            at: certificate.validity().not_after.timestamp(),
+        })
+    }
+
+    /// What is said of a certificate that callers will not accept.
+    pub fn warning(&self, listener: &Entry<Listener>) -> Option<Problem> {
+        let end = jiff::Timestamp::from_second(self.at).ok()?;
+        (end < jiff::Timestamp::now()).then(|| {
+            let message = format!("the certificate `{}` ended at {end}", self.file);
+            wrong(listener, &message)
+                .warning()
+                .help("callers refuse it; put a new one into the file, and its key beside it")
+        })
+    }
 }
 
 impl ListenerTls {
@@ -72,8 +105,14 @@ pub fn listener_tls(
     let Some(tls) = &listener.value.tls else {
         return Ok(None);
     };
+    check_names(listener)?;
     let wrong = |message: String| wrong(listener, &message);
-    let key_of = |file: &str, key| certified(file, key, base).map_err(wrong);
+    let mut ends = Vec::new();
+    let mut key_of = |file: &str, key| {
+        let certified = certified(file, key, base).map_err(wrong)?;
+        ends.extend(CertificateEnd::of(file, &certified.cert));
+        Ok(certified)
+    };
     let mut names = ByName {
         exact: HashMap::new(),
         wildcard: HashMap::new(),
@@ -118,24 +157,52 @@ pub fn listener_tls(
     Ok(Some(ListenerTls {
         config: Arc::new(config),
         authorities,
+        ends,
     }))
 }
 
-/// Reads the certificates of a listener, and no key.
+/// Reads the certificates of a listener, and no key; gives when those end that callers are shown.
 ///
 /// # Errors
 /// A file that cannot be read or is no PEM.
-pub fn check_certificates(listener: &Entry<Listener>, base: &Base) -> Result<(), Problem> {
+pub fn check_certificates(
+    listener: &Entry<Listener>,
+    base: &Base,
+) -> Result<Vec<CertificateEnd>, Problem> {
     let Some(tls) = &listener.value.tls else {
-        return Ok(());
+        return Ok(Vec::new());
     };
+    check_names(listener)?;
+    let wrong = |message: String| wrong(listener, &message);
     let named = tls.names.iter().map(|named| &named.certificate);
-    [&tls.certificate]
-        .into_iter()
-        .chain(named)
-        .chain(&tls.client_authorities)
-        .try_for_each(|file| certificates(base, file).map(drop))
-        .map_err(|message| wrong(listener, &message))
+    let mut ends = Vec::new();
+    for file in [&tls.certificate].into_iter().chain(named) {
+        let chain = certificates(base, file).map_err(wrong)?;
+        ends.extend(CertificateEnd::of(file, &chain));
+    }
+    if let Some(file) = &tls.client_authorities {
+        certificates(base, file).map_err(wrong)?;
+    }
+    Ok(ends)
+}
+
+/// Names that no caller asks for, and those with two certificates, of which one would never be shown.
+fn check_names(listener: &Entry<Listener>) -> Result<(), Problem> {
+    let named = listener.value.tls.iter().flat_map(|tls| tls.names.iter());
+    let mut known = HashSet::new();
+    for host in named.flat_map(|named| named.hosts.iter()) {
+        if !is_host(host) {
+            let message = format!("`{host}` is not a host name");
+            return Err(wrong(listener, &message).help(
+                "write it without scheme and port, such as `api.example.com` or `*.example.com`",
+            ));
+        }
+        if !known.insert(host.to_ascii_lowercase()) {
+            let message = format!("`{host}` has two certificates");
+            return Err(wrong(listener, &message).help("write each host once"));
+        }
+    }
+    Ok(())
 }
 
 fn wrong(listener: &Entry<Listener>, message: &str) -> Problem {

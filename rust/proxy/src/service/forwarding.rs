@@ -87,17 +87,20 @@ impl Exchange<'_> {
         if let Some(upgrade) = upgrade {
             return forward::change(self.core, prepared, upgrade, service, tried).await;
         }
-        let Some(rule) = prepared.cache.take() else {
-            return forward::send(self.core, prepared, body, service, tried).await;
-        };
+        let cache = &self.core.shared.cache;
         let identity = judged.progress.identity.as_ref();
+        let caller = identity.map(|identity| identity.answers_key().map(Arc::from));
+        // What was answered to somebody without a name is for nobody else.
+        let rule = prepared.cache.take().filter(|_| caller != Some(None));
+        let Some(rule) = rule else {
+            return cache.pass(self.core, prepared, body, service, tried).await;
+        };
         let asked = Asked {
             prepared,
             rule,
-            caller: identity.and_then(|identity| Some(Arc::from(identity.key()?))),
+            caller: caller.flatten(),
             service,
         };
-        let cache = &self.core.shared.cache;
         cache.answer(self.core, asked, body, tried).await
     }
 

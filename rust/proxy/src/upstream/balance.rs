@@ -106,7 +106,7 @@ impl Balancer {
             Balance::Ewma => of_two(&candidates, turn, |at, _| {
                 let latency = targets
                     .get(at)
-                    .map_or(0.0, |target| target.state.latency.get());
+                    .map_or(0.0, |target| target.state.latency.get(now));
                 latency * (busy(at) + 1) as f64
             }),
             Balance::ConsistentHash => {
@@ -254,24 +254,56 @@ fn by_hash(candidates: &Candidates, hash: impl Fn(usize) -> u64) -> Option<usize
         .map(|(at, _)| at)
 }
 
-/// The latency of a target, weighted towards the latest answers; a slow answer counts at once (peak EWMA).
+/// The latency of a target, weighted towards the latest answers; a slow answer counts at once (peak EWMA). What was seen counts less
+/// the older it is: a target that was slow once would never be asked again, and so never be seen to be quick.
 #[derive(Debug, Default)]
-pub struct Latency(AtomicU64);
+pub struct Latency {
+    seconds: AtomicU64,
+    /// When it was last observed, in microseconds since the start.
+    at: AtomicU64,
+}
+
+/// The time in which what was seen loses half of its weight.
+const HALF_LIFE: Duration = Duration::from_secs(10);
 
 impl Latency {
-    pub fn observe(&self, took: Duration) {
+    pub fn observe(&self, took: Duration, now: u64) {
         let took = took.as_secs_f64();
-        let known = f64::from_bits(self.0.load(Ordering::Relaxed));
+        let known = f64::from_bits(self.seconds.load(Ordering::Relaxed));
         let next = if took > known {
             took
         } else {
             known + (took - known) * 0.1
         };
-        self.0.store(next.to_bits(), Ordering::Relaxed);
+        self.seconds.store(next.to_bits(), Ordering::Relaxed);
+        self.at.store(now, Ordering::Relaxed);
     }
 
     /// Seconds; a target that was never asked is worth a try.
-    fn get(&self) -> f64 {
-        f64::from_bits(self.0.load(Ordering::Relaxed)).max(1e-6)
+    fn get(&self, now: u64) -> f64 {
+        let known = f64::from_bits(self.seconds.load(Ordering::Relaxed));
+        let age = Duration::from_micros(now.saturating_sub(self.at.load(Ordering::Relaxed)));
+        let left = (-age.as_secs_f64() / HALF_LIFE.as_secs_f64()).exp2();
+        (known * left).max(1e-6)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_answer_counts_at_once_and_less_with_time() {
+        let latency = Latency::default();
+        latency.observe(Duration::from_millis(10), 0);
+        latency.observe(Duration::from_secs(8), 0);
+        assert_eq!(latency.get(0), 8.0);
+        let half = HALF_LIFE.as_micros() as u64;
+        assert_eq!(latency.get(half), 4.0);
+        assert_eq!(latency.get(3 * half), 1.0);
+        // A clock that another core read a moment earlier.
+        latency.observe(Duration::from_secs(8), half);
+        assert_eq!(latency.get(0), 8.0);
+        assert!(latency.get(100 * half) > 0.0);
     }
 }

@@ -128,7 +128,7 @@ impl Chosen {
         let failed = fared == Fared::Badly;
         self.target.state.health.observe(failed, now);
         if !failed {
-            self.target.state.latency.observe(took);
+            self.target.state.latency.observe(took, now);
         }
         if let Some(settings) = &self.service.circuit {
             let breaker = &self.service.state.breaker;
@@ -318,38 +318,59 @@ impl Service {
         self.targets.iter().any(|target| target.id() == id)
     }
 
-    /// Each target's address, and whether it is healthy.
-    pub fn health(&self) -> impl Iterator<Item = (&str, bool)> {
+    /// How each target is now.
+    pub fn figures(&self) -> impl Iterator<Item = TargetFigures<'_>> {
         let now = since_start();
-        self.targets.iter().map(move |target| {
-            (
-                target.authority.as_str(),
-                target.state.health.is_usable(now),
-            )
+        self.targets.iter().map(move |target| TargetFigures {
+            address: target.authority.as_str(),
+            is_healthy: target.state.health.is_usable(now),
+            in_flight: target.state.busy.load(Ordering::Relaxed),
         })
+    }
+
+    /// The connections to all its targets.
+    pub fn connections(&self) -> usize {
+        self.state.connections.load(Ordering::Relaxed)
+    }
+
+    /// Whether it is left alone because it failed too often; nothing when it never is.
+    pub fn is_circuit_open(&self) -> Option<bool> {
+        let breaker = &self.state.breaker;
+        self.circuit
+            .as_ref()
+            .map(|_| breaker.is_open(since_start()))
     }
 
     /// The state of the service, for people.
     pub fn to_json(&self) -> serde_json::Value {
-        let now = since_start();
         let targets: Vec<serde_json::Value> = self
-            .targets
-            .iter()
+            .figures()
             .map(|target| {
                 serde_json::json!({
-                    "address": target.authority.as_str(),
-                    "healthy": target.state.health.is_usable(now),
-                    "requests_in_flight": target.state.busy.load(Ordering::Relaxed),
+                    "address": target.address,
+                    "healthy": target.is_healthy,
+                    "requests_in_flight": target.in_flight,
                 })
             })
             .collect();
         serde_json::json!({
             "targets": targets,
             "requests_in_flight": self.state.busy.load(Ordering::Relaxed),
-            "connections": self.state.connections.load(Ordering::Relaxed),
-            "circuit_open": self.circuit.is_some() && self.state.breaker.is_open(now),
+            "connections": self.connections(),
+            "circuit_open": self.is_circuit_open().unwrap_or(false),
         })
     }
+}
+
+/// How a target is now.
+#[derive(Debug, Clone, Copy)]
+pub struct TargetFigures<'a> {
+    /// Its address.
+    pub address: &'a str,
+    /// Whether it is used.
+    pub is_healthy: bool,
+    /// Requests that it has not answered to their end.
+    pub in_flight: usize,
 }
 
 impl Target {
@@ -381,7 +402,9 @@ fn read_url(url: &str) -> Option<(Authority, String, bool)> {
         _ => return None,
     };
     let authority = uri.authority()?.clone();
-    if uri.query().is_some() || authority.as_str().contains('@') {
+    let has_port = authority.as_str().len() > authority.host().len();
+    let is_port = authority.port_u16().is_some_and(|port| port != 0);
+    if uri.query().is_some() || authority.as_str().contains('@') || (has_port && !is_port) {
         return None;
     }
     Some((authority, uri.path().trim_end_matches('/').to_owned(), tls))

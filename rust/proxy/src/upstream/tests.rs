@@ -239,6 +239,14 @@ fn what_cannot_be_a_target_or_a_key_is_said() {
     for (targets, extra, message) in [
         ("'http://a b'", "", "`http://a b` is not an address"),
         ("'ftp://a:1'", "", "`ftp://a:1` is not an address"),
+        ("'http://a:90010'", "", "`http://a:90010` is not an address"),
+        ("'http://a:0'", "", "`http://a:0` is not an address"),
+        ("'http://a:'", "", "`http://a:` is not an address"),
+        (
+            "'http://a:1'",
+            ", health: { path: healthz }",
+            "`healthz` is not a path",
+        ),
         (
             "'http://user@a:1'",
             "",
