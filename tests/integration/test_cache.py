@@ -63,6 +63,21 @@ def test_what_the_service_says_counts_first_and_the_document_where_it_is_silent(
             assert (httpx.get(url).text == httpx.get(url).text) == kept, fields
 
 
+def test_what_a_session_was_answered_is_for_nobody_else_unless_the_service_or_the_policy_says_so(
+    serve: Serve,
+) -> None:
+    minding = CACHE.replace("for: 1m", "for: 1m, ignore_cookies: true")
+    for policy, fields, is_kept in [
+        (CACHE, {}, False),
+        (CACHE, {"Cache_Control": "max-age=60"}, True),
+        (minding, {}, True),
+    ]:
+        with Service(reply=numbered(**fields)) as service:
+            url = serve(service.url, policies=policy).urls["public"]
+            first, second = (httpx.get(url, headers={"Cookie": f"session={name}"}).text for name in "ab")
+            assert (first == second) == is_kept, (policy, fields)
+
+
 def test_one_caller_never_gets_the_answer_of_another(serve: Serve, key: dict[str, str]) -> None:
     other = sha256(b"lg_other").hexdigest()
     with Service(reply=numbered(Cache_Control="public, max-age=60")) as service:

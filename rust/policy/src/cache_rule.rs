@@ -9,6 +9,8 @@ pub struct CacheRule {
     pub stale: std::time::Duration,
     /// How long an answer may still be given when its service fails.
     pub stale_on_error: std::time::Duration,
+    /// Whether cookies of callers whom nobody identified say nothing about answers.
+    pub ignore_cookies: bool,
     /// The largest answer that is kept, in bytes.
     pub up_to: usize,
     /// Names by which answers can be purged together.

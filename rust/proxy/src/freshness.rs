@@ -184,6 +184,7 @@ mod tests {
             fresh: Duration::ZERO,
             stale: Duration::from_secs(60),
             stale_on_error: Duration::from_secs(600),
+            ignore_cookies: false,
             up_to: 1,
             tags: Vec::new(),
         };

@@ -23,7 +23,7 @@ SHARED = Weakness(
     "certain",
     "API1:2023",
     "identify callers before the `cache` policy, so that answers are kept apart by application; "
-    "or write `when: \"!('cookie' in request.headers)\"` in it",
+    "or leave `ignore_cookies` out of it",
 )
 POISONED = Weakness(
     "attack.cache.poisoned",

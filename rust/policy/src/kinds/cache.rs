@@ -43,7 +43,8 @@ pub static KIND: Kind = Kind {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Settings {
-    /// How long an answer is fresh when the service does not say. What the service says counts first.
+    /// How long an answer is fresh when the service does not say. What the service says counts first. It does not hold for requests with
+    /// a cookie of a caller whom nobody identified: the answer may be for that session alone.
     #[serde(rename = "for")]
     fresh: Option<Duration>,
     /// How long an answer may still be given while a new one is fetched. What the service says (RFC 5861) counts first, and an answer
@@ -52,6 +53,9 @@ struct Settings {
     /// How long an answer may still be given when the service fails: no connection, no answer in time, or 500, 502, 503 or 504. What the
     /// service says (RFC 5861) counts first.
     stale_if_error: Option<Duration>,
+    /// Lets `for` hold for requests with a cookie as well: the service answers the same whatever the cookie says.
+    #[serde(default)]
+    ignore_cookies: bool,
     /// The largest answer that is kept.
     #[serde(default = "up_to")]
     up_to: ByteSize,
@@ -78,6 +82,7 @@ fn compile(entry: &PolicyEntry, _: &Compiling<'_>) -> Compiled {
             .stale_if_error
             .map(Duration::get)
             .unwrap_or_default(),
+        ignore_cookies: settings.ignore_cookies,
         up_to: settings.up_to.as_usize(),
         tags: settings.tags.map(|tags| tags.to_vec()).unwrap_or_default(),
     }))))

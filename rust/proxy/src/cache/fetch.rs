@@ -90,7 +90,11 @@ impl Fetch {
         let says = [header::CACHE_CONTROL, header::EXPIRES, header::PRAGMA]
             .iter()
             .any(|name| head.headers.contains_key(name));
-        if !says && !self.rule.fresh.is_zero() && head.status == StatusCode::OK {
+        if !says
+            && self.may_be_for_all()
+            && !self.rule.fresh.is_zero()
+            && head.status == StatusCode::OK
+        {
             let seconds = self.rule.fresh.as_secs().max(1);
             if let Ok(value) = HeaderValue::try_from(format!("max-age={seconds}")) {
                 response.headers_mut().insert(header::CACHE_CONTROL, value);
@@ -105,6 +109,13 @@ impl Fetch {
         let policy = CachePolicy::new_options(&self.view, &response, now, options);
         let lives = !policy.time_to_live(now).is_zero();
         (policy.is_storable() && lives).then_some(policy)
+    }
+
+    /// Whether an answer about which its service says nothing is none of a session's: for identified callers it is kept apart.
+    fn may_be_for_all(&self) -> bool {
+        self.caller.is_some()
+            || self.rule.ignore_cookies
+            || !self.view.headers().contains_key(header::COOKIE)
     }
 
     /// What is kept of an answer, and how long it may be given past its time.

@@ -73,6 +73,7 @@ fn an_answer_is_kept_only_when_it_and_the_request_allow_that_for_everyone() {
         fresh: Duration::from_secs(30),
         stale: Duration::ZERO,
         stale_on_error: Duration::ZERO,
+        ignore_cookies: false,
         up_to: 1_000,
         tags: Vec::new(),
     });

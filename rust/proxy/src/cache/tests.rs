@@ -12,6 +12,7 @@ fn kept(said: &'static str, age: &'static str, now: SystemTime) -> Arc<Kept> {
         fresh: Duration::ZERO,
         stale: Duration::from_secs(30),
         stale_on_error: Duration::from_secs(300),
+        ignore_cookies: false,
         up_to: 1_000,
         tags: Vec::new(),
     });
