@@ -336,7 +336,7 @@ def test_a_part_of_nobody_who_lives_is_removed_after_a_while(monkeypatch: pytest
 
 def test_taking_a_large_segment_needs_no_more_memory_than_is_allowed() -> None:
     found = duck.cursor().execute("SELECT current_setting('memory_limit')").fetchone()
-    assert found == ("488.2 MiB",)
+    assert found == ("732.4 MiB",)
 
 
 def test_nothing_is_ever_fetched_for_duckdb() -> None:
