@@ -1,5 +1,7 @@
 //! Attempts to talk a model out of its instructions.
 
+use std::sync::LazyLock;
+
 use regex::Regex;
 
 /// What a phrase does.
@@ -108,6 +110,7 @@ const ROWS: [(Signal, &str); 14] = [
 const ABOUT: &str = r"(?i)\b(?:prompt.injections?|jailbreak(?:s|ing)?\b.{0,40}\b(?:attack|technique|example|detect|defen)|detect(?:s|ing|or|ion)?|classif(?:y|ier)|defend|defen[cs]e|mitigat\w+|red.team\w*|owasp|explain|what does|what is|what are|why (?:is|do|does|would|are)|how (?:do|does|can|could|would|should) (?:we|i|one|you|attackers?)|example of|such as|attackers?|unit tests?|asserts?|homework|essay|lecture|translate|grammar|summari[sz]e)\b";
 
 /// The detector. Linear in the text.
+#[derive(Clone)]
 pub struct Injection {
     phrases: Vec<(Signal, Regex)>,
     about: Regex,
@@ -127,6 +130,13 @@ impl Injection {
     /// # Errors
     /// Never, as a test compiles the phrases.
     pub fn new() -> Result<Self, regex::Error> {
+        /// Compiled once: a document has many policies that look for them, and is compiled often.
+        static COMPILED: LazyLock<Result<Injection, regex::Error>> =
+            LazyLock::new(Injection::compiled);
+        COMPILED.clone()
+    }
+
+    fn compiled() -> Result<Self, regex::Error> {
         let phrases = ROWS
             .into_iter()
             .map(|(signal, pattern)| Ok((signal, Regex::new(pattern)?)))

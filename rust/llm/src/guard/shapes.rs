@@ -1,10 +1,13 @@
 //! Credentials and personal data, by their shape.
 
+use std::sync::LazyLock;
+
 use regex::Regex;
 
 use super::finding::{Class, Finding};
 use super::held::keep_from;
 
+#[derive(Clone)]
 struct Shape {
     class: Class,
     name: &'static str,
@@ -118,23 +121,28 @@ const ROWS: [Row; 16] = [
     ),
 ];
 
+fn compiled() -> Result<Vec<Shape>, regex::Error> {
+    ROWS.into_iter()
+        .map(|(class, name, pattern, sound)| {
+            Ok(Shape {
+                class,
+                name,
+                pattern: Regex::new(pattern)?,
+                sound,
+            })
+        })
+        .collect()
+}
+
 impl Shapes {
     /// Every shape.
     ///
     /// # Errors
     /// Never, as a test compiles them.
     pub fn new() -> Result<Self, regex::Error> {
-        ROWS.into_iter()
-            .map(|(class, name, pattern, sound)| {
-                Ok(Shape {
-                    class,
-                    name,
-                    pattern: Regex::new(pattern)?,
-                    sound,
-                })
-            })
-            .collect::<Result<_, _>>()
-            .map(Self)
+        /// Compiled once: a document has many policies that look for them, and is compiled often.
+        static COMPILED: LazyLock<Result<Vec<Shape>, regex::Error>> = LazyLock::new(compiled);
+        COMPILED.clone().map(Self)
     }
 
     /// Where the part of a text ends that a cut at its end cannot have damaged: before the words in which something may begin that went
