@@ -89,16 +89,21 @@ impl Exchange<'_> {
         }
         let cache = &self.core.shared.cache;
         let identity = judged.progress.identity.as_ref();
-        let caller = identity.map(|identity| identity.answers_key().map(Arc::from));
-        // What was answered to somebody without a name is for nobody else.
-        let rule = prepared.cache.take().filter(|_| caller != Some(None));
-        let Some(rule) = rule else {
+        let kept = prepared.cache.take().and_then(|rule| {
+            let caller = match identity {
+                // What was answered to somebody without a name is for nobody else.
+                Some(identity) => Some(Arc::from(identity.answers_key()?)),
+                None => None,
+            };
+            Some((rule, caller))
+        });
+        let Some((rule, caller)) = kept else {
             return cache.pass(self.core, prepared, body, service, tried).await;
         };
         let asked = Asked {
             prepared,
             rule,
-            caller: caller.flatten(),
+            caller,
             service,
         };
         cache.answer(self.core, asked, body, tried).await
