@@ -3,9 +3,10 @@
 use serde_json::Value;
 
 use crate::dialect::Dialect;
-use crate::json::{Object, count};
+use crate::failure::Failure;
+use crate::json::{Object, arguments, count};
 use crate::loss::Losses;
-use crate::model::{ChatRequest, Part, Reasoning, Source, Thinking};
+use crate::model::{ChatRequest, Part, Reasoning, Source, Thinking, ToolCall};
 
 /// A request that is being written for a provider.
 pub(crate) struct Target<'a> {
@@ -167,6 +168,19 @@ pub(crate) fn version(model: &str, family: &str) -> Option<(u64, u64)> {
         .map(|digits| count(&Value::from(digits.parse::<u64>().unwrap_or(0))));
     let major = numbers.next()??;
     Some((major, numbers.next().flatten().unwrap_or(0)))
+}
+
+/// The arguments of a call, for languages that write them as an object.
+pub(crate) fn call_arguments(call: &ToolCall) -> Result<Object, Failure> {
+    arguments(&call.arguments).ok_or_else(|| {
+        Failure::invalid(
+            "messages.tool_calls.function.arguments",
+            format!(
+                "the arguments of a call of `{}` are no JSON object",
+                call.name
+            ),
+        )
+    })
 }
 
 /// Rewrites an id to what a provider takes: Anthropic letters, digits, `_` and `-`; Mistral nine letters and digits. The same id always

@@ -4,13 +4,15 @@ use serde_json::Value;
 
 use crate::dialect::Dialect;
 use crate::failure::Failure;
-use crate::json::{Object, arguments, object, put};
+use crate::json::{Object, object, put};
 use crate::loss::Losses;
 use crate::model::{
     Format, Media, Message, Origin, Part, Role, Signature, Source, Tool, ToolCall, ToolChoice,
     ToolResult,
 };
-use crate::write::{MADE_UP, Target, budget, effort, media_type_of, plain_text, version};
+use crate::write::{
+    MADE_UP, Target, budget, call_arguments, effort, media_type_of, plain_text, version,
+};
 
 /// What Google says to send in place of a seal that nobody has, as for calls that another model made.
 const NO_SEAL: &str = "skip_thought_signature_validator";
@@ -156,15 +158,7 @@ fn write_call(
     first: bool,
     losses: &mut Losses,
 ) -> Result<Object, Failure> {
-    let args = arguments(&call.arguments).ok_or_else(|| {
-        Failure::invalid(
-            "messages.tool_calls.function.arguments",
-            format!(
-                "the arguments of a call of `{}` are no JSON object",
-                call.name
-            ),
-        )
-    })?;
+    let args = call_arguments(call)?;
     let mut inner = object! {"name": call.name.as_str(), "args": args};
     if !call.id.starts_with(MADE_UP) && target.is_native() {
         inner.insert("id".to_owned(), Value::from(call.id.as_str()));

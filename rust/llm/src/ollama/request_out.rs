@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use crate::failure::Failure;
-use crate::json::{Object, arguments, object, put};
+use crate::json::{Object, object, put};
 use crate::loss::Losses;
 use crate::model::{Format, MediaKind, Message, Part, Role, Source, Tool, ToolChoice};
-use crate::write::{Target, effort, plain_text, thoughts};
+use crate::write::{Target, call_arguments, effort, plain_text, thoughts};
 
 /// Writes the request.
 pub(crate) fn write(target: &Target<'_>, losses: &mut Losses) -> Result<Object, Failure> {
@@ -124,15 +124,7 @@ fn write_message(
     for part in &message.parts {
         match part {
             Part::ToolCall(call) => {
-                let args = arguments(&call.arguments).ok_or_else(|| {
-                    Failure::invalid(
-                        "messages.tool_calls.function.arguments",
-                        format!(
-                            "the arguments of a call of `{}` are no JSON object",
-                            call.name
-                        ),
-                    )
-                })?;
+                let args = call_arguments(call)?;
                 if call.signature.is_some() {
                     losses.dropped("messages.tool_calls.signature");
                 }

@@ -4,12 +4,12 @@ use serde_json::Value;
 
 use crate::dialect::Dialect;
 use crate::failure::Failure;
-use crate::json::{Object, arguments, object, put};
+use crate::json::{Object, object, put};
 use crate::loss::Losses;
 use crate::model::{
     ChatRequest, Media, MediaKind, Message, Origin, Part, Role, Source, ToolCall, ToolResult,
 };
-use crate::write::{Target, call_id, plain_text};
+use crate::write::{Target, call_arguments, call_id, plain_text};
 
 /// Writes the instructions, which stand apart from the turns.
 pub(super) fn write_system(target: &Target<'_>, out: &mut Object, losses: &mut Losses) {
@@ -168,15 +168,7 @@ fn write_call(
     call: &ToolCall,
     losses: &mut Losses,
 ) -> Result<Object, Failure> {
-    let input = arguments(&call.arguments).ok_or_else(|| {
-        Failure::invalid(
-            "messages.tool_calls.function.arguments",
-            format!(
-                "the arguments of a call of `{}` are no JSON object",
-                call.name
-            ),
-        )
-    })?;
+    let input = call_arguments(call)?;
     if call.signature.is_some() {
         losses.dropped("messages.tool_calls.signature");
     }
