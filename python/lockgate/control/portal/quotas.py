@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING
 
 from lockgate.control.access.models import Subscription
@@ -38,7 +39,11 @@ class Quota:
 
 def quotas(application: str, catalogue: Catalogue, now: datetime) -> list[Quota]:
     """The quotas that hold for an application: those of its plans, and those of the APIs that it calls."""
-    counted = _Counted(application, now)
+
+    @cache
+    def counted(per: str) -> list[Used]:
+        return usage.usage([application], _begin(per, now))
+
     active = list(
         Subscription.objects.filter(
             application__name=application, state=Subscription.State.ACTIVE
@@ -48,10 +53,10 @@ def quotas(application: str, catalogue: Catalogue, now: datetime) -> list[Quota]
     for one in active:
         plan = one.plan
         if plan.quota and plan.quota_per in _SPANS:
-            used = _used(counted[plan.quota_per], plan.apis, None)
+            used = _used(counted(plan.quota_per), plan.apis, None)
             found.append(Quota(f"Plan {plan.title}", plan.quota_per, plan.quota, used))
     plans = {one.plan.name for one in active}
-    for api, version in sorted({(one.api, one.version) for one in counted["month"]}):
+    for api, version in sorted({(one.api, one.version) for one in counted("month")}):
         known = catalogue.api(api)
         served = known.version(version) if known else None
         for policy in served.everywhere if served else ():
@@ -62,23 +67,10 @@ def quotas(application: str, catalogue: Catalogue, now: datetime) -> list[Quota]
             limits = [by_plan[name] for name in plans & set(by_plan)] if isinstance(by_plan, dict) else []
             limit = limits[0] if limits else said.get("limit")
             if isinstance(limit, int) and limit > 0:
-                used = _used(counted[str(said["per"])], [api], version)
+                used = _used(counted(str(said["per"])), [api], version)
                 title = f"{known.title if known else api} {version}"
                 found.append(Quota(title, str(said["per"]), limit, used))
     return found
-
-
-class _Counted(dict[str, "list[Used]"]):
-    """The calls of an application since an hour, a day, a week or a month began, counted when asked for."""
-
-    def __init__(self, application: str, now: datetime) -> None:
-        super().__init__()
-        self._application = application
-        self._now = now
-
-    def __missing__(self, per: str) -> list[Used]:
-        self[per] = usage.usage([self._application], _begin(per, self._now))
-        return self[per]
 
 
 _SPANS = ("hour", "day", "week", "month")
